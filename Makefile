@@ -1,0 +1,75 @@
+# riskmodel: `make run` does the main job, `make test` passes the tests. Both install what they need.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+CONFIG ?= configs/demo.yaml
+SERVE ?= 1
+PORT ?= 8000
+VENV := .venv
+BIN := $(VENV)/bin
+
+# No part of this software reports its use to anybody.
+export MLFLOW_DISABLE_TELEMETRY := true
+export DO_NOT_TRACK := true
+
+.PHONY: help run serve oulad test lint types unit lock clean docs
+
+help:  ## show the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+# --- installing -------------------------------------------------------------------------------------
+# uv installs in seconds; where it cannot be had, pip does the same from the same hashed files.
+define install
+	@echo "· installing $(1) (once)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv || echo "· uv is not to be had; pip takes its place"
+	@if test -x $(BIN)/uv; then $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r $(1) \
+	  && $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .; \
+	else $(BIN)/python -m pip install --quiet --require-hashes -r $(1) \
+	  && $(BIN)/python -m pip install --quiet --no-deps --editable .; fi
+	@touch $@
+endef
+
+$(VENV)/run.installed: requirements/run.lock pyproject.toml
+	$(call install,requirements/run.lock)
+
+$(VENV)/test.installed: requirements/test.lock pyproject.toml
+	$(call install,requirements/test.lock)
+
+# --- the main job -----------------------------------------------------------------------------------
+run: $(VENV)/run.installed  ## do a term's work (CONFIG=…), then serve (SERVE=0: do not)
+	@$(BIN)/riskmodel run --config $(CONFIG) $(if $(filter 0,$(SERVE)),--no-serve,--serve) --port $(PORT)
+
+serve: $(VENV)/run.installed  ## start the server alone
+	@$(BIN)/riskmodel serve --config $(CONFIG) --port $(PORT)
+
+oulad: $(VENV)/run.installed  ## the same job on the Open University data (DATA=folder)
+	@test -n "$(DATA)" || { echo "请给出数据所在的文件夹 / name the folder of the data: make oulad DATA=folder"; exit 2; }
+	@$(BIN)/riskmodel run --config configs/oulad.yaml --data $(DATA) --no-serve
+
+clean:  ## remove everything a run made
+	@rm -rf workspace workspace-*
+
+# --- the tests --------------------------------------------------------------------------------------
+test: $(VENV)/test.installed lint types unit  ## all that must pass
+
+lint: $(VENV)/test.installed  ## ruff and the import contracts
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports --no-logo
+
+types: $(VENV)/test.installed  ## mypy, strict
+	@$(BIN)/mypy
+
+unit: $(VENV)/test.installed  ## the tests, notebooks included
+	@$(BIN)/pytest
+
+# --- keeping ----------------------------------------------------------------------------------------
+UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 pyproject.toml
+
+lock: $(VENV)/test.installed  ## renew the hashed requirement files
+	@$(UV_COMPILE) --extra train --extra serve --extra pdf -o requirements/run.lock
+	@$(UV_COMPILE) --extra train --extra serve --extra pdf --extra dev -c requirements/run.lock -o requirements/test.lock
+	@$(UV_COMPILE) --extra serve --extra pdf -c requirements/run.lock -o requirements/serve.lock
+
+docs: $(VENV)/test.installed  ## renew what is generated from the declarations
+	@$(BIN)/python -m riskmodel.features.dictionary > docs/data-dictionary.md

@@ -1,0 +1,1 @@
+"""The web process: what schools query over HTTP."""

@@ -1,0 +1,189 @@
+"""Typed, versioned configuration, read from YAML. An unknown key is refused.
+
+Only `cli` and `pipelines` know this module: a stage takes plain keyword arguments.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from riskmodel.domain import RegionRule, UnexcusedAbsenceRule
+from riskmodel.errors import ConfigurationError, Where
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Source(_Strict):
+    """Where records come from: a folder of files, or another shape through a mapping file."""
+
+    name: str
+    path: Path
+    mapping: Path | None = None
+    reporting_delay_days: int = Field(default=0, ge=0)
+    complete_to: date | None = None
+
+
+class CountySize(_Strict):
+    """The fictional county that stands in where no real data may go (`riskmodel county`)."""
+
+    students: int = Field(default=20_000, ge=500, le=1_000_000)
+    first_school_year: int = 2023
+    school_years: int = Field(default=3, ge=1, le=9)
+
+
+class WeekOfTerm(_Strict):
+    """The end of a week of a term: `start_date` + 7 x week days."""
+
+    term: str
+    week: int = Field(ge=1, le=60)
+
+
+class AsOfDates(_Strict):
+    """From which days to look ahead.
+
+    `weeks` of every term, and `dates`, are the candidates that are stacked for training; of them, those
+    count whose outcomes were known on the day that is predicted. `test` defaults to the candidates of
+    the latest term whose outcomes are known at the end of the data. `current` is the day to score.
+    """
+
+    weeks: tuple[Annotated[int, Field(ge=1, le=60)], ...] = ()
+    dates: tuple[date, ...] = ()
+    test: tuple[WeekOfTerm | date, ...] = ()
+    current: WeekOfTerm | date
+
+
+class HorizonDays(_Strict):
+    """So many days after the as-of date."""
+
+    days: int = Field(ge=7, le=730)
+
+
+class Bands(_Strict):
+    """Limits of calibrated risk from which a band begins."""
+
+    reach_out: float = Field(gt=0, lt=1)
+    check_in: float = Field(gt=0, lt=1)
+
+
+class Capacity(_Strict):
+    """How many students people have time for: a share of the cohort of the current date."""
+
+    share: float = Field(gt=0, le=1)
+
+
+class RunConfiguration(_Strict):
+    """One file says what a run does."""
+
+    config_version: Literal[1]
+    region: str
+    workspace: Path
+    seed: int = 1
+    sources: tuple[Source, ...] = Field(min_length=1)
+    county: CountySize | None = None
+    as_of: AsOfDates
+    horizon: HorizonDays | Literal["end_of_term"]
+    bands: Bands
+    capacity: Capacity
+    sheets_for_schools: int = Field(default=2, ge=0)
+    valid_days: int = Field(default=90, ge=1)
+
+
+class _RegionRules(_Strict):
+    class Rule(_Strict):
+        class Absence(_Strict):
+            consecutive_school_days: int = Field(ge=1)
+
+        version: str
+        valid_from: date
+        source: str
+        dropped_out_exit: bool = True
+        verified_by_ledger: bool = True
+        suspension_overrun_days: int | None = 30
+        unexcused_absence: Absence | None = None
+        break_days: int = Field(default=30, ge=0)
+        last_compulsory_grade: int = 9
+        outcome_delay_days: int = Field(default=70, ge=0)
+        spells_begun_in_term: bool = False
+
+    config_version: Literal[1]
+    rules: tuple[Rule, ...] = Field(min_length=1)
+
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+def read_configuration(file: Path) -> RunConfiguration:
+    """Read a run's configuration. Paths in it are relative to the working directory.
+
+    Raises
+    ------
+    ConfigurationError
+        If the file is missing, is not YAML, or a key is unknown, missing or out of range; all keys at
+        once.
+    """
+    return _read(file, RunConfiguration)
+
+
+def read_region_rules(file: Path) -> tuple[RegionRule, ...]:
+    """Read a region's dated rules of what counts as leaving, oldest first."""
+    rules = []
+    for rule in _read(file, _RegionRules).rules:
+        fields = rule.model_dump(exclude={"unexcused_absence"})
+        absence = rule.unexcused_absence
+        rules.append(
+            RegionRule(
+                **fields,
+                unexcused_absence=UnexcusedAbsenceRule(absence.consecutive_school_days) if absence else None,
+            )
+        )
+    return tuple(sorted(rules, key=lambda rule: rule.valid_from))
+
+
+def region_rules_file(configuration_file: Path, region: str) -> Path:
+    """Return the file of a region's rules: `regions/<region>.yaml` beside the configuration."""
+    return configuration_file.parent / "regions" / f"{region}.yaml"
+
+
+def rule_on(rules: tuple[RegionRule, ...], as_of_date: date) -> RegionRule:
+    """Return the rule that holds on an as-of date.
+
+    Raises
+    ------
+    ConfigurationError
+        If the first rule begins later.
+    """
+    holding = [rule for rule in rules if rule.valid_from <= as_of_date]
+    if not holding:
+        raise ConfigurationError("no_rule_for_date", Where(key="rules"), date=as_of_date)
+    return holding[-1]
+
+
+def configuration_hash(file: Path) -> str:
+    """Return the sha256 of a configuration file, by which a run names what it was told."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def _read(file: Path, model: type[_Model]) -> _Model:
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigurationError("configuration_missing", Where(file=str(file))) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as problem:
+        mark = getattr(problem, "problem_mark", None)
+        row = mark.line + 1 if mark else None
+        raise ConfigurationError("configuration_not_yaml", Where(file=str(file), row=row)) from None
+    try:
+        return model.model_validate(content)
+    except ValidationError as problem:
+        keys = "; ".join(
+            f"{'.'.join(str(part) for part in error['loc'])}: {error['msg']}" for error in problem.errors()
+        )
+        raise ConfigurationError("configuration_invalid", Where(file=str(file)), problems=keys) from None

@@ -1,0 +1,377 @@
+"""The vocabulary: frozen types that pass between stages. No I/O, and no heavy import at run time.
+
+A word means one thing everywhere. `as_of_date`: the day whose knowledge counts. `horizon`: the days after
+it in which leaving counts, `horizon_end` the last of them. `cohort`: the students who could leave.
+`label`: what became of one of them. `margin`: the model's raw log-odds. `risk`: a calibrated probability
+in [0, 1]. `contribution`: log-odds that a feature, or a family of features, adds to the margin.
+`capacity`: how many students people have time for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Language = Literal["zh", "en"]
+Audience = Literal["class_teacher", "counsellor"]
+"""Who may read a fact. The counsellor reads all that the class teacher reads, and more."""
+
+
+class Stage(StrEnum):
+    """Stage of schooling, told by the grade of the spell (1 to 6, 7 to 9, above)."""
+
+    PRIMARY = "primary"
+    JUNIOR = "junior"
+    BEYOND = "beyond"
+
+
+class Band(StrEnum):
+    """What a school is asked to do, named for the help and never for the student."""
+
+    REACH_OUT = "reach_out"
+    CHECK_IN = "check_in"
+    USUAL_CARE = "usual_care"
+    NOT_ENOUGH_INFORMATION = "not_enough_information"
+
+
+class Outcome(StrEnum):
+    """What became of a student of the cohort within the horizon, as known on the label date."""
+
+    STAYED = "stayed"
+    LEFT = "left"
+    UNKNOWN = "unknown"
+    """Censored: the horizon and the outcome delay have not passed. Never 0."""
+    UNACCOUNTED = "unaccounted"
+    """A transfer nobody confirmed, or no spell where one was due. Reported apart."""
+    ALREADY_GONE = "already_gone"
+    """Left on or before the as-of date, recorded after it. Neither trained on nor counted as found."""
+
+
+@dataclass(frozen=True)
+class Term:
+    """A term of the bureau's calendar. Both ends are included."""
+
+    term: str
+    start_date: date
+    end_date: date
+
+
+@dataclass(frozen=True)
+class AsOf:
+    """A day from which to look ahead.
+
+    `term` is the term in which the day lies (where terms overlap: the one that was asked for), and
+    `horizon_end` the last day, included, on which leaving counts.
+    """
+
+    as_of_date: date
+    horizon_end: date
+    term: str
+
+
+@dataclass(frozen=True)
+class UnexcusedAbsenceRule:
+    """Leaving by absence: so many consecutive reported school days, all unexcused."""
+
+    consecutive_school_days: int
+
+
+@dataclass(frozen=True)
+class RegionRule:
+    """What counts as leaving in a region, from a day on. Names and thresholds differ from place to place.
+
+    Attributes
+    ----------
+    version
+        Name of this dated rule, printed wherever a label is used.
+    valid_from
+        First as-of date for which the rule holds.
+    source
+        The regulation, or the decision, that the rule states.
+    dropped_out_exit, verified_by_ledger
+        Whether a spell that ends `dropped_out`, and a ledger event `verified_dropout`, are leaving.
+    suspension_overrun_days
+        Days past `expected_return` with no new spell after which a suspension is leaving; None: never.
+    unexcused_absence
+        None: absence alone is never leaving.
+    break_days
+        Days after a term's start (and the whole break before it) in which a student whose last spell
+        ended `continued`, `graduated` below the last compulsory grade or `transferred` still belongs to
+        the cohort; after them, who is expected and has no spell is unaccounted.
+    last_compulsory_grade
+        9 in China; graduation from it is not leaving.
+    outcome_delay_days
+        Days after the horizon that outcomes take to be recorded. Before that a label is unknown.
+    spells_begun_in_term
+        Limit the cohort to spells begun in the as-of date's term (a course that runs for one term).
+    """
+
+    version: str
+    valid_from: date
+    source: str
+    dropped_out_exit: bool = True
+    verified_by_ledger: bool = True
+    suspension_overrun_days: int | None = 30
+    unexcused_absence: UnexcusedAbsenceRule | None = None
+    break_days: int = 30
+    last_compulsory_grade: int = 9
+    outcome_delay_days: int = 70
+    spells_begun_in_term: bool = False
+
+
+FeatureRole = Literal["model", "audit", "fact"]
+"""`model`: the model may use it. `audit`: only for checking groups. `fact`: only for words on a sheet."""
+Kind = Literal["can_act", "needs_others", "background"]
+"""Whether a school can act on it, needs others for it, or it is background."""
+Unit = Literal[
+    "days", "weeks", "months", "years", "share", "points", "count", "km", "yuan", "flag", "code",
+    "standard_deviations",
+]  # fmt: skip
+Family = Literal["attendance", "study", "home", "money", "travel", "mobility", "age_and_grade", "school"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureInfo:
+    """What travels of a feature's declaration once its value is computed.
+
+    Attributes
+    ----------
+    name
+        The column, in full words with its unit or window: `absence_days_28d`.
+    family
+        Contributions are summed by family before anybody reads them.
+    direction
+        1: more goes along with more risk; -1: with less; 0: not said.
+    kind, audience
+        Whether the school can act on it, and who may read it.
+    source
+        The table of the record contract whose rows it is made from.
+    reason, strength
+        Wording codes of the sentence for a positive and for a negative contribution; None: never said.
+        The sentence's slots are names of features.
+    reason_range, strength_range
+        The sentence is only said where the value lies within (both ends included), so that a reason
+        never reads like its opposite.
+    """
+
+    name: str
+    unit: Unit
+    family: Family
+    source: str
+    direction: Literal[-1, 0, 1] = 0
+    kind: Kind = "background"
+    audience: Audience = "class_teacher"
+    role: FeatureRole = "model"
+    reason: str | None = None
+    strength: str | None = None
+    reason_range: tuple[float, float] = (float("-inf"), float("inf"))
+    strength_range: tuple[float, float] = (float("-inf"), float("inf"))
+
+
+@dataclass(frozen=True)
+class FeatureMatrix:
+    """Features of the cohort at one or more as-of dates.
+
+    `frame` has one row per (`as_of_date`, `student_id`), sorted by the two, with the columns of
+    `MATRIX_KEYS` and then one float64 column per feature, NaN where not known. Dates are
+    `datetime64[s]`, ids text, `grade` integer.
+    """
+
+    frame: pd.DataFrame
+    features: tuple[FeatureInfo, ...]
+
+    @property
+    def model_features(self) -> tuple[str, ...]:
+        """Names of the columns that a model may use, in the order of the declarations."""
+        return tuple(f.name for f in self.features if f.role == "model")
+
+
+MATRIX_KEYS = (
+    "as_of_date", "student_id", "household_id", "school_id", "township", "stage", "grade",
+    "class_name", "masked_name", "number_tail",
+)  # fmt: skip
+"""Columns of a FeatureMatrix that say whose row it is. `household_id` falls back to the student's own
+id; `masked_name` shows the family name only; `number_tail` is the last four of the roll number."""
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What became of the cohort, as known on the label date.
+
+    `frame` has one row per (`as_of_date`, `student_id`), sorted by the two: `outcome` (a value of
+    Outcome), `left_on` (first day away; missing unless left or already gone), `cause` (which part of the
+    rule said so), `returned_on` (missing: did not return within the horizon).
+    """
+
+    frame: pd.DataFrame
+    label_date: date
+    rule_version: str
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One reason or one strength of a student: a family's contribution, told by its strongest member.
+
+    `contribution` is the family's sum in log-odds, `dots` its size in three steps (never a percentage),
+    `values` fill the slots of the sentence `code`. `source_date` is the newest day of the rows behind it.
+    """
+
+    family: Family
+    code: str
+    kind: Kind
+    audience: Audience
+    contribution: float
+    dots: Literal[1, 2, 3]
+    values: Mapping[str, float | None]
+    source: str
+    source_date: date | None
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """Something that the system does not know about a student, and says so."""
+
+    code: str
+    values: Mapping[str, float | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PerHundred:
+    """Of 100 students in similar circumstances, about `point` left (roughly `low` to `high`)."""
+
+    point: int
+    low: int
+    high: int
+
+
+@dataclass(frozen=True)
+class ScoredStudent:
+    """One student of a scored term: a student without a score is one too, with band and reason.
+
+    `listed`: within capacity, or banded reach out or check in; only the listed have statements.
+    `near_line`: in the list in some bagged models and not in others. `attendance_history`: absent days
+    in the last six blocks of 28 days, oldest first, None where nothing was reported.
+    """
+
+    student_id: str
+    school_id: str
+    stage: Stage
+    grade: int
+    class_name: str
+    masked_name: str
+    number_tail: str
+    risk: float | None
+    band: Band
+    listed: bool
+    near_line: bool = False
+    similar: PerHundred | None = None
+    reasons: tuple[Statement, ...] = ()
+    strengths: tuple[Statement, ...] = ()
+    unknowns: tuple[Unknown, ...] = ()
+    attendance_history: tuple[float | None, ...] = ()
+
+
+@dataclass(frozen=True)
+class School:
+    """A school as the published set names it."""
+
+    school_id: str
+    name: str
+    township: str
+
+
+@dataclass(frozen=True)
+class ScoredTerm:
+    """All students of the cohort on one as-of date, scored by one model.
+
+    `probabilities` is False where too few events were known to train on: then no student has a `risk`
+    and bands come from the absence rule. `horizon_days` says over how long the risk runs.
+    `data_complete_to` is the last day on which every source tells everything.
+    """
+
+    region: str
+    term: str
+    as_of_date: date
+    horizon_end: date
+    valid_until: date
+    model_version: str
+    rule_version: str
+    wording_version: str
+    records_hash: str
+    data_complete_to: date
+    probabilities: bool
+    features: tuple[FeatureInfo, ...]
+    schools: tuple[School, ...]
+    students: tuple[ScoredStudent, ...]
+
+    @property
+    def horizon_days(self) -> int:
+        """Days after the as-of date on which leaving counts."""
+        return (self.horizon_end - self.as_of_date).days
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A figure with its 95 % interval. Both ends are missing where nothing could be resampled."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class AtCapacity:
+    """How a list of the top `share` of the cohort did. `events` counts each leaver once."""
+
+    share: float
+    listed: int
+    found: int
+    precision: Interval
+    recall: Interval
+    lift: Interval
+    precision_ceiling: float
+
+
+@dataclass(frozen=True)
+class ModelFigures:
+    """One row of the table that every training prints: a model, or a baseline, on the same rows.
+
+    Figures that a ranking rule cannot have (Brier, calibration) are None.
+    """
+
+    name: str
+    auc: Interval
+    average_precision: Interval
+    brier: Interval | None
+    calibration_slope: Interval | None
+    observed_over_expected: Interval | None
+    at_capacity: tuple[AtCapacity, ...]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How models did on as-of dates whose outcomes are known, with counts.
+
+    `rows` counts student-dates judged, `students` and `events` count people, each once.
+    `unaccounted`, `unknown` and `already_gone` rows are not judged and are counted apart.
+    """
+
+    test_dates: tuple[date, ...]
+    rows: int
+    students: int
+    events: int
+    training_rows: int
+    training_events: int
+    unaccounted: int
+    unknown: int
+    already_gone: int
+    seed: int
+    models: tuple[ModelFigures, ...]
+    paired_auc_difference: Mapping[str, Interval]
+    """AUC of the first model less that of each other, on the same resamples."""

@@ -1,0 +1,129 @@
+"""The error tree. Catch `RiskmodelError`; every error says what is wrong, where, and what to do.
+
+    RiskmodelError
+    ├── ConfigurationError     a key of a configuration file
+    ├── RecordsRefused         one or more findings in the records; nothing of the delivery was stored
+    ├── NotEnoughData          an as-of date, horizon or training set that the records cannot carry
+    ├── WorkspaceError         a workspace of another version, locked, half there
+    ├── BundleRefused          a model bundle that is not what its manifest says
+    └── StoreError             the published store, its keys, its audit file
+
+The sentence stands in the wording files under `errors.<code>`, in both languages, and ends with what to
+do. Values of a person never go into a slot: an error names file, sheet, row, column and key, not what
+stood there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from riskmodel.domain import Language
+from riskmodel.wording import text
+
+_PARTS = ("source", "file", "sheet", "row", "column", "key")
+
+
+@dataclass(frozen=True)
+class Where:
+    """The place of a problem. `row` is counted as the user's own program shows it (header is row 1)."""
+
+    source: str | None = None
+    file: str | None = None
+    sheet: str | None = None
+    row: int | None = None
+    column: str | None = None
+    key: str | None = None
+
+    def text(self, language: Language) -> str:
+        """Say the place, leaving out what is not known; empty where nothing is."""
+        said = [
+            text(f"where.{part}", language, value=getattr(self, part))
+            for part in _PARTS
+            if getattr(self, part) is not None
+        ]
+        return text("where.separator", language).join(said)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One problem, or one thing worth a look, in the records that a bureau sent.
+
+    `severity` `refuse` keeps the whole delivery out, `mended` was put right without loss, and `review`
+    is kept and listed for a person.
+    """
+
+    code: str
+    severity: str
+    where: Where
+    slots: tuple[tuple[str, str], ...] = ()
+
+    def text(self, language: Language) -> str:
+        """Say place, problem and remedy in one line."""
+        return _sentence(self.code, self.where, dict(self.slots), language)
+
+
+class RiskmodelError(Exception):
+    """The base of all errors that riskmodel raises on purpose.
+
+    Parameters
+    ----------
+    code
+        The sentence: `errors.<code>` of the wording files.
+    where
+        File, row, column or key of the problem.
+    **slots
+        What the sentence names. Never a value of a person.
+    """
+
+    def __init__(self, code: str, where: Where | None = None, **slots: object) -> None:
+        self.code = code
+        self.where = where or Where()
+        self.slots = {name: str(value) for name, value in slots.items()}
+        super().__init__(f"{self.text('zh')}\n{self.text('en')}")
+
+    def text(self, language: Language) -> str:
+        """Say place, problem and remedy in one language."""
+        return _sentence(self.code, self.where, self.slots, language)
+
+
+class ConfigurationError(RiskmodelError):
+    """A configuration file says something that cannot be."""
+
+
+class NotEnoughData(RiskmodelError):  # noqa: N818  the name is the sentence
+    """The records do not reach far enough for what was asked."""
+
+
+class WorkspaceError(RiskmodelError):
+    """The workspace is of another version, in use, or not complete."""
+
+
+class BundleRefused(RiskmodelError):  # noqa: N818
+    """A model bundle is damaged, foreign or incomplete."""
+
+
+class StoreError(RiskmodelError):
+    """The published store cannot do what was asked."""
+
+
+class RecordsRefused(RiskmodelError):  # noqa: N818
+    """The records of a delivery hold problems; nothing of it was stored.
+
+    `findings` has all problems that were found (up to a thousand), not only the first.
+    """
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        self.findings = tuple(findings)
+        super().__init__("records_refused", count=len(self.findings))
+
+    def text(self, language: Language) -> str:
+        """Say how many problems there are, and then each in its own line."""
+        lines = [_sentence(self.code, self.where, self.slots, language)]
+        return "\n".join([*lines, *(f"- {finding.text(language)}" for finding in self.findings)])
+
+
+def _sentence(code: str, where: Where, slots: dict[str, str], language: Language) -> str:
+    place = where.text(language)
+    said = text(f"errors.{code}", language, **slots)
+    return f"{place}{text('where.colon', language)}{said}" if place else said
