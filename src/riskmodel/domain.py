@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
 
@@ -287,12 +287,12 @@ class School:
 
 
 @dataclass(frozen=True)
-class ScoredTerm:
-    """All students of the cohort on one as-of date, scored by one model.
+class TermFacts:
+    """What is true of a whole scored term, and stands on every answer and sheet made from it.
 
     `probabilities` is False where too few events were known to train on: then no student has a `risk`
-    and bands come from the absence rule. `horizon_days` says over how long the risk runs.
-    `data_complete_to` is the last day on which every source tells everything.
+    and bands come from the absence rule. `data_complete_to` is the last day up to which every source
+    tells everything. `features` is the dictionary by which statements are put into words.
     """
 
     region: str
@@ -307,13 +307,29 @@ class ScoredTerm:
     data_complete_to: date
     probabilities: bool
     features: tuple[FeatureInfo, ...]
-    schools: tuple[School, ...]
-    students: tuple[ScoredStudent, ...]
 
     @property
     def horizon_days(self) -> int:
         """Days after the as-of date on which leaving counts."""
         return (self.horizon_end - self.as_of_date).days
+
+
+@dataclass(frozen=True)
+class ScoredTerm:
+    """All students of the cohort on one as-of date, scored by one model: what is handed to the store."""
+
+    facts: TermFacts
+    schools: tuple[School, ...]
+    students: tuple[ScoredStudent, ...]
+
+
+@dataclass(frozen=True)
+class PublishedSet:
+    """A scored term as it was published. `set_id` stands on every answer that is read from it."""
+
+    set_id: str
+    published_at: datetime
+    facts: TermFacts
 
 
 @dataclass(frozen=True)
