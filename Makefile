@@ -20,8 +20,11 @@ help:  ## show the targets
 
 # --- installing -------------------------------------------------------------------------------------
 # uv installs in seconds; where it cannot be had, pip does the same from the same hashed files.
+# LightGBM's wheel needs the OpenMP runtime, the one Debian package that a slim machine may lack.
 define install
 	@echo "· installing $(1) (once)"
+	@ldconfig -p | grep -q 'libgomp\.so\.1' || { echo "· installing libgomp1"; \
+	  $(if $(filter 0,$(shell id -u)),,sudo )apt-get update -qq && $(if $(filter 0,$(shell id -u)),,sudo )apt-get install -y -qq libgomp1 >/dev/null; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv || echo "· uv is not to be had; pip takes its place"
 	@if test -x $(BIN)/uv; then $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r $(1) \

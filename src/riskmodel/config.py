@@ -79,6 +79,19 @@ class Capacity(_Strict):
     share: float = Field(gt=0, le=1)
 
 
+class ReferenceFigures(_Strict):
+    """Figures that others published on the same rows, printed beside ours."""
+
+    name: str
+    auc: float
+    auc_low: float | None = None
+    auc_high: float | None = None
+    average_precision: float | None = None
+    precision_at_10: float | None = None
+    brier: float | None = None
+    calibration_slope: float | None = None
+
+
 class RunConfiguration(_Strict):
     """One file says what a run does."""
 
@@ -94,6 +107,7 @@ class RunConfiguration(_Strict):
     capacity: Capacity
     sheets_for_schools: int = Field(default=2, ge=0)
     valid_days: int = Field(default=90, ge=1)
+    reference: tuple[ReferenceFigures, ...] = ()
 
 
 class _RegionRules(_Strict):

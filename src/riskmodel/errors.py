@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from riskmodel.domain import Language
 from riskmodel.wording import text
@@ -82,6 +83,10 @@ class RiskmodelError(Exception):
         self.slots = {name: str(value) for name, value in slots.items()}
         super().__init__(f"{self.text('zh')}\n{self.text('en')}")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # An error of a worker process must reach the person whole.
+        return _again, (type(self), self.__dict__.copy())
+
     def text(self, language: Language) -> str:
         """Say place, problem and remedy in one language."""
         return _sentence(self.code, self.where, self.slots, language)
@@ -121,6 +126,13 @@ class RecordsRefused(RiskmodelError):  # noqa: N818
         """Say how many problems there are, and then each in its own line."""
         lines = [_sentence(self.code, self.where, self.slots, language)]
         return "\n".join([*lines, *(f"- {finding.text(language)}" for finding in self.findings)])
+
+
+def _again(kind: type[RiskmodelError], state: dict[str, Any]) -> RiskmodelError:
+    error = kind.__new__(kind)
+    error.__dict__.update(state)
+    error.args = (f"{error.text('zh')}\n{error.text('en')}",)
+    return error
 
 
 def _sentence(code: str, where: Where, slots: dict[str, str], language: Language) -> str:

@@ -1,0 +1,37 @@
+import re
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+# Spelt in pieces, so that this file does not hold what it looks for.
+MACHINE_OR_REGISTRY = re.compile(
+    "/wo" + "rk/|/home/[a-z]|py" + r"pi\.org|python" + r"hosted|registry\.np" + r"mjs|deb\.deb" + "ian"
+)
+
+
+def tracked() -> list[Path]:
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
+    return [ROOT / name for name in listed.stdout.split("\n") if name and (ROOT / name).exists()]
+
+
+def test_the_lock_files_are_hashed_and_name_no_address() -> None:
+    for lock in (ROOT / "requirements").glob("*.lock"):
+        content = lock.read_text(encoding="utf-8")
+
+        assert "--hash=sha256:" in content
+        assert "://" not in content
+
+
+def test_no_tracked_file_holds_a_path_of_a_machine_or_a_registry() -> None:
+    found = [
+        file.name
+        for file in tracked()
+        if file.suffix not in {".png", ".parquet"}
+        and MACHINE_OR_REGISTRY.search(file.read_text(encoding="utf-8", errors="replace"))
+    ]
+
+    assert found == []
+
+
+def test_no_tracked_file_is_larger_than_a_mebibyte() -> None:
+    assert [file.name for file in tracked() if file.stat().st_size > 1024 * 1024] == []

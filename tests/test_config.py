@@ -1,0 +1,82 @@
+from datetime import date
+from pathlib import Path
+
+import pytest
+import yaml
+
+from riskmodel.config import read_configuration, read_region_rules, region_rules_file, rule_on
+from riskmodel.errors import ConfigurationError
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+MINIMAL = {
+    "config_version": 1,
+    "region": "here",
+    "workspace": "w",
+    "sources": [{"name": "s", "path": "p"}],
+    "as_of": {"weeks": [4], "current": {"term": "2025-2026-1", "week": 4}},
+    "horizon": {"days": 180},
+    "bands": {"reach_out": 0.1, "check_in": 0.05},
+    "capacity": {"share": 0.02},
+}
+
+
+def written(folder: Path, content: object) -> Path:
+    file = folder / "mine.yaml"
+    file.write_text(yaml.safe_dump(content), encoding="utf-8")
+    return file
+
+
+@pytest.mark.parametrize("name", ["demo", "example", "oulad"])
+def test_every_configuration_that_is_shipped_can_be_read_with_its_region(name: str) -> None:
+    file = CONFIGS / f"{name}.yaml"
+
+    configuration = read_configuration(file)
+
+    assert read_region_rules(region_rules_file(file, configuration.region))
+
+
+def test_the_annotated_example_names_every_key_there_is() -> None:
+    said = yaml.safe_load((CONFIGS / "example.yaml").read_text(encoding="utf-8"))
+
+    assert set(said) == set(type(read_configuration(CONFIGS / "example.yaml")).model_fields)
+
+
+def test_an_unknown_key_is_refused_and_named_together_with_every_other_problem(tmp_path: Path) -> None:
+    file = written(tmp_path, MINIMAL | {"capcity": 3, "config_version": 2})
+
+    with pytest.raises(ConfigurationError) as refused:
+        read_configuration(file)
+
+    assert "capcity" in refused.value.text("en")
+    assert "config_version" in refused.value.text("zh")
+    assert "mine.yaml" in refused.value.text("en")
+
+
+def test_a_missing_file_and_a_broken_one_say_where_they_are(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("a: 1\n b: [", encoding="utf-8")
+
+    with pytest.raises(ConfigurationError, match=r"absent\.yaml"):
+        read_configuration(tmp_path / "absent.yaml")
+    with pytest.raises(ConfigurationError, match="row 2"):
+        read_configuration(broken)
+
+
+def test_the_rule_of_a_day_is_the_latest_that_has_begun(tmp_path: Path) -> None:
+    rules = read_region_rules(
+        written(
+            tmp_path,
+            {
+                "config_version": 1,
+                "rules": [
+                    {"version": "new", "valid_from": date(2025, 9, 1), "source": "s"},
+                    {"version": "old", "valid_from": date(2023, 9, 1), "source": "s"},
+                ],
+            },
+        )
+    )
+
+    assert rule_on(rules, date(2025, 8, 31)).version == "old"
+    assert rule_on(rules, date(2025, 9, 1)).version == "new"
+    with pytest.raises(ConfigurationError, match="2023-08-31"):
+        rule_on(rules, date(2023, 8, 31))
