@@ -158,6 +158,9 @@ class FeatureInfo:
     reason_range, strength_range
         The sentence is only said where the value lies within (both ends included), so that a reason
         never reads like its opposite.
+    freshness
+        Name of the `fact` feature that holds the days from the newest row behind the value to the as-of
+        date; None: not told. A statement takes its date from it.
     """
 
     name: str
