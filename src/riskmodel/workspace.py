@@ -1,0 +1,93 @@
+"""The workspace: the one folder in which everything that a run makes has its place."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from riskmodel.errors import Where, WorkspaceError
+
+FORMAT = "1"
+"""Version of the layout. A workspace of another version is refused: it can be made anew from the records."""
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Where things lie below `root`."""
+
+    root: Path
+
+    @property
+    def county(self) -> Path:
+        """The fictional county: `records/` as a bureau would send them, `truth/` that no pipeline reads."""
+        return self.root / "county"
+
+    @property
+    def records(self) -> Path:
+        """The record store."""
+        return self.root / "records"
+
+    @property
+    def features(self) -> Path:
+        """Feature matrices, in a folder per inputs."""
+        return self.root / "features"
+
+    @property
+    def labels(self) -> Path:
+        """Labels, in a folder per inputs."""
+        return self.root / "labels"
+
+    @property
+    def models(self) -> Path:
+        """Model bundles, in a folder per version."""
+        return self.root / "models"
+
+    @property
+    def tracking(self) -> Path:
+        """MLflow's database and artefacts."""
+        return self.root / "mlflow"
+
+    @property
+    def store(self) -> Path:
+        """The published store and its audit file."""
+        return self.root / "store"
+
+    @property
+    def sheets(self) -> Path:
+        """Sheets, in a folder per published set."""
+        return self.root / "sheets"
+
+    @contextmanager
+    def opened(self) -> Iterator[None]:
+        """Hold the workspace for one job: nobody else writes in it meanwhile.
+
+        Raises
+        ------
+        WorkspaceError
+            If the folder is of another version, is no workspace, or another job holds it.
+        """
+        self.root.mkdir(parents=True, exist_ok=True)
+        self._check_format()
+        with (self.root / "LOCK").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise WorkspaceError("workspace_in_use", Where(file=str(self.root))) from None
+            yield
+
+    def _check_format(self) -> None:
+        said = self.root / "FORMAT"
+        if said.exists():
+            found = said.read_text(encoding="utf-8").strip()
+            if found != FORMAT:
+                raise WorkspaceError(
+                    "workspace_of_another_version", Where(file=str(said)), found=found, wanted=FORMAT
+                )
+        elif any(path.name not in {"LOCK", "county"} for path in self.root.iterdir()):
+            # A folder with other things in it is somebody's folder: nothing is written there.
+            raise WorkspaceError("not_a_workspace", Where(file=str(self.root)))
+        else:
+            said.write_text(f"{FORMAT}\n", encoding="utf-8")
