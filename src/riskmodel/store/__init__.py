@@ -1,1 +1,1 @@
-"""store."""
+"""Published sets, the keys that may read them, and the audit log of who did."""

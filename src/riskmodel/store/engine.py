@@ -1,0 +1,149 @@
+"""Opening the published store, and the two kinds of transaction in it.
+
+On every connection SQLite stands in WAL mode, so that a publishing never blocks a reader, with
+synchronous=FULL, so that what was acknowledged survives a loss of power on an honest disk, and with foreign
+keys on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select
+from sqlalchemy.exc import DatabaseError, OperationalError
+
+from riskmodel.errors import StoreError, Where
+from riskmodel.store.tables import METADATA, SCHEMA, SCHEMA_VERSION
+
+FILE_NAME = "published.db"
+
+
+@dataclass(frozen=True)
+class Store:
+    """An open store. Every function of this package takes one; only these two methods begin transactions."""
+
+    engine: Engine
+    folder: Path
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Give one transaction that sees one state of the store throughout.
+
+        Raises
+        ------
+        StoreError
+            If the store is locked, damaged or gone.
+        """
+        with _said_clearly(), self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Give one transaction that holds the only write lock: all of it is kept, or nothing.
+
+        Raises
+        ------
+        StoreError
+            If another writer holds the lock for longer than the waiting time, or the store is damaged.
+        """
+        with _said_clearly(), self.engine.connect() as connection:
+            writer = connection.execution_options(writes=True)
+            with writer.begin():
+                yield writer
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+
+def open_store(folder: Path, *, create: bool = False, wait_seconds: float = 5.0) -> Store:
+    """Open `published.db` in a folder.
+
+    Parameters
+    ----------
+    create
+        Make the folder and the tables where there are none. A store of another version is never changed.
+    wait_seconds
+        How long a writer waits for another before it gives up.
+
+    Raises
+    ------
+    StoreError
+        If there is no store, it is of another version, damaged, or locked.
+    """
+    file = folder / FILE_NAME
+    if not file.is_file() and not create:
+        raise StoreError("store_absent", Where(file=FILE_NAME))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        raise StoreError("store_not_writable", Where(file=FILE_NAME)) from None
+    store = Store(_sqlite_engine(file, wait_seconds), folder)
+    try:
+        if create:
+            _make_tables(store)
+        _check_version(store)
+    except BaseException:
+        store.close()
+        raise
+    return store
+
+
+def _make_tables(store: Store) -> None:
+    with store.writing() as connection:
+        if not inspect(connection).get_table_names():
+            METADATA.create_all(connection)
+            connection.execute(insert(SCHEMA).values(version=SCHEMA_VERSION))
+
+
+def _check_version(store: Store) -> None:
+    with store.reading() as connection:
+        known = inspect(connection).has_table(SCHEMA.name)
+        version = connection.scalar(select(SCHEMA.c.version)) if known else None
+    if version != SCHEMA_VERSION:
+        found = "?" if version is None else version
+        raise StoreError("store_version", Where(file=FILE_NAME), found=found, expected=SCHEMA_VERSION)
+
+
+def _sqlite_engine(file: Path, wait_seconds: float) -> Engine:
+    # As many connections as the web process has threads: nobody waits for the pool.
+    engine = create_engine(
+        f"sqlite:///{file}", pool_size=40, max_overflow=10, connect_args={"timeout": wait_seconds}
+    )
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # the driver begins too late for a reader; we begin ourselves
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get("writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+@contextmanager
+def _said_clearly() -> Iterator[None]:
+    """Turn the driver's errors into ours: its messages hold values of rows, ours never do."""
+    try:
+        yield
+    except OperationalError as problem:
+        reason = str(problem.orig)
+        if "locked" in reason or "busy" in reason:
+            raise StoreError("store_locked", Where(file=FILE_NAME)) from None
+        if "readonly" in reason:
+            raise StoreError("store_not_writable", Where(file=FILE_NAME)) from None
+        if "full" in reason:
+            raise StoreError("store_disk_full", Where(file=FILE_NAME)) from None
+        raise StoreError("store_damaged", Where(file=FILE_NAME)) from None
+    except DatabaseError as problem:
+        if "malformed" in str(problem.orig) or "not a database" in str(problem.orig):
+            raise StoreError("store_damaged", Where(file=FILE_NAME)) from None
+        raise

@@ -1,0 +1,184 @@
+"""Publishing a scored term: its students in chunks, and then, in a small transaction, the pointer.
+
+Until the pointer moves nobody can see the set; a killed publishing leaves the former set current, and what it
+left behind is removed by the next one. Former sets stay, so that the pointer can go back.
+"""
+
+from __future__ import annotations
+
+import math
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from itertools import islice
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from riskmodel.domain import ScoredStudent, ScoredTerm
+from riskmodel.errors import StoreError
+from riskmodel.store.engine import Store
+from riskmodel.store.rows import facts_text, student_text
+from riskmodel.store.tables import MOVES, SCHOOLS, SETS, STUDENTS, instant_text
+
+CHUNK_ROWS = 2_000
+"""Rows a transaction: some 50 ms of the write lock."""
+
+
+def publish(
+    store: Store,
+    term: ScoredTerm,
+    *,
+    published_at: datetime,
+    published_by: str,
+    progress: Callable[[int, int], None] | None = None,
+) -> str:
+    """Store a scored term under a new set id and make it the current set.
+
+    Parameters
+    ----------
+    published_at
+        With time zone.
+    published_by
+        Who answers for it: a person's or a command's name, kept with the set.
+    progress
+        Called with students stored and students in all after each chunk.
+
+    Returns
+    -------
+    str
+        The set id: `set-<as_of_date>-<six hex digits>`.
+
+    Raises
+    ------
+    StoreError
+        If the term contradicts itself (then nothing is stored), the store is locked, or another
+        publishing has begun meanwhile. The former set stays current.
+    """
+    _check(term)
+    set_id = f"set-{term.facts.as_of_date:%Y%m%d}-{secrets.token_hex(3)}"
+    remove_leftovers(store)
+    with store.writing() as connection:
+        connection.execute(
+            insert(SETS).values(
+                set_id=set_id,
+                published_at=instant_text(published_at),
+                published_by=published_by,
+                state="writing",
+                student_count=0,
+                facts=facts_text(term.facts),
+            )
+        )
+        schools = [{"set_id": set_id, **_school_row(school)} for school in term.schools]
+        if schools:
+            connection.execute(insert(SCHOOLS), schools)
+    for chunk in _chunks(term.students):
+        with store.writing() as connection:
+            _still_writing(connection, set_id, len(chunk))
+            connection.execute(insert(STUDENTS), [_student_row(set_id, student) for student in chunk])
+            stored = connection.scalar(select(SETS.c.student_count).where(SETS.c.set_id == set_id))
+        if progress is not None:
+            progress(stored or 0, len(term.students))
+    with store.writing() as connection:
+        _still_writing(connection, set_id, 0)
+        connection.execute(update(SETS).where(SETS.c.set_id == set_id).values(state="complete"))
+        _move(connection, set_id, at=published_at, by=published_by)
+    return set_id
+
+
+def point_to(store: Store, set_id: str, *, by: str, at: datetime) -> None:
+    """Make a set that was published before the current one.
+
+    Raises
+    ------
+    StoreError
+        If there is no such set, or its publishing never ended.
+    """
+    with store.writing() as connection:
+        state = connection.scalar(select(SETS.c.state).where(SETS.c.set_id == set_id))
+        if state != "complete":
+            raise StoreError("set_unknown", set_id=set_id)
+        _move(connection, set_id, at=at, by=by)
+
+
+def remove_leftovers(store: Store) -> int:
+    """Remove what killed publishings left; return how many sets that were.
+
+    A publishing that still runs is stopped by this: its next chunk raises. The last to begin wins.
+    """
+    with store.writing() as connection:
+        connection.execute(update(SETS).where(SETS.c.state == "writing").values(state="abandoned"))
+        abandoned = connection.scalars(select(SETS.c.set_id).where(SETS.c.state == "abandoned")).all()
+    for set_id in abandoned:
+        while _remove_some_students(store, set_id):
+            pass
+        with store.writing() as connection:
+            connection.execute(delete(SCHOOLS).where(SCHOOLS.c.set_id == set_id))
+            connection.execute(delete(SETS).where(SETS.c.set_id == set_id))
+    return len(abandoned)
+
+
+def _remove_some_students(store: Store, set_id: str) -> int:
+    with store.writing() as connection:
+        some = select(STUDENTS.c.student_id).where(STUDENTS.c.set_id == set_id).limit(CHUNK_ROWS)
+        removed = connection.execute(
+            delete(STUDENTS).where(STUDENTS.c.set_id == set_id, STUDENTS.c.student_id.in_(some))
+        )
+        return removed.rowcount
+
+
+def _still_writing(connection: Connection, set_id: str, more: int) -> None:
+    counted = connection.execute(
+        update(SETS)
+        .where(SETS.c.set_id == set_id, SETS.c.state == "writing")
+        .values(student_count=SETS.c.student_count + more)
+    )
+    if counted.rowcount != 1:
+        raise StoreError("publishing_overtaken", set_id=set_id)
+
+
+def _move(connection: Connection, set_id: str, *, at: datetime, by: str) -> None:
+    connection.execute(insert(MOVES).values(set_id=set_id, moved_at=instant_text(at), moved_by=by))
+
+
+def _check(term: ScoredTerm) -> None:
+    ids = [student.student_id for student in term.students]
+    if len(set(ids)) != len(ids):
+        raise StoreError("publish_student_twice", count=len(ids) - len(set(ids)))
+    schools = {school.school_id for school in term.schools}
+    if len(schools) != len(term.schools):
+        raise StoreError("publish_school_twice", count=len(term.schools) - len(schools))
+    strays = sum(student.school_id not in schools for student in term.students)
+    if strays:
+        raise StoreError("publish_school_missing", count=strays)
+    wrong = sum(not _risk_is_sound(student, term.facts.probabilities) for student in term.students)
+    if wrong:
+        raise StoreError("publish_risk_unsound", count=wrong)
+
+
+def _risk_is_sound(student: ScoredStudent, probabilities: bool) -> bool:
+    if student.risk is None:
+        return True
+    return probabilities and math.isfinite(student.risk) and 0 <= student.risk <= 1
+
+
+def _chunks(students: Sequence[ScoredStudent]) -> Iterator[list[ScoredStudent]]:
+    remaining = iter(students)
+    while chunk := list(islice(remaining, CHUNK_ROWS)):
+        yield chunk
+
+
+def _school_row(school: object) -> dict[str, object]:
+    return {name: getattr(school, name) for name in ("school_id", "name", "township")}
+
+
+def _student_row(set_id: str, student: ScoredStudent) -> dict[str, object]:
+    return {
+        "set_id": set_id,
+        "student_id": student.student_id,
+        "school_id": student.school_id,
+        "grade": student.grade,
+        "class_name": student.class_name,
+        "band": student.band.value,
+        "listed": student.listed,
+        "content": student_text(student),
+    }

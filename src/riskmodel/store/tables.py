@@ -1,0 +1,107 @@
+"""The tables of the published store: sets, their schools and students, the pointer, keys.
+
+SQLAlchemy Core, so that SQLite and PostgreSQL hold the same. Instants are text in UTC with a fixed number of
+digits, so that they sort and compare as text on both. A set is never changed once it is complete.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+)
+
+SCHEMA_VERSION = 1
+"""Counts up with every change of a table below; a store of another version is refused at opening."""
+
+METADATA = MetaData()
+
+SCHEMA = Table("schema_version", METADATA, Column("version", Integer, primary_key=True))
+
+SETS = Table(
+    "published_set", METADATA,
+    Column("set_id", Text, primary_key=True),
+    Column("published_at", Text, nullable=False),
+    Column("published_by", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("student_count", Integer, nullable=False),
+    Column("facts", Text, nullable=False),
+    CheckConstraint("state IN ('writing', 'complete', 'abandoned')", name="state_is_known"),
+)  # fmt: skip
+
+MOVES = Table(
+    "pointer_move", METADATA,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("set_id", Text, ForeignKey("published_set.set_id"), nullable=False),
+    Column("moved_at", Text, nullable=False),
+    Column("moved_by", Text, nullable=False),
+)  # fmt: skip
+"""Which set is current: the one of the last row. The rows before it tell what was current when."""
+
+SCHOOLS = Table(
+    "published_school", METADATA,
+    Column("set_id", Text, ForeignKey("published_set.set_id"), primary_key=True),
+    Column("school_id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("township", Text, nullable=False),
+)  # fmt: skip
+
+STUDENTS = Table(
+    "published_student", METADATA,
+    Column("set_id", Text, primary_key=True),
+    Column("student_id", Text, primary_key=True),
+    Column("school_id", Text, nullable=False),
+    Column("grade", Integer, nullable=False),
+    Column("class_name", Text, nullable=False),
+    Column("band", Text, nullable=False),
+    Column("listed", Boolean, nullable=False),
+    Column("content", Text, nullable=False),
+    ForeignKeyConstraint(["set_id", "school_id"], ["published_school.set_id", "published_school.school_id"]),
+    Index("students_of_a_school", "set_id", "school_id", "grade", "class_name", "student_id"),
+)  # fmt: skip
+
+KEYS = Table(
+    "access_key", METADATA,
+    Column("key_id", Text, primary_key=True),
+    Column("secret_sha256", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("label", Text, nullable=False),
+    Column("made_at", Text, nullable=False),
+    Column("expires_at", Text),
+    Column("revoked_at", Text),
+    CheckConstraint("role IN ('school', 'counsellor', 'bureau')", name="role_is_known"),
+)  # fmt: skip
+
+KEY_SCHOOLS = Table(
+    "access_key_school", METADATA,
+    Column("key_id", Text, ForeignKey("access_key.key_id"), primary_key=True),
+    Column("school_id", Text, primary_key=True),
+)  # fmt: skip
+
+
+def instant_text(instant: datetime) -> str:
+    """Write an instant as the store keeps it.
+
+    Raises
+    ------
+    ValueError
+        If the instant has no time zone: then nobody knows when it was.
+    """
+    if instant.tzinfo is None:
+        raise ValueError("an instant needs a time zone")
+    return instant.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def instant(stored: str) -> datetime:
+    """Read an instant that the store kept; in UTC."""
+    return datetime.fromisoformat(stored)
