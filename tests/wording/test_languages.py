@@ -1,0 +1,71 @@
+import re
+from typing import get_args
+
+import pytest
+
+from riskmodel.domain import Audience, Band, Family, Kind, Language, Unit
+from riskmodel.records.contract import TABLES
+from riskmodel.wording import LANGUAGES, codes, has, slots, text
+
+OWN_LISTS = "forbidden."
+
+
+def sentence_codes(language: Language) -> list[str]:
+    return [code for code in codes("", language) if not code.startswith(OWN_LISTS)]
+
+
+def test_languages_have_the_same_codes_in_the_same_order() -> None:
+    assert sentence_codes("zh") == sentence_codes("en")
+
+
+def test_languages_have_the_same_slots_in_each_sentence() -> None:
+    different = [code for code in sentence_codes("zh") if slots(code, "zh") != slots(code, "en")]
+    assert different == []
+
+
+def found(sentence: str, forbidden: str) -> bool:
+    if forbidden.isascii():
+        return re.search(rf"\b{re.escape(forbidden)}\b", sentence, re.IGNORECASE) is not None
+    return forbidden in sentence
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_sentence_holds_a_forbidden_word(language: Language) -> None:
+    forbidden = [text(code, language) for code in codes(OWN_LISTS, language)]
+    assert len(forbidden) >= 20
+    hits = [
+        (code, word)
+        for code in sentence_codes(language)
+        for word in forbidden
+        if found(re.sub(r"\{.*?\}", "", _template(code, language)), word)
+    ]
+    assert hits == []
+
+
+def _template(code: str, language: Language, filling: str = "") -> str:
+    return text(code, language, **dict.fromkeys(slots(code, language), filling))
+
+
+def test_a_forbidden_word_is_found_as_a_word_in_english_and_anywhere_in_chinese() -> None:
+    assert found("Left school Because of it.", "because")
+    assert not found("the column verified_dropout", "dropout")
+    assert found("这与家庭有关，不是因为他", "因为")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_sentence_is_empty(language: Language) -> None:
+    assert [code for code in codes("", language) if not _template(code, language, "x").strip()] == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_everything_that_is_said_by_code_has_words(language: Language) -> None:
+    wanted = [f"bands.{band}.{part}" for band in Band for part in ("name", "mark", "meaning")]
+    wanted += [f"families.{family}" for family in get_args(Family)]
+    wanted += [f"kinds.{kind}" for kind in get_args(Kind)]
+    wanted += [f"units.{unit}" for unit in get_args(Unit)]
+    wanted += [f"sources.{table.name}" for table in TABLES]
+    wanted += [f"grades.{grade}" for grade in range(1, 10)]
+    wanted += [f"sheet.audience.{audience}" for audience in get_args(Audience)]
+    wanted += [f"steps.{family}.{number}" for family in get_args(Family) for number in (1, 2)]
+    wanted += [f"feedback.F{number}" for number in range(1, 6)]
+    assert [code for code in wanted if not has(code, language)] == []
