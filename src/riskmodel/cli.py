@@ -1,0 +1,183 @@
+"""One command per pipeline, in the order of a term's work."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from riskmodel.domain import Language
+from riskmodel.errors import RiskmodelError
+from riskmodel.wording import LANGUAGES, text
+
+if TYPE_CHECKING:
+    from riskmodel.pipelines import Run
+
+app = typer.Typer(
+    help=text("commands.help", "zh") + "\n\n" + text("commands.help", "en"),
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+keys = typer.Typer(
+    help=text("commands.keys", "zh") + " / " + text("commands.keys", "en"), no_args_is_help=True
+)
+
+Config = Annotated[Path, typer.Option("--config", help="configs/demo.yaml")]
+Data = Annotated[Path | None, typer.Option("--data", help=text("commands.data", "en"))]
+Port = Annotated[int, typer.Option("--port", min=1, max=65535)]
+DEMO = Path("configs/demo.yaml")
+
+
+def _help(command: str) -> str:
+    return f"{text(f'commands.{command}', 'zh')} / {text(f'commands.{command}', 'en')}"
+
+
+def say(code: str, **slots: object) -> None:
+    """Tell the person one line in each language."""
+    for language, lead in zip(LANGUAGES, ("▸ ", "  "), strict=True):
+        typer.echo(lead + text(f"steps.{code}", language, **slots))
+
+
+@contextmanager
+def _job(config: Path, data: Path | None = None) -> Iterator[Run]:
+    """Open the configuration and its workspace; an error becomes two sentences and exit code 1."""
+    try:
+        from riskmodel.pipelines import Run
+
+        run = Run.of(config, say=say, data=data)
+        with run.workspace.opened():
+            yield run
+    except RiskmodelError as error:
+        for language in LANGUAGES:
+            typer.echo(f"✗ {error.text(language)}", err=True)
+        raise typer.Exit(1) from None
+
+
+def _step(config: Path, name: str, data: Path | None = None) -> None:
+    with _job(config, data) as run:
+        from riskmodel import pipelines
+
+        step: Callable[[Run], object] = getattr(pipelines, name)
+        step(run)
+
+
+@app.command(help=_help("county"))
+def county(config: Config = DEMO) -> None:
+    """Write the fictional county."""
+    _step(config, "make_county")
+
+
+@app.command(help=_help("intake"))
+def intake(config: Config = DEMO, data: Data = None) -> None:
+    """Take the records in: all of them, or none."""
+    _step(config, "take_in_records", data)
+
+
+@app.command(help=_help("features"))
+def features(config: Config = DEMO) -> None:
+    """Build the features of every date that the configuration needs."""
+    _step(config, "build_features")
+
+
+@app.command(help=_help("train"))
+def train(config: Config = DEMO) -> None:
+    """Train, judge on dates whose outcomes are known, and track."""
+    _step(config, "train_model")
+
+
+@app.command(help=_help("publish"))
+def publish(config: Config = DEMO) -> None:
+    """Score the current date and publish."""
+    _step(config, "publish_scores")
+
+
+@app.command(help=_help("sheets"))
+def sheets(
+    config: Config = DEMO,
+    school: Annotated[list[str] | None, typer.Option("--school", help="school_id")] = None,
+) -> None:
+    """Write the sheets of schools."""
+    with _job(config) as run:
+        from riskmodel.pipelines import write_sheets
+
+        write_sheets(run, school_ids=tuple(school or ()))
+
+
+@app.command(help=_help("serve"))
+def serve(config: Config = DEMO, port: Port = 8000) -> None:
+    """Start the server alone."""
+    from riskmodel.config import read_configuration
+
+    try:
+        workspace = read_configuration(config).workspace
+    except RiskmodelError as error:
+        for language in LANGUAGES:
+            typer.echo(f"✗ {error.text(language)}", err=True)
+        raise typer.Exit(1) from None
+    _serve(workspace, port)
+
+
+@app.command(help=_help("run"))
+def run(
+    config: Config = DEMO,
+    data: Data = None,
+    serve: Annotated[bool, typer.Option("--serve/--no-serve")] = True,
+    port: Port = 8000,
+) -> None:
+    """Do a term's work from records to sheets, then serve."""
+    with _job(config, data) as job:
+        from riskmodel.pipelines import run_all
+
+        run_all(job, port=port)
+        workspace = job.configuration.workspace
+    if serve:
+        _serve(workspace, port)
+
+
+@keys.command("make", help=_help("keys_make"))
+def keys_make(
+    role: Annotated[str, typer.Option(help="school | counsellor | bureau")],
+    label: Annotated[str, typer.Option(help=text("commands.label", "en"))],
+    school: Annotated[list[str] | None, typer.Option("--school", help="school_id")] = None,
+    config: Config = DEMO,
+) -> None:
+    """Make a key; it is shown once."""
+    with _job(config) as job:
+        from riskmodel.pipelines import make_key
+
+        make_key(job, role=role, school_ids=tuple(school or ()), label=label)
+
+
+@keys.command("list", help=_help("keys_list"))
+def keys_list(config: Config = DEMO) -> None:
+    """List keys, without their secrets."""
+    _step(config, "list_keys")
+
+
+@keys.command("revoke", help=_help("keys_revoke"))
+def keys_revoke(key_id: str, config: Config = DEMO) -> None:
+    """Revoke a key; it is refused from the next request on."""
+    with _job(config) as job:
+        from riskmodel.pipelines import revoke_key
+
+        revoke_key(job, key_id)
+
+
+app.add_typer(keys, name="keys")
+
+
+def _serve(workspace: Path, port: int) -> None:
+    """Hand over to the web process, which knows nothing of the model wing."""
+    command = [sys.executable, "-m", "serve", "--workspace", str(workspace), "--port", str(port)]
+    try:
+        code = subprocess.run(command, check=False).returncode  # noqa: S603  our own module, no shell
+    except KeyboardInterrupt:
+        code = 0
+    raise typer.Exit(code)
