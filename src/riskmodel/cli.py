@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from riskmodel.domain import Language
 from riskmodel.errors import RiskmodelError
 from riskmodel.wording import LANGUAGES, text
 
