@@ -148,7 +148,7 @@ def _in_scope(principal: Principal, school_id: ColumnElement[str]) -> ColumnElem
 def _set_id(connection: Connection, set_id: str | None) -> str:
     if set_id is not None:
         return set_id
-    current = connection.scalar(select(MOVES.c.set_id).order_by(MOVES.c.number.desc()).limit(1))
+    current: str | None = connection.scalar(select(MOVES.c.set_id).order_by(MOVES.c.number.desc()).limit(1))
     if current is None:
         raise StoreError("nothing_published")
     return current
@@ -164,7 +164,7 @@ def _set(connection: Connection, set_id: str | None) -> PublishedSet:
     return PublishedSet(chosen, instant(row.published_at), read_facts(row.facts))
 
 
-def _behind(query: Select[tuple[str]], after: str | None, set_id: str) -> Select[tuple[str]]:
+def _behind(query: Select[str], after: str | None, set_id: str) -> Select[str]:
     if after is None:
         return query
     of_set, grade, class_name, student_id = _read_cursor(after)

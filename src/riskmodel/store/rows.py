@@ -45,7 +45,8 @@ def student_text(student: ScoredStudent) -> str:
 
 def read_student(content: str) -> ScoredStudent:
     """Read a scored student."""
-    return _read(_STUDENT, content)[0]
+    student: ScoredStudent = _read(_STUDENT, content)[0]
+    return student
 
 
 def facts_text(facts: TermFacts) -> str:
@@ -55,7 +56,8 @@ def facts_text(facts: TermFacts) -> str:
 
 def read_facts(content: str) -> TermFacts:
     """Read what is true of a whole scored term."""
-    return _read(_FACTS, content)[0]
+    facts: TermFacts = _read(_FACTS, content)[0]
+    return facts
 
 
 def _read(adapter: TypeAdapter[Any], content: str) -> Any:

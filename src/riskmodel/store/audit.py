@@ -1,0 +1,213 @@
+"""Who looked at what, and when: a row for each look, in a file of its own, that can only grow.
+
+The file stands apart from the published store, so that a publishing and a look never wait for each other. A
+row names the student by a keyed hash, and holds no name and no score. Each row holds the hash of the row
+before it: whoever changes, removes or reorders rows breaks the chain. Rows cut off at the end are noticed by
+the count that SQLite keeps, and by a head that was noted elsewhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import secrets
+import sqlite3
+import threading
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from riskmodel.errors import StoreError, Where
+from riskmodel.store.tables import instant_text
+
+FILE_NAME = "audit.db"
+_VERSION = 1
+_FIRST = "0" * 64
+_COLUMNS = (
+    "at", "key_id", "route", "method", "status", "set_id", "student_ref", "shown", "request_id",
+)  # fmt: skip
+_TABLES = """
+CREATE TABLE salt (value TEXT NOT NULL);
+CREATE TABLE look (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL, key_id TEXT NOT NULL, route TEXT NOT NULL,
+    method TEXT NOT NULL, status INTEGER NOT NULL, set_id TEXT, student_ref TEXT, shown INTEGER NOT NULL,
+    request_id TEXT NOT NULL, previous TEXT NOT NULL, hash TEXT NOT NULL
+);
+CREATE INDEX look_by_student ON look (student_ref) WHERE student_ref IS NOT NULL;
+"""
+_GUARD = (
+    "CREATE TRIGGER {table}_no_{verb} BEFORE {verb} ON {table} BEGIN SELECT RAISE(ABORT, 'append only'); END;"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """One look. `route` is the template, never the path; `shown` counts the students of the answer."""
+
+    at: datetime
+    key_id: str
+    route: str
+    method: str
+    status: int
+    set_id: str | None
+    student_id: str | None
+    shown: int
+    request_id: str
+
+
+@dataclass(frozen=True)
+class AuditCheck:
+    """What checking the chain found. `broken_at` is the first row that does not fit; None: all do.
+
+    `head` is the hash of the last row: noted elsewhere, it proves later that nothing was cut off.
+    """
+
+    rows: int
+    head: str
+    broken_at: int | None
+
+
+class AuditLog:
+    """The open file. One connection, one lock: rows of several requests, and processes, never interleave."""
+
+    def __init__(self, connection: sqlite3.Connection, salt: bytes) -> None:
+        self._connection = connection
+        self._salt = salt
+        self._lock = threading.Lock()
+
+    def record(self, look: Look) -> None:
+        """Write a look; when this returns, it is on the disk.
+
+        Raises
+        ------
+        StoreError
+            If it cannot be written. Then nothing may be shown.
+        """
+        row = (
+            instant_text(look.at), look.key_id, look.route, look.method, look.status, look.set_id,
+            None if look.student_id is None else self.student_ref(look.student_id),
+            look.shown, look.request_id,
+        )  # fmt: skip
+        places = ", ".join("?" * (len(_COLUMNS) + 2))
+        try:
+            with self._lock, _Immediate(self._connection) as connection:
+                last = connection.execute("SELECT hash FROM look ORDER BY number DESC LIMIT 1").fetchone()
+                previous = last[0] if last else _FIRST
+                connection.execute(
+                    f"INSERT INTO look ({', '.join(_COLUMNS)}, previous, hash) VALUES ({places})",
+                    (*row, previous, _hash(previous, row)),
+                )
+        except sqlite3.Error:
+            raise StoreError("audit_unwritable", Where(file=FILE_NAME)) from None
+
+    def student_ref(self, student_id: str) -> str:
+        """Return the pseudonym under which looks at a student are kept: find them with it."""
+        digest = hmac.new(self._salt, student_id.encode("utf-8", errors="replace"), hashlib.sha256)
+        return digest.hexdigest()[:32]
+
+    def verify(self, *, known_head: str | None = None) -> AuditCheck:
+        """Check every row against the one before it.
+
+        Parameters
+        ----------
+        known_head
+            A head noted earlier: it must still be the hash of some row.
+
+        Raises
+        ------
+        StoreError
+            If the file is so damaged that it cannot be read.
+        """
+        previous, rows, broken = _FIRST, 0, None
+        met = known_head in (None, _FIRST)
+        try:
+            query = f"SELECT number, {', '.join(_COLUMNS)}, previous, hash FROM look ORDER BY number"
+            with self._lock:
+                for number, *content, said_previous, said in self._connection.execute(query):
+                    rows += 1
+                    sound = number == rows and said_previous == previous and said == _hash(previous, content)
+                    if not sound and broken is None:
+                        broken = rows
+                    met = met or said == known_head
+                    previous = said
+                counted = self._connection.execute("SELECT seq FROM sqlite_sequence").fetchone()
+        except (sqlite3.Error, UnicodeDecodeError):
+            raise StoreError("audit_damaged", Where(file=FILE_NAME)) from None
+        if broken is None and (not met or (counted[0] if counted else 0) != rows):
+            broken = rows + 1
+        return AuditCheck(rows, previous, broken)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+
+def open_audit(folder: Path, *, wait_seconds: float = 5.0) -> AuditLog:
+    """Open `audit.db` in the store's folder; made where there is none.
+
+    Raises
+    ------
+    StoreError
+        If it cannot be opened or made, or is no log of looks.
+    """
+    try:
+        connection = sqlite3.connect(
+            folder / FILE_NAME, timeout=wait_seconds, isolation_level=None, check_same_thread=False
+        )
+    except sqlite3.Error:
+        raise StoreError("audit_unwritable", Where(file=FILE_NAME)) from None
+    try:
+        for pragma in ("journal_mode=WAL", "synchronous=FULL"):
+            connection.execute(f"PRAGMA {pragma}")
+        with _Immediate(connection):
+            if not connection.execute("SELECT 1 FROM sqlite_schema").fetchone():
+                _make(connection)
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            salt = connection.execute("SELECT value FROM salt").fetchone() if version == _VERSION else None
+        if salt is None:
+            raise StoreError("audit_damaged", Where(file=FILE_NAME))
+        return AuditLog(connection, bytes.fromhex(salt[0]))
+    except sqlite3.OperationalError:
+        connection.close()
+        raise StoreError("audit_unwritable", Where(file=FILE_NAME)) from None
+    except sqlite3.DatabaseError:
+        connection.close()
+        raise StoreError("audit_damaged", Where(file=FILE_NAME)) from None
+    except StoreError:
+        connection.close()
+        raise
+
+
+class _Immediate:
+    """A transaction that takes the write lock at once."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def __enter__(self) -> sqlite3.Connection:
+        self._connection.execute("BEGIN IMMEDIATE")
+        return self._connection
+
+    def __exit__(self, problem: type[BaseException] | None, *_: object) -> None:
+        try:
+            self._connection.execute("ROLLBACK" if problem else "COMMIT")
+        except sqlite3.Error:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
+
+
+def _make(connection: sqlite3.Connection) -> None:
+    for statement in _TABLES.strip().split(";\n"):
+        connection.execute(statement)
+    connection.execute("INSERT INTO salt VALUES (?)", (secrets.token_hex(32),))
+    for table in ("look", "salt"):
+        for verb in ("UPDATE", "DELETE"):
+            connection.execute(_GUARD.format(table=table, verb=verb))
+    connection.execute(f"PRAGMA user_version = {_VERSION}")
+
+
+def _hash(previous: str, row: tuple[object, ...] | list[object]) -> str:
+    content = json.dumps([previous, *row], ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(content.encode()).hexdigest()
