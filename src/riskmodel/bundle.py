@@ -1,0 +1,252 @@
+"""A model as a folder: texts and numbers under a manifest of hashes. Nothing in it can run code.
+
+    model.txt, bag-1.txt …   LightGBM's own text
+    calibrator.json          from margin to risk
+    similar.json             of 100 students with about this risk
+    features.json            the declarations, the model's columns in order
+    golden.json              synthetic rows and what the model must say of them
+    manifest.json            sha256 of each file, and what the model was made from
+    manifest.sha256          sha256 of the manifest, as `sha256sum -c` reads it
+
+A bundle without probabilities has `features.json` and the manifest only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from riskmodel import wording
+from riskmodel.domain import FeatureInfo
+from riskmodel.errors import BundleRefused, Where
+from riskmodel.models.calibration import Calibrator
+from riskmodel.models.gbm import Gbm
+from riskmodel.models.similar import SimilarStudents
+from riskmodel.models.training import TrainedModel
+
+Floats = NDArray[np.float64]
+
+FORMAT = 1
+GOLDEN_ROWS = 200
+GOLDEN_TOLERANCE = 1e-9
+"""On the machine that wrote the bundle margins come back bit for bit; another processor's last digit is
+forgiven, a changed digit in a tree is not."""
+_LIBRARIES = ("riskmodel", "lightgbm", "numpy", "pandas", "scikit-learn")
+_INFINITY = float("inf")
+
+
+@dataclass(frozen=True)
+class Model:
+    """The parts that score: see `models.training.Fitted`."""
+
+    gbm: Gbm
+    bag: tuple[Gbm, ...]
+    calibrator: Calibrator
+    similar: SimilarStudents
+
+
+@dataclass(frozen=True)
+class ModelBundle:
+    """What was read from a bundle and found whole.
+
+    `model` is None where there are no probabilities. `manifest` says what the model was made from.
+    """
+
+    model_version: str
+    features: tuple[FeatureInfo, ...]
+    feature_names: tuple[str, ...]
+    model: Model | None
+    manifest: Mapping[str, Any]
+
+    @property
+    def probabilities(self) -> bool:
+        """Whether the bundle gives calibrated risks."""
+        return self.model is not None
+
+
+def write_bundle(folder: Path, trained: TrainedModel, *, model_version: str, data_hash: str) -> None:
+    """Write a bundle: everything beside its place first, then one rename.
+
+    Parameters
+    ----------
+    folder
+        Where it will stand; must not be there yet.
+    data_hash
+        Content hash of the records that the model was made from.
+
+    Raises
+    ------
+    BundleRefused
+        If the folder is there.
+    """
+    if folder.exists():
+        raise BundleRefused("bundle_exists", Where(file=folder.name))
+    files = {"features.json": _json(_declarations(trained))}
+    fitted = trained.fitted
+    if fitted:
+        files["model.txt"] = fitted.gbm.text.encode()
+        for number, member in enumerate(fitted.bag, start=1):
+            files[f"bag-{number}.txt"] = member.text.encode()
+        files["calibrator.json"] = _json(fitted.calibrator.to_numbers())
+        files["similar.json"] = _json(fitted.similar.to_numbers())
+        golden = _golden_rows(trained)
+        margin = fitted.gbm.margin(golden)
+        files["golden.json"] = _json(
+            {
+                "rows": [[None if math.isnan(value) else value for value in row] for row in golden.tolist()],
+                "margin": margin.tolist(),
+                "risk": fitted.calibrator.risk(margin).tolist(),
+            }
+        )
+    files["manifest.json"] = _json(_manifest(files, trained, model_version, data_hash))
+    files["manifest.sha256"] = _checksum_line(files["manifest.json"])
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    beside = folder.with_name(f".{folder.name}.{os.getpid()}")
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir()
+    for name, content in files.items():
+        (beside / name).write_bytes(content)
+    beside.rename(folder)
+
+
+def read_bundle(folder: Path) -> ModelBundle:
+    """Read a bundle whose every byte is what its manifest says, and whose golden rows come out as written.
+
+    Raises
+    ------
+    BundleRefused
+        If a file is missing or changed, the format is another, or the golden rows differ. No text reaches
+        LightGBM before all hashes are right: a damaged one can end the process.
+    """
+    files = _checked_files(folder)
+    try:
+        manifest = json.loads(files["manifest.json"])
+        declared = json.loads(files["features.json"])
+        features = tuple(_feature(entry) for entry in declared["features"])
+        model = _read_model(files, manifest) if manifest["probabilities"] else None
+        bundle = ModelBundle(
+            manifest["model_version"], features, tuple(declared["model_columns"]), model, manifest
+        )
+        agrees = model is None or _golden_agree(model, json.loads(files["golden.json"]))
+    except (KeyError, TypeError, ValueError):
+        raise BundleRefused("bundle_unreadable", Where(file=folder.name)) from None
+    if not agrees or (model and model.gbm.names != bundle.feature_names):
+        raise BundleRefused("bundle_golden_rows_differ", Where(file=f"{folder.name}/golden.json"))
+    return bundle
+
+
+def _checked_files(folder: Path) -> dict[str, bytes]:
+    """Return the files of the bundle, after every hash was found right."""
+    manifest = _bytes(folder, "manifest.json")
+    if _bytes(folder, "manifest.sha256") != _checksum_line(manifest):
+        raise BundleRefused("bundle_changed", Where(file=f"{folder.name}/manifest.json"))
+    content = json.loads(manifest)
+    if content.get("format") != FORMAT:
+        raise BundleRefused("bundle_format", Where(file=folder.name), format=FORMAT)
+    files = {"manifest.json": manifest}
+    for name, sha256 in content["files"].items():
+        files[name] = _bytes(folder, name)
+        if hashlib.sha256(files[name]).hexdigest() != sha256:
+            raise BundleRefused("bundle_changed", Where(file=f"{folder.name}/{name}"))
+    return files
+
+
+def _bytes(folder: Path, name: str) -> bytes:
+    if Path(name).name != name:
+        raise BundleRefused("bundle_unreadable", Where(file=folder.name))
+    try:
+        return (folder / name).read_bytes()
+    except OSError:
+        raise BundleRefused("bundle_incomplete", Where(file=f"{folder.name}/{name}")) from None
+
+
+def _read_model(files: Mapping[str, bytes], manifest: Mapping[str, Any]) -> Model:
+    return Model(
+        gbm=Gbm.from_text(files["model.txt"].decode()),
+        bag=tuple(
+            Gbm.from_text(files[f"bag-{number}.txt"].decode()) for number in range(1, manifest["bag"] + 1)
+        ),
+        calibrator=Calibrator.from_numbers(json.loads(files["calibrator.json"])),
+        similar=SimilarStudents.from_numbers(json.loads(files["similar.json"])),
+    )
+
+
+def _golden_rows(trained: TrainedModel) -> Floats:
+    """Rows that are nobody's: each value drawn apart from the others, from quantiles of its column."""
+    chance = np.random.default_rng(trained.seed)
+    columns, quantiles = trained.quantiles.shape
+    drawn = trained.quantiles[np.arange(columns), chance.integers(0, quantiles, (GOLDEN_ROWS, columns))]
+    # Every column is missing now and then, so that the branches for what is not known are tried too.
+    gone = chance.random((GOLDEN_ROWS, columns)) < np.maximum(trained.missing, 0.05)
+    return np.where(gone, np.nan, drawn)
+
+
+def _golden_agree(model: Model, golden: Mapping[str, Any]) -> bool:
+    rows = np.array(golden["rows"], dtype=np.float64)
+    margin = model.gbm.margin(rows)
+    return bool(
+        np.abs(margin - np.array(golden["margin"])).max() <= GOLDEN_TOLERANCE
+        and np.abs(model.calibrator.risk(margin) - np.array(golden["risk"])).max() <= GOLDEN_TOLERANCE
+    )
+
+
+def _manifest(
+    files: Mapping[str, bytes], trained: TrainedModel, model_version: str, data_hash: str
+) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "model_version": model_version,
+        "probabilities": trained.probabilities,
+        "bag": len(trained.fitted.bag) if trained.fitted else 0,
+        "files": {name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())},
+        "data_hash": data_hash,
+        "label_date": trained.label_date.isoformat(),
+        "as_of_dates": [day.isoformat() for day in trained.as_of_dates],
+        "rule_version": trained.rule_version,
+        "wording_version": wording.version(),
+        "seed": trained.seed,
+        "training": asdict(trained.counts),
+        "base_risk": trained.base_risk,
+        "libraries": {name: metadata.version(name) for name in _LIBRARIES},
+    }
+
+
+def _declarations(trained: TrainedModel) -> dict[str, Any]:
+    entries = []
+    for feature in trained.features:
+        entry = asdict(feature)
+        for ends in ("reason_range", "strength_range"):
+            # JSON knows no infinity: an open end is null.
+            entry[ends] = [None if math.isinf(end) else end for end in entry[ends]]
+        entries.append(entry)
+    return {"model_columns": list(trained.feature_names), "features": entries}
+
+
+def _feature(entry: dict[str, Any]) -> FeatureInfo:
+    ranges = {
+        ends: (
+            -_INFINITY if entry[ends][0] is None else entry[ends][0],
+            _INFINITY if entry[ends][1] is None else entry[ends][1],
+        )
+        for ends in ("reason_range", "strength_range")
+    }
+    return FeatureInfo(**{**entry, **ranges})
+
+
+def _json(content: object) -> bytes:
+    return json.dumps(content, ensure_ascii=False, indent=1, sort_keys=True, allow_nan=False).encode()
+
+
+def _checksum_line(manifest: bytes) -> bytes:
+    return f"{hashlib.sha256(manifest).hexdigest()}  manifest.json\n".encode()

@@ -1,0 +1,225 @@
+"""The only path from a matrix to a score: the evaluation of a training, backtests and each term use it."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from riskmodel.bundle import Model, ModelBundle
+from riskmodel.domain import (
+    Band,
+    FeatureMatrix,
+    PerHundred,
+    School,
+    ScoredStudent,
+    ScoredTerm,
+    Stage,
+    TermFacts,
+)
+from riskmodel.errors import BundleRefused, NotEnoughData
+from riskmodel.explain import Explained, enough_known, family_statements, unknowns
+from riskmodel.models.rules import absence_rule, constant, rule_bands
+from riskmodel.models.training import TrainedModel
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+Progress = Callable[[int, int], None]
+
+HISTORY = tuple(f"absence_days_block_{block}" for block in range(1, 7))
+CHUNK_ROWS = 5_000
+
+
+class Scores(NamedTuple):
+    """Scores of a matrix's rows, in their order.
+
+    `margin` ranks: raw log-odds, or the absence rule's score where there are no probabilities. `risk` is
+    the calibrated probability of each row; None where there are none.
+    """
+
+    margin: Floats
+    risk: Floats | None
+
+
+def score(matrix: FeatureMatrix, bundle: ModelBundle) -> Scores:
+    """Score every row of a matrix.
+
+    Raises
+    ------
+    BundleRefused
+        If the matrix lacks a column that the model was trained on.
+    """
+    if bundle.model is None:
+        return Scores(absence_rule(matrix), None)
+    margin = bundle.model.gbm.margin(_columns(matrix, bundle.feature_names))
+    return Scores(margin, bundle.model.calibrator.risk(margin))
+
+
+def score_beside(matrix: FeatureMatrix, trained: TrainedModel) -> dict[str, Scores]:
+    """Score every row by what stands beside the model: `logistic` (if fitted), `absence_rule`, `constant`."""
+    beside = {
+        "absence_rule": Scores(absence_rule(matrix), None),
+        "constant": Scores(constant(matrix), np.full(len(matrix.frame), trained.base_risk)),
+    }
+    if trained.fitted is None:
+        return beside
+    margin = trained.fitted.logistic.margin(_columns(matrix, trained.feature_names))
+    return {"logistic": Scores(margin, trained.fitted.logistic_calibrator.risk(margin)), **beside}
+
+
+def tie_breaks(student_ids: Iterable[str]) -> NDArray[np.uint64]:
+    """Return a number per student that orders equal scores: a fixed hash, so row order never matters."""
+    digests = (hashlib.blake2b(student.encode(), digest_size=8).digest() for student in student_ids)
+    return np.array([int.from_bytes(digest, "big") for digest in digests], dtype=np.uint64)
+
+
+def scored_term(
+    matrix: FeatureMatrix,
+    bundle: ModelBundle,
+    *,
+    facts: TermFacts,
+    schools: Sequence[School],
+    bands: tuple[float, float],
+    capacity_share: float,
+    progress: Progress | None = None,
+) -> ScoredTerm:
+    """Score the cohort of one as-of date, band and list it, and give the listed their reasons.
+
+    Of whom too little is known has no risk, is banded so, and takes no place. Places are the cohort's
+    share, rounded up; they go by risk, equal risks by a fixed hash.
+
+    Parameters
+    ----------
+    matrix
+        Rows of one as-of date; no other is allowed.
+    facts
+        What is true of the whole term; its `probabilities` says what the bundle says.
+    bands
+        Calibrated risk from which to reach out, and from which to check in.
+    capacity_share
+        Share of the cohort for whom people have time, in (0, 1].
+    progress
+        Called with (rows explained, rows to explain).
+
+    Raises
+    ------
+    NotEnoughData
+        If the matrix has rows of another day.
+    """
+    days = matrix.frame["as_of_date"].dt.date
+    if (days != facts.as_of_date).any():
+        raise NotEnoughData("not_the_as_of_date", as_of_date=facts.as_of_date)
+    margin, risk = score(matrix, bundle)
+    known = enough_known(matrix)
+    ties = tie_breaks(matrix.frame["student_id"])
+    places = math.ceil(capacity_share * len(known))
+    ranked = margin if risk is None else risk
+    banded = _bands(ranked, known, limits=None if risk is None else bands)
+    to_help = np.isin(banded, [Band.REACH_OUT, Band.CHECK_IN])
+    listed = to_help | _top(ranked, known, ties, places)
+    near_line = np.zeros(len(known), dtype=bool)
+    similar: tuple[PerHundred | None, ...] = (None,) * len(known)
+    explained: dict[int, Explained] = {}
+    if bundle.model is not None and risk is not None:
+        X = _columns(matrix, bundle.feature_names)
+        near_line = _near_line(X, bundle.model, known, ties, places=places, limit=bands[1])
+        similar = bundle.model.similar.of(risk)
+        explained = _explain(matrix, X, bundle, bundle.model, np.flatnonzero(listed), progress)
+    unknown = unknowns(matrix)
+    students = tuple(
+        ScoredStudent(
+            student_id=row["student_id"],
+            school_id=row["school_id"],
+            stage=Stage(row["stage"]),
+            grade=int(row["grade"]),
+            class_name=row["class_name"],
+            masked_name=row["masked_name"],
+            number_tail=row["number_tail"],
+            risk=float(risk[number]) if risk is not None and known[number] else None,
+            band=banded[number],
+            listed=bool(listed[number]),
+            near_line=bool(near_line[number]),
+            similar=similar[number] if known[number] else None,
+            reasons=explained[number].reasons if number in explained else (),
+            strengths=explained[number].strengths if number in explained else (),
+            unknowns=unknown[number],
+            attendance_history=_history(row),
+        )
+        for number, row in enumerate(matrix.frame.to_dict("records"))
+    )
+    return ScoredTerm(facts, tuple(schools), students)
+
+
+def _columns(matrix: FeatureMatrix, names: Sequence[str]) -> Floats:
+    lacking = [name for name in names if name not in matrix.frame]
+    if lacking:
+        raise BundleRefused("bundle_columns_lacking", columns=", ".join(lacking))
+    return matrix.frame[list(names)].to_numpy(dtype=np.float64)
+
+
+def _bands(ranked: Floats, known: Bools, *, limits: tuple[float, float] | None) -> list[Band]:
+    """Bands by limits of risk, or by the absence rule."""
+    if limits is None:
+        found = rule_bands(ranked)
+    else:
+        reach_out, check_in = limits
+        found = [
+            Band.REACH_OUT if risk >= reach_out else Band.CHECK_IN if risk >= check_in else Band.USUAL_CARE
+            for risk in ranked
+        ]
+    return [
+        band if enough else Band.NOT_ENOUGH_INFORMATION for band, enough in zip(found, known, strict=True)
+    ]
+
+
+def _top(ranked: Floats, known: Bools, ties: NDArray[np.uint64], places: int) -> Bools:
+    """Mark the first `places` of those of whom enough is known."""
+    order = np.lexsort((ties, -ranked, ~known))[: min(places, int(known.sum()))]
+    top = np.zeros(len(ranked), dtype=bool)
+    top[order] = True
+    return top
+
+
+def _near_line(
+    X: Floats, model: Model, known: Bools, ties: NDArray[np.uint64], *, places: int, limit: float
+) -> Bools:
+    """Who is listed by some models of the bag and not by others."""
+    times = np.zeros(len(X), dtype=int)
+    for member in model.bag:
+        risk = model.calibrator.risk(member.margin(X))
+        times += _top(risk, known, ties, places) | (known & (risk >= limit))
+    return (times > 0) & (times < len(model.bag))
+
+
+def _explain(
+    matrix: FeatureMatrix,
+    X: Floats,
+    bundle: ModelBundle,
+    model: Model,
+    listed: NDArray[np.int_],
+    progress: Progress | None,
+) -> dict[int, Explained]:
+    """Statements of the listed rows, a chunk at a time: contributions of a bag are large."""
+    explained: dict[int, Explained] = {}
+    for start in range(0, len(listed), CHUNK_ROWS):
+        chunk = listed[start : start + CHUNK_ROWS]
+        told = family_statements(
+            model.gbm.contributions(X[chunk]),
+            np.stack([member.contributions(X[chunk]) for member in model.bag]),
+            rows=matrix.frame.iloc[chunk],
+            names=bundle.feature_names,
+            features=matrix.features,
+        )
+        explained.update(zip(chunk.tolist(), told, strict=True))
+        if progress:
+            progress(start + len(chunk), len(listed))
+    return explained
+
+
+def _history(row: Mapping[Hashable, Any]) -> tuple[float | None, ...]:
+    days = [row.get(name) for name in HISTORY]
+    return tuple(day if isinstance(day, float) and not math.isnan(day) else None for day in days)
