@@ -1,0 +1,179 @@
+"""Attendance, per reported school day: a day that no school reported is not a day present.
+
+What is counted are the school days of the student's own spells that were reported; without one in a
+window every value of that window is not known. Where a row tells a total for several days (a monthly
+count), it is spread evenly over the school days within it, so that each window takes its part. Days are
+school days unless the name of a feature says otherwise. An absence on a day that was not reported does
+not lengthen a run, but counts as a day absent.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from riskmodel.features.declaration import Feature, Group
+from riskmodel.features.periods import BLOCKS, HISTORY_DAYS, PERIODS, WINDOWS
+
+_COUNTED = ", ".join(
+    f"count(*) FILTER ({condition} AND reported) AS reported_{window}"
+    for window, condition in WINDOWS.items()
+)
+_SUMMED = ", ".join(f"sum(reported_{window}) AS reported_{window}" for window in WINDOWS)
+
+RELATION = f"""
+WITH periods AS ({PERIODS}),
+days AS (
+    SELECT school.school_id, school.date, reported.date IS NOT NULL AS reported, periods.*,
+           as_of_date - school.date AS age,
+           count(reported.date) OVER (PARTITION BY school.school_id ORDER BY school.date) AS nth,
+           count(reported.date) OVER (PARTITION BY school.school_id) AS nth_last
+    FROM school_days AS school
+    CROSS JOIN periods
+    LEFT JOIN reported_days AS reported USING (school_id, date)
+    WHERE school.date <= as_of_date
+      AND school.date > least(as_of_date - {HISTORY_DAYS}, term_start - 1, previous_start - 1)
+),
+spells AS (
+    SELECT student_id, spell.school_id, spell.start_date,
+           least(coalesce(spell.end_date, as_of_date), as_of_date) AS last_day
+    FROM enrolments AS spell SEMI JOIN cohort USING (student_id)
+    CROSS JOIN periods
+),
+counted AS (
+    SELECT stay.*, {_COUNTED},
+           count(*) FILTER (age < 56) AS school_days_56d,
+           min(age) FILTER (reported) AS days_since_report
+    FROM (SELECT DISTINCT school_id, start_date, last_day FROM spells) AS stay
+    JOIN days ON days.school_id = stay.school_id AND days.date BETWEEN stay.start_date AND stay.last_day
+    GROUP BY ALL
+),
+own AS (
+    SELECT student_id, {_SUMMED}, sum(school_days_56d) AS school_days_56d,
+           min(days_since_report) AS days_since_report
+    FROM spells JOIN counted USING (school_id, start_date, last_day)
+    GROUP BY student_id
+),
+told AS (
+    SELECT attendance.*, cohort.school_id
+    FROM attendance JOIN cohort USING (student_id) CROSS JOIN periods
+    WHERE attendance.end_date > least(as_of_date - {HISTORY_DAYS}, term_start - 1, previous_start - 1)
+),
+spread AS (
+    SELECT told.*, days.date, count(*) OVER (PARTITION BY student_id, told.start_date, end_date) AS parts
+    FROM told
+    LEFT JOIN days ON days.school_id = told.school_id AND days.date BETWEEN told.start_date AND end_date
+    WHERE told.start_date < end_date
+),
+daily AS (
+    SELECT student_id, school_id, end_date AS date, days_absent, days_unexcused, times_late
+    FROM told WHERE start_date = end_date
+    UNION ALL
+    SELECT student_id, school_id, coalesce(date, end_date), days_absent / parts, days_unexcused / parts,
+           times_late / parts
+    FROM spread
+),
+whole AS (
+    SELECT student_id, date, nth, nth_last,
+           nth - row_number() OVER (PARTITION BY student_id ORDER BY nth) AS island
+    FROM (SELECT student_id, school_id, date FROM daily
+          GROUP BY ALL HAVING sum(days_absent) > 0.99)
+    JOIN days USING (school_id, date)
+    WHERE reported
+),
+runs AS (
+    SELECT student_id, date,
+           row_number() OVER (PARTITION BY student_id, island ORDER BY nth) AS run,
+           nth = nth_last AS run_is_open
+    FROM whole
+)
+SELECT own.*, daily.* EXCLUDE (student_id, school_id), periods.*, as_of_date - daily.date AS age,
+       run, run_is_open
+FROM own CROSS JOIN periods
+LEFT JOIN daily USING (student_id)
+LEFT JOIN runs ON runs.student_id = own.student_id AND runs.date = daily.date
+"""
+
+
+def _days(window: str, column: str = "days_absent") -> str:
+    """Sum a column over a window; NULL where nothing was reported in it."""
+    told = f"coalesce(sum({column}) FILTER ({WINDOWS[window]}), 0)"
+    return f"CASE WHEN any_value(reported_{window}) > 0 THEN {told} END"
+
+
+def _where_told(window: str, column: str) -> str:
+    """As `_days`, but NULL where there are absences of which nobody said it."""
+    silent = f"bool_or({column} IS NULL AND days_absent > 0) FILTER ({WINDOWS[window]})"
+    return f"CASE WHEN NOT coalesce({silent}, false) THEN {_days(window, column)} END"
+
+
+def _share(window: str, days: str | None = None) -> str:
+    """Divide by the days reported, or by more absences where some are told of days that were not."""
+    absences = days or _days(window)
+    return f"(({absences}) / greatest(({absences}), any_value(reported_{window})))"
+
+
+_attendance = partial(
+    Feature, family="attendance", source="attendance", kind="can_act", freshness="attendance_report_age_days"
+)
+_steady = partial(_attendance, strength="strengths.attendance_steady", strength_range=(0.0, 0.03))
+
+GROUP = Group(
+    "attendance",
+    RELATION,
+    (
+        _attendance(name="absence_share_7d", unit="share", direction=1, expression=_share("7d"),
+                    reason="reasons.absence_recent", reason_range=(0.1, 1.0)),
+        _attendance(name="absence_share_14d", unit="share", direction=1, expression=_share("14d"),
+                    reason="reasons.absence_recent", reason_range=(0.05, 1.0)),
+        _steady(name="absence_share_28d", unit="share", direction=1, expression=_share("28d"),
+                reason="reasons.absence_recent", reason_range=(0.03, 1.0)),
+        _steady(name="absence_share_56d", unit="share", direction=1, expression=_share("56d"),
+                reason="reasons.absence_two_months", reason_range=(0.03, 1.0)),
+        _steady(name="absence_share_term", unit="share", direction=1, expression=_share("term"),
+                reason="reasons.absence_this_term", reason_range=(0.03, 1.0)),
+        _attendance(name="absence_share_change_28d", unit="share", direction=1,
+                    expression=f"{_share('28d')} - {_share('prior_28d')}",
+                    reason="reasons.absence_recent", reason_range=(0.02, 1.0)),
+        _attendance(name="absence_share_change_term", unit="share", direction=1,
+                    expression=f"{_share('term')} - {_share('previous_term')}",
+                    reason="reasons.absence_since_last_term", reason_range=(0.02, 1.0)),
+        _attendance(name="unexcused_absence_share_28d", unit="share", direction=1,
+                    expression=_share("28d", _where_told("28d", "days_unexcused")),
+                    reason="reasons.absence_unexcused", reason_range=(0.01, 1.0)),
+        _attendance(name="unexcused_absence_share_56d", unit="share", direction=1,
+                    expression=_share("56d", _where_told("56d", "days_unexcused")),
+                    reason="reasons.absence_unexcused", reason_range=(0.01, 1.0)),
+        _attendance(name="longest_absence_run_56d", unit="days", direction=1,
+                    expression=f"""CASE WHEN any_value(reported_56d) > 0
+                        THEN coalesce(max(run) FILTER ({WINDOWS['56d']}), 0) END""",
+                    reason="reasons.absence_run", reason_range=(2.0, 400.0)),
+        _attendance(name="running_absence_run", unit="days", direction=1,
+                    expression="""CASE WHEN any_value(reported_history) > 0
+                        THEN coalesce(max(run) FILTER (run_is_open), 0) END""",
+                    reason="reasons.absence_running", reason_range=(2.0, 400.0)),
+        _attendance(name="days_since_absence", unit="days", direction=-1,
+                    expression=f"""CASE WHEN any_value(reported_history) > 0 THEN least({HISTORY_DAYS},
+                        coalesce(min(age) FILTER (days_absent > 0), {HISTORY_DAYS})) END""",
+                    strength="strengths.attendance_steady", strength_range=(56.0, float(HISTORY_DAYS))),
+        _attendance(name="times_late_56d", unit="count", direction=1,
+                    expression=_days("56d", "times_late"),
+                    reason="reasons.lateness", reason_range=(2.0, 400.0)),
+        _attendance(name="unreported_share_56d", unit="share",
+                    expression="1 - any_value(reported_56d) / nullif(any_value(school_days_56d), 0)"),
+        *(
+            _attendance(name=f"absence_days_{window}", unit="days", role="fact", expression=_days(window))
+            for window in ("14d", "28d", "prior_28d", "56d", "term", "previous_term")
+        ),
+        _attendance(name="unexcused_absence_days_56d", unit="days", role="fact",
+                    expression=_where_told("56d", "days_unexcused")),
+        *(
+            _attendance(name=f"absence_days_block_{n}", unit="days", role="fact",
+                        expression=_days(f"block_{n}"))
+            for n in BLOCKS
+        ),
+        _attendance(name="reported_days_56d", unit="days", role="fact",
+                    expression="any_value(reported_56d)"),
+        _attendance(name="attendance_report_age_days", unit="days", role="fact",
+                    expression="any_value(days_since_report)"),
+    ),
+)  # fmt: skip

@@ -1,0 +1,156 @@
+"""The student among the others of the school-grade, and the school: the second stage.
+
+It reads what the first stage made of every student of one as-of date (`students`, one row each) and what
+was known of earlier leavers (`leaving`, counts per school and stage). A percentile is from 0 to 1, ties in
+the middle, and not known with fewer than five others to compare with. The current cohort's own outcomes
+are never counted: with them a peers' rate tells the answer.
+
+How often students left a school is counted over the year that ended `outcome_delay_days` before the as-of
+date, among all who had a spell in it: (left + 200 r) / (students + 200), where r is the county's share in
+the same stage. So 200 students of the county stand beside each school's own, and a small school without a
+leaver does not read as safe. Not known where the records begin later than that year.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from riskmodel.features.declaration import Feature, Group
+
+_ENOUGH = 5
+_SHRINKAGE_STUDENTS = 200
+_LOOK_BACK_DAYS = 365
+
+LEAVING = f"""
+WITH earlier AS (
+    SELECT as_of_date - CAST($delay AS INTEGER) AS until,
+           as_of_date - CAST($delay AS INTEGER) - {_LOOK_BACK_DAYS} AS since
+    FROM as_of
+)
+SELECT spell.school_id, coalesce(any_value(township), '') AS township,
+       CASE WHEN grade <= 6 THEN 'primary' WHEN grade <= 9 THEN 'junior' ELSE 'beyond' END AS stage,
+       count(DISTINCT student_id) FILTER (
+           spell.start_date < until AND coalesce(end_date >= since, true)) AS students,
+       count(DISTINCT student_id) FILTER (
+           exit_reason = 'dropped_out' AND end_date + 1 BETWEEN since AND until) AS leavers,
+       min(spell.start_date) <= any_value(since) AS reaches_back
+FROM enrolments AS spell CROSS JOIN earlier LEFT JOIN schools ON schools.school_id = spell.school_id
+GROUP BY ALL
+"""
+"""Per school and stage of one bucket: `students` with a spell in the earlier year, `leavers` of them, and
+whether the records reach back to its start. Who left is no longer in the cohort, hence a table of its own."""
+
+_SHRUNK = f"(leavers + {_SHRINKAGE_STUDENTS} * county_rate) / (students + {_SHRINKAGE_STUDENTS})"
+
+RELATION = f"""
+WITH county AS (
+    SELECT stage, sum(leavers) / nullif(sum(students), 0) AS county_rate
+    FROM leaving WHERE (SELECT bool_or(reaches_back) FROM leaving) GROUP BY stage
+),
+by_school AS (
+    SELECT school_id, stage, sum(students) AS students, sum(leavers) AS leavers FROM leaving GROUP BY ALL
+),
+by_township AS (
+    SELECT township, stage, sum(students) AS students, sum(leavers) AS leavers FROM leaving GROUP BY ALL
+),
+school_rates AS (
+    SELECT school_id, stage, {_SHRUNK} AS school_rate FROM by_school JOIN county USING (stage)
+),
+township_rates AS (
+    SELECT township, stage, {_SHRUNK} AS township_rate FROM by_township JOIN county USING (stage)
+)
+SELECT students.*, coalesce(school_rate, county_rate) AS school_rate,
+       coalesce(township_rate, county_rate) AS township_rate
+FROM students
+LEFT JOIN county USING (stage)
+LEFT JOIN school_rates USING (school_id, stage)
+LEFT JOIN township_rates USING (township, stage)
+"""
+
+_PEERS = "PARTITION BY school_id, grade"
+
+
+def _percentile(column: str) -> str:
+    """Rank among those of the school-grade of whom it is known: (below + half of the equal) / all."""
+    return f"""CASE WHEN {column} IS NOT NULL AND count({column}) OVER ({_PEERS}) > {_ENOUGH} THEN
+        (rank() OVER ({_PEERS} ORDER BY {column} NULLS LAST) - 1 + count(*) OVER ({_PEERS}, {column}) / 2)
+        / count({column}) OVER ({_PEERS}) END"""
+
+
+def _median(column: str) -> str:
+    """Take a value that somebody has, so that a count of days stays one."""
+    return f"""CASE WHEN count({column}) OVER ({_PEERS}) > {_ENOUGH}
+        THEN quantile_disc({column}, 0.5) OVER ({_PEERS}) END"""
+
+
+_attendance = partial(
+    Feature, family="attendance", source="attendance", kind="can_act", freshness="attendance_report_age_days"
+)
+_marks = partial(Feature, family="study", source="grades", kind="can_act", freshness="days_since_exam")
+_school = partial(Feature, family="school", source="enrolments", kind="background")
+_standing = partial(
+    _marks, reason="reasons.marks_below_grade", reason_range=(0.0, 0.3),
+    strength="strengths.marks_above_grade", strength_range=(0.6, 1.0),
+)  # fmt: skip
+
+GROUP = Group(
+    "school",
+    RELATION,
+    (
+        _attendance(name="absence_percentile_7d", unit="share", direction=1,
+                    expression=_percentile("absence_share_7d")),
+        _attendance(name="absence_percentile_28d", unit="share", direction=1,
+                    expression=_percentile("absence_share_28d"),
+                    reason="reasons.absence_recent", reason_range=(0.6, 1.0)),
+        _attendance(name="absence_percentile_56d", unit="share", direction=1,
+                    expression=_percentile("absence_share_56d"),
+                    reason="reasons.absence_two_months", reason_range=(0.6, 1.0)),
+        _attendance(name="absence_percentile_term", unit="share", direction=1,
+                    expression=_percentile("absence_share_term"),
+                    reason="reasons.absence_this_term", reason_range=(0.6, 1.0)),
+        _attendance(name="absence_change_percentile_28d", unit="share", direction=1,
+                    expression=_percentile("absence_share_change_28d")),
+        _attendance(name="absence_run_percentile_56d", unit="share", direction=1,
+                    expression=_percentile("longest_absence_run_56d")),
+        _attendance(name="days_since_absence_percentile", unit="share", direction=-1,
+                    expression=_percentile("days_since_absence")),
+        _attendance(name="absence_share_above_grade_28d", unit="share", direction=1,
+                    expression=f"absence_share_28d - {_median('absence_share_28d')}",
+                    reason="reasons.absence_recent", reason_range=(0.03, 1.0)),
+        *(
+            _attendance(name=f"grade_median_absence_days_{window}", unit="days", role="fact",
+                        expression=_median(f"absence_days_{window}"))
+            for window in ("28d", "56d", "term")
+        ),
+        _standing(name="marks_percentile_last_round", unit="share", direction=-1,
+                  expression=_percentile("marks_last_round")),
+        _standing(name="marks_percentile_term", unit="share", direction=-1,
+                  expression=_percentile("marks_term")),
+        _standing(name="marks_percentile_365d", unit="share", direction=-1,
+                  expression=_percentile("marks_mean_365d")),
+        _marks(name="marks_change_percentile_round", unit="share", direction=-1,
+               expression=_percentile("marks_change_round")),
+        _marks(name="marks_percentile_change_term", unit="share", direction=-1,
+               expression=f"({_percentile('marks_term')}) - ({_percentile('marks_previous_term')})"),
+        _marks(name="exams_sat_percentile_term", unit="share", direction=-1,
+               expression=_percentile("exams_sat_term")),
+        _marks(name="missed_exam_percentile_term", unit="share", direction=1,
+               expression=_percentile("missed_exam_share_term")),
+        _marks(name="grade_median_marks_last_round", unit="points", role="fact",
+               expression=_median("marks_last_round")),
+        _marks(name="grade_median_marks_change_round", unit="points", role="fact",
+               expression=_median("marks_change_round")),
+        _marks(name="grade_median_marks_change_term", unit="points", role="fact",
+               expression=_median("marks_change_term")),
+        Feature(name="years_older_than_grade", unit="years", family="age_and_grade", source="students",
+                direction=1, kind="background",
+                expression=f"years_over_grade_age - {_median('years_over_grade_age')}",
+                reason="reasons.older_than_grade", reason_range=(0.8, 20.0)),
+        _school(name="school_students", unit="count", expression="count(*) OVER (PARTITION BY school_id)"),
+        _school(name="school_grade_students", unit="count", expression=f"count(*) OVER ({_PEERS})"),
+        _school(name="school_absence_share_28d", unit="share", direction=1, source="attendance",
+                expression="avg(absence_share_28d) OVER (PARTITION BY school_id)"),
+        _school(name="school_leaving_share_earlier", unit="share", direction=1, expression="school_rate"),
+        _school(name="township_leaving_share_earlier", unit="share", direction=1, expression="township_rate"),
+    ),
+)  # fmt: skip
