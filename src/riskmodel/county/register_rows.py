@@ -1,0 +1,167 @@
+"""What the bureau's register tells: schools, terms, calendar, students, enrolments, population."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from riskmodel.county.calendar import SpecialDay, Week, special_days
+from riskmodel.county.children import GRADES, Children
+from riskmodel.county.lateness import days_after, exits_recorded, lognormal_days
+from riskmodel.county.people import SURNAMES
+from riskmodel.county.places import Places
+from riskmodel.county.simulation import Columns, History, days_of
+from riskmodel.county.writing import Coded, Rows
+
+_CLASS_SIZE = 45
+_TEMPORARY = 0.004
+
+
+def school_rows(places: Places) -> Rows:
+    """Return the rows of `schools`."""
+    count = len(places.stage)
+    return {
+        "school_id": places.school_ids(),
+        "name": places.school_names(),
+        "county": np.full(count, places.county_name),
+        "township": places.township_names(),
+        "stage": places.stage,
+        "kind": places.kind,
+    }
+
+
+def term_rows(weeks: list[Week]) -> Rows:
+    """Return the rows of `terms`."""
+    terms = {week.term.term: week.term for week in weeks}.values()
+    return {
+        "term": np.array([term.term for term in terms]),
+        "start_date": days_of(term.start_date for term in terms),
+        "end_date": days_of(term.end_date for term in terms),
+    }
+
+
+def calendar_rows(weeks: list[Week]) -> Rows:
+    """Return the days of `calendar` that hold for all schools."""
+    return _special(special_days(list({week.term.term: week.term for week in weeks}.values())), None)
+
+
+def local_rows(places: Places, local: list[SpecialDay]) -> Rows:
+    """Return the days of `calendar` that hold for one school."""
+    return _special(local, places.school_ids())
+
+
+def _special(days: list[SpecialDay], school_ids: NDArray[np.str_] | None) -> Rows:
+    schools = np.array([-1 if day.school is None else day.school for day in days])
+    return {
+        "date": days_of(day.day for day in days),
+        "school_id": Coded(schools, np.array([""]) if school_ids is None else school_ids),
+        "is_school_day": np.array([day.is_school_day for day in days]),
+        "reason": np.array([day.reason for day in days]),
+    }
+
+
+def student_rows(children: Children, spells: Columns, rng: np.random.Generator) -> Rows:
+    """Return `students`; a few were first known under a temporary number and get a second statement."""
+    first = np.full(len(children.entry_year), np.datetime64("2200-01-01", "D"))
+    np.minimum.at(first, spells["child"], spells["start"])
+    known = np.flatnonzero(first < np.datetime64("2200-01-01"))
+    temporary = known[rng.random(len(known)) < _TEMPORARY]
+    body = np.char.add("L", np.array([number[:14] for number in children.roll_number[temporary]], dtype="<U14"))
+    interim = np.char.add(body, np.char.zfill(rng.integers(0, 10_000, len(temporary)).astype(str), 4))
+    numbers = np.char.add("G", children.roll_number)
+    child = np.r_[known, temporary]
+    roll = np.r_[numbers[known], numbers[temporary]]
+    roll[np.isin(known, temporary).nonzero()[0]] = interim
+    later = first[temporary] + rng.integers(30, 200, len(temporary))
+    return {
+        "student_id": children.student_id[child],
+        "roll_number": roll,
+        "name": children.name[child],
+        "sex": np.where(children.male[child], "M", "F"),
+        "birth_date": children.born[child],
+        "ethnicity": children.ethnicity[child],
+        "household": np.where(children.h_rural[children.household[child]], "rural", "urban"),
+        "household_id": household_ids(children)[children.household[child]],
+        "recorded_on": np.r_[first[known], later],
+    }
+
+
+def household_ids(children: Children) -> NDArray[np.str_]:
+    """Return an id per household, distinct between counties."""
+    numbers = np.arange(len(children.h_km)).astype(str)
+    return np.char.add(f"h{children.places.county + 1:03d}", np.char.zfill(numbers, 6))
+
+
+def enrolment_rows(children: Children, history: History, rng: np.random.Generator) -> Rows:
+    """Return openings, closings, and later statements about transfers that settled."""
+    spells, closings = history.spells.columns(), history.closings.columns()
+    opened = days_after(spells["start"], rng, mean=2, most=10)
+    closed = np.maximum(exits_recorded(closings, rng), opened[closings["spell"]] + 1)
+    count = len(spells["child"])
+    blank = np.full(count, -1)
+    unsettled = closings["reason"] == "transfer_unconfirmed"
+    settled = np.flatnonzero(unsettled & (rng.random(len(unsettled)) < 0.5))
+    close = np.r_[np.arange(len(closed)), settled]
+    spell = np.r_[np.arange(count), closings["spell"][close]]
+    reasons = np.unique(closings["reason"])
+    reason = np.searchsorted(reasons, np.r_[closings["reason"], np.full(len(settled), "transferred")])
+    school_ids = children.places.school_ids()
+    nothing = np.full(count, np.datetime64("NaT", "D"))
+    class_name = _class_names(children, spells)
+    return {
+        "student_id": Coded(spells["child"][spell], children.student_id),
+        "school_id": Coded(spells["school"][spell], school_ids),
+        "start_date": spells["start"][spell],
+        "grade": spells["grade"][spell],
+        "class_name": Coded(class_name.positions[spell], class_name.texts),
+        "boards": spells["boards"][spell],
+        "end_date": np.r_[nothing, closings["end"][close]],
+        "exit_reason": Coded(np.r_[blank, reason], reasons),
+        "to_school_id": Coded(np.r_[blank, closings["to_school"][close]], school_ids),
+        "expected_return": np.r_[nothing, closings["expected_return"][close]],
+        "recorded_on": np.r_[opened, closed, closed[settled] + lognormal_days(len(settled), 40, 0.4, 120, rng)],
+    }
+
+
+def _class_names(children: Children, spells: Columns) -> Coded:
+    """Divide each school-grade into classes of 45 at most; a child keeps its place among them."""
+    place = spells["school"].astype(np.int64) * (GRADES + 1) + spells["grade"]
+    year = spells["start"].astype("datetime64[Y]").astype(np.int64)
+    autumn = (spells["start"].astype("datetime64[M]").astype(np.int64) % 12) == 8
+    _, cohort = np.unique(np.where(autumn, place * 4000 + year, -1), return_inverse=True)
+    size = np.zeros(int(place.max()) + 1, dtype=np.int64)
+    np.maximum.at(size, place, np.where(autumn, np.bincount(cohort)[cohort], 0))
+    classes = np.maximum(np.ceil(size[place] / _CLASS_SIZE), 1)
+    number = np.minimum(children.first_class[spells["child"]] * classes, classes - 1).astype(np.int64)
+    most = int(classes.max())
+    texts = np.array([f"{grade}年级{i + 1}班" for grade in range(GRADES + 1) for i in range(most)])
+    return Coded(spells["grade"].astype(np.int64) * most + number, texts)
+
+
+def population_rows(children: Children, history: History, rng: np.random.Generator) -> Rows:
+    """Return the household register of the last school year: pupils, and a few who never enrolled."""
+    year = history.weeks[-1].year
+    start = np.datetime64(next(week.term.start_date for week in history.weeks if week.year == year))
+    spells = history.spells.columns()
+    pupil = np.unique(spells["child"][spells["start"] == start])
+    extra = max(1, round(0.004 * len(pupil)))
+    here = np.r_[pupil, rng.choice(pupil, extra, replace=False)]
+    new = np.arange(len(here)) >= len(pupil)
+    name = children.name[here]
+    name[new] = np.char.add(rng.choice(SURNAMES, extra), np.array([text[1:] for text in name[new]], dtype="<U2"))
+    known = ~new & (rng.random(len(here)) < 0.9)
+    numbers = np.where(known, np.char.add("G", children.roll_number[here]), "")
+    person = np.char.add(f"p{children.places.county + 1:03d}", np.char.zfill(rng.permutation(len(here)).astype(str), 7))
+    townships = children.places.township_names()
+    first_school = np.array([np.argmax(children.places.township == t) for t in range(children.h_township.max() + 1)])
+    return {
+        "source": np.full(len(here), "household"),
+        "person_id": person,
+        "name": name,
+        "sex": np.where(children.male[here], "M", "F"),
+        "birth_date": children.born[here] + np.where(new, 11, 0),
+        "county": np.full(len(here), children.places.county_name),
+        "township": townships[first_school[children.h_township[children.household[here]]]],
+        "roll_number": Coded(np.where(known, np.arange(len(here)), -1), numbers),
+        "recorded_on": np.full(len(here), start + 20),
+    }
