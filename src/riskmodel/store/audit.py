@@ -101,6 +101,20 @@ class AuditLog:
         except sqlite3.Error:
             raise StoreError("audit_unwritable", Where(file=FILE_NAME)) from None
 
+    def check(self) -> None:
+        """Try whether a look could be written now.
+
+        Raises
+        ------
+        StoreError
+            If it could not.
+        """
+        try:
+            with self._lock, _Immediate(self._connection) as connection:
+                connection.execute("SELECT 1 FROM look LIMIT 1").fetchone()
+        except sqlite3.Error:
+            raise StoreError("audit_unwritable", Where(file=FILE_NAME)) from None
+
     def student_ref(self, student_id: str) -> str:
         """Return the pseudonym under which looks at a student are kept: find them with it."""
         digest = hmac.new(self._salt, student_id.encode("utf-8", errors="replace"), hashlib.sha256)

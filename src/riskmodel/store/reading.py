@@ -118,17 +118,25 @@ def students(
 
 def school(store: Store, principal: Principal, school_id: str, *, set_id: str | None = None) -> School | None:
     """Return a school of the set; None where none is within the scope."""
-    return next((one for one in schools(store, principal, set_id=set_id) if one.school_id == school_id), None)
+    found = _schools(store, principal, set_id, SCHOOLS.c.school_id == school_id)
+    return found[0] if found else None
 
 
 def schools(store: Store, principal: Principal, *, set_id: str | None = None) -> tuple[School, ...]:
     """Return the schools of the set that are within the scope, by id."""
+    return _schools(store, principal, set_id, true())
+
+
+def _schools(
+    store: Store, principal: Principal, set_id: str | None, which: ColumnElement[bool]
+) -> tuple[School, ...]:
     with store.reading() as connection:
         rows = connection.execute(
             select(SCHOOLS.c.school_id, SCHOOLS.c.name, SCHOOLS.c.township)
             .where(
                 SCHOOLS.c.set_id == _set_id(connection, set_id),
                 _in_scope(principal, SCHOOLS.c.school_id),
+                which,
             )
             .order_by(SCHOOLS.c.school_id)
         ).all()

@@ -1,0 +1,168 @@
+"""From what was published to what is shown: one function for each answer.
+
+A fact whose audience is the counsellor is shown to counsellors and to the bureau. A school's software is told
+only that there is one more item: neither its kind, nor its weight, nor how many there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date
+from functools import partial
+
+from riskmodel.domain import Language, PerHundred, PublishedSet, School, ScoredStudent, Statement, Unit
+from riskmodel.store.keys import Role
+from riskmodel.store.reading import Page
+from riskmodel.wording import text
+from riskmodel.wording.statements import statement_text, unknown_text
+from serve.schemas import (
+    ListedStudent,
+    ModelOut,
+    PerHundredOut,
+    SchoolList,
+    SchoolOut,
+    SetOut,
+    StatementOut,
+    StudentPage,
+    StudentRisk,
+    UnknownOut,
+    Words,
+)
+
+
+def student_risk(student: ScoredStudent, published: PublishedSet, *, role: Role, today: date) -> StudentRisk:
+    """Tell everything that this role may read of one student."""
+    units = {feature.name: feature.unit for feature in published.facts.features}
+    statements = (*student.reasons, *student.strengths)
+    hidden = any(not _may_read(statement, role) for statement in statements)
+    return StudentRisk(
+        student_id=student.student_id,
+        school_id=student.school_id,
+        stage=student.stage,
+        grade=student.grade,
+        class_name=student.class_name,
+        masked_name=student.masked_name,
+        risk=student.risk,
+        band=student.band,
+        band_label=_words(f"bands.{student.band}.name"),
+        band_meaning=_words(f"bands.{student.band}.meaning"),
+        listed=student.listed,
+        near_line=student.near_line,
+        similar_per_100=_similar(student.similar, published.facts.horizon_days),
+        reasons=_statements(student.reasons, role, units),
+        strengths=_statements(student.strengths, role, units),
+        withheld=_words("api.withheld") if hidden else None,
+        unknowns=tuple(
+            UnknownOut(code=unknown.code, text=_both(partial(unknown_text, unknown, units)))
+            for unknown in student.unknowns
+        ),
+        model=model_out(published),
+        set=set_out(published, today=today),
+        notice=_words("api.notice"),
+    )
+
+
+def student_page(
+    page: Page, school: School, published: PublishedSet, *, next_page: str | None, today: date
+) -> StudentPage:
+    """Tell a page of a school's students, with the address of the next one."""
+    return StudentPage(
+        school=school_out(school),
+        students=tuple(_listed(student) for student in page.students),
+        next=next_page,
+        set=set_out(published, today=today),
+        notice=_words("api.notice"),
+    )
+
+
+def school_list(schools: Iterable[School], published: PublishedSet, *, today: date) -> SchoolList:
+    """Tell the schools that the key may see."""
+    return SchoolList(
+        schools=tuple(school_out(school) for school in schools), set=set_out(published, today=today)
+    )
+
+
+def school_out(school: School) -> SchoolOut:
+    """Tell a school."""
+    return SchoolOut(school_id=school.school_id, name=school.name, township=school.township)
+
+
+def set_out(published: PublishedSet, *, today: date) -> SetOut:
+    """Tell which set an answer comes from, and whether its time is over."""
+    facts = published.facts
+    return SetOut(
+        set_id=published.set_id,
+        published_at=published.published_at,
+        region=facts.region,
+        term=facts.term,
+        as_of_date=facts.as_of_date,
+        horizon_end=facts.horizon_end,
+        valid_until=facts.valid_until,
+        data_complete_to=facts.data_complete_to,
+        expired=facts.valid_until < today,
+    )
+
+
+def model_out(published: PublishedSet) -> ModelOut:
+    """Tell what made the result."""
+    facts = published.facts
+    return ModelOut(
+        version=facts.model_version,
+        rule_version=facts.rule_version,
+        wording_version=facts.wording_version,
+        probabilities=facts.probabilities,
+    )
+
+
+def _may_read(statement: Statement, role: Role) -> bool:
+    return statement.audience == "class_teacher" or role in ("counsellor", "bureau")
+
+
+def _listed(student: ScoredStudent) -> ListedStudent:
+    return ListedStudent(
+        student_id=student.student_id,
+        stage=student.stage,
+        grade=student.grade,
+        class_name=student.class_name,
+        masked_name=student.masked_name,
+        band=student.band,
+        band_label=_words(f"bands.{student.band}.name"),
+        listed=student.listed,
+        near_line=student.near_line,
+    )
+
+
+def _similar(similar: PerHundred | None, days: int) -> PerHundredOut | None:
+    if similar is None:
+        return None
+    code = "api.similar_per_100" if similar.point else "api.similar_per_100_few"
+    words = _words(code, point=similar.point, low=similar.low, high=similar.high, days=days)
+    return PerHundredOut(point=similar.point, low=similar.low, high=similar.high, text=words)
+
+
+def _statements(
+    statements: Iterable[Statement], role: Role, units: Mapping[str, Unit]
+) -> tuple[StatementOut, ...]:
+    return tuple(
+        StatementOut(
+            code=statement.code,
+            family=statement.family,
+            family_label=_words(f"families.{statement.family}"),
+            kind=statement.kind,
+            dots=statement.dots,
+            text=_both(partial(statement_text, statement, units)),
+            values=dict(statement.values),
+            source=statement.source,
+            source_date=statement.source_date,
+        )
+        for statement in statements
+        if _may_read(statement, role)
+    )
+
+
+def _words(code: str, **slots: object) -> Words:
+    return _both(lambda language: text(code, language, **slots))
+
+
+def _both(say: Callable[[Language], str]) -> Words:
+    return Words(zh=say("zh"), en=say("en"))

@@ -1,0 +1,77 @@
+"""The application: rooms joined, nothing more. `uvicorn --factory serve.app:create_app` starts it, too."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from fastapi.telemetry import TelemetryConfig
+
+from riskmodel.store.audit import open_audit
+from riskmodel.store.engine import open_store
+from serve.openapi import describe
+from serve.problems import handle_problems
+from serve.routes import docs, health, schools, students
+from serve.settings import Settings
+from serve.surroundings import Surroundings
+
+# FastAPI's own would hand validation failures and tracebacks to any provider in the process.
+_NO_TELEMETRY: TelemetryConfig = {
+    "logs": False, "tracing": False, "metrics": False, "operation_spans": False, "auto_configure": False,
+}  # fmt: skip
+
+
+def create_app(
+    settings: Settings | None = None, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+) -> FastAPI:
+    """Make the application on the published store of a workspace.
+
+    Raises
+    ------
+    StoreError
+        If there is no store, it is of another version, locked or damaged, or the log of looks cannot be
+        written.
+    """
+    told = settings or Settings()
+    store = open_store(told.workspace / "store", wait_seconds=told.wait_seconds)
+    audit = open_audit(store.folder, wait_seconds=told.wait_seconds)
+
+    @asynccontextmanager
+    async def closing(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        audit.close()
+        store.close()
+
+    app = FastAPI(
+        title="riskmodel",
+        lifespan=closing,
+        telemetry=_NO_TELEMETRY,
+        docs_url=None,  # its page loads scripts from elsewhere
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=_operation_id,
+    )
+    app.state.store, app.state.audit, app.state.clock = store, audit, clock
+    app.add_middleware(Surroundings)
+    handle_problems(app)
+    for room in (students, schools, health, docs):
+        app.include_router(room.router)
+    app.mount("/static", docs.static_files(), name="static")
+    describe(app)
+    _no_paths_in_logs()
+    return app
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name
+
+
+def _no_paths_in_logs() -> None:
+    """Silence uvicorn's access log, which writes whole paths; `serve.requests` has a line of its own."""
+    access = logging.getLogger("uvicorn.access")
+    access.handlers.clear()
+    access.propagate = False

@@ -1,0 +1,66 @@
+"""What a route is given: the store, who asks, and the means to write the look down."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from riskmodel.store.audit import AuditLog, Look
+from riskmodel.store.engine import Store
+from riskmodel.store.keys import Principal
+from serve.security import principal
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One request of a known key."""
+
+    store: Store
+    audit: AuditLog
+    principal: Principal
+    at: datetime
+    route: str
+    method: str
+    request_id: str
+
+    def note(self, status: int, *, set_id: str, student_id: str | None = None, shown: int = 0) -> None:
+        """Write the look down, before anything is shown.
+
+        Raises
+        ------
+        StoreError
+            If it cannot be written: then the answer is a problem and nothing is shown.
+        """
+        self.audit.record(
+            Look(
+                at=self.at,
+                key_id=self.principal.key_id,
+                route=self.route,
+                method=self.method,
+                status=status,
+                set_id=set_id,
+                student_id=student_id,
+                shown=shown,
+                request_id=self.request_id,
+            )
+        )
+
+
+def visit(request: Request, who: Annotated[Principal, Depends(principal)]) -> Visit:
+    """Gather what a route needs for an answer and for writing down who looked."""
+    state = request.app.state
+    return Visit(
+        store=state.store,
+        audit=state.audit,
+        principal=who,
+        at=state.clock(),
+        route=request.scope["route"].path,
+        method=request.method,
+        request_id=request.scope["riskmodel.request_id"],
+    )
+
+
+Visiting = Annotated[Visit, Depends(visit)]

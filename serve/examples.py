@@ -1,0 +1,124 @@
+"""Invented answers for the documentation, made by the same code as real ones, so that they cannot differ."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+from pydantic import BaseModel
+
+from riskmodel.domain import (
+    Band,
+    FeatureInfo,
+    PerHundred,
+    PublishedSet,
+    School,
+    ScoredStudent,
+    Stage,
+    Statement,
+    TermFacts,
+    Unknown,
+)
+from riskmodel.store.reading import Page
+from riskmodel.wording import text
+from serve.answers import school_list, student_page, student_risk
+from serve.problems import STATUS
+from serve.schemas import Alive, ProblemOut, Ready
+
+TODAY = date(2026, 11, 3)
+_SCHOOL = School("sch-0007", "云溪中学", "云溪镇")
+_PUBLISHED = PublishedSet(
+    "set-20261031-7f31a2",
+    datetime(2026, 11, 2, 6, 30, tzinfo=UTC),
+    TermFacts(
+        region="demo",
+        term="2026-2027-1",
+        as_of_date=date(2026, 10, 31),
+        horizon_end=date(2027, 4, 29),
+        valid_until=date(2027, 1, 29),
+        model_version="demo-20261031-1",
+        rule_version="demo-2024",
+        wording_version="0f3c9a1b",
+        records_hash="5d41…",
+        data_complete_to=date(2026, 10, 30),
+        probabilities=True,
+        features=(
+            FeatureInfo(name="now", unit="days", family="attendance", source="attendance"),
+            FeatureInfo(name="before", unit="days", family="attendance", source="attendance"),
+        ),
+    ),
+)
+
+
+def _statement(code: str, values: dict[str, float | None]) -> Statement:
+    return Statement(
+        "attendance", code, "can_act", "class_teacher", 0.9, 3, values, "attendance", date(2026, 10, 30)
+    )
+
+
+_STUDENT = ScoredStudent(
+    student_id="0d7c41e2b95a4f0e",
+    school_id=_SCHOOL.school_id,
+    stage=Stage.JUNIOR,
+    grade=8,
+    class_name="3",
+    masked_name="王**",
+    number_tail="0000",
+    risk=0.138,
+    band=Band.REACH_OUT,
+    listed=True,
+    similar=PerHundred(14, 8, 22),
+    reasons=(_statement("api.example.reason", {"now": 9.0, "before": 2.0}),),
+    strengths=(_statement("api.example.strength", {}),),
+    unknowns=(Unknown("api.example.unknown"),),
+)
+_WITHOUT_SCORE = ScoredStudent(
+    student_id="5b90c7aa13de4c61",
+    school_id=_SCHOOL.school_id,
+    stage=Stage.JUNIOR,
+    grade=7,
+    class_name="1",
+    masked_name="李**",
+    number_tail="0000",
+    risk=None,
+    band=Band.NOT_ENOUGH_INFORMATION,
+    listed=False,
+    unknowns=(Unknown("api.example.unknown"),),
+)
+
+
+def answer_examples() -> dict[str, dict[str, BaseModel]]:
+    """Return named examples by operation."""
+    page = Page(_PUBLISHED.set_id, (_STUDENT, _WITHOUT_SCORE), None)
+    return {
+        "read_student_risk": {
+            "with_a_score": student_risk(_STUDENT, _PUBLISHED, role="school", today=TODAY),
+            "without_a_score": student_risk(_WITHOUT_SCORE, _PUBLISHED, role="school", today=TODAY),
+        },
+        "list_students": {
+            "last_page": student_page(page, _SCHOOL, _PUBLISHED, next_page=None, today=TODAY),
+        },
+        "list_schools": {"one_school": school_list([_SCHOOL], _PUBLISHED, today=TODAY)},
+        "health": {"alive": Alive()},
+        "readiness": {
+            "ready": Ready(
+                set_id=_PUBLISHED.set_id,
+                published_at=_PUBLISHED.published_at,
+                age_days=1,
+                valid_until=_PUBLISHED.facts.valid_until,
+                expired=False,
+            )
+        },
+    }
+
+
+def problem_example(code: str) -> dict[str, Any]:
+    """Return a problem as it is answered, in Chinese."""
+    return ProblemOut(
+        type=f"/docs#problem-{code}",
+        title=text(f"problems.{code}.title", "zh"),
+        status=STATUS[code],
+        detail=text(f"problems.{code}.detail", "zh"),
+        code=code,
+        parameters=("limit",) if code == "invalid_request" else None,
+    ).model_dump(mode="json", exclude_none=True)

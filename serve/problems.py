@@ -1,0 +1,128 @@
+"""Whatever goes wrong, said as RFC 9457 writes it, in the language that was asked for.
+
+A problem never repeats what was sent. It holds no request id either, which stands in a header: a foreign and
+a missing student shall be the same answer to the byte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+from starlette.types import Scope
+
+from riskmodel.domain import Language
+from riskmodel.errors import RiskmodelError
+from riskmodel.wording import text
+from serve.schemas import ProblemOut, StudentQuery
+
+MEDIA_TYPE = "application/problem+json"
+
+STATUS: Mapping[str, int] = {
+    "malformed_request": 400,
+    "key_refused": 401,
+    "not_found": 404,
+    "route_unknown": 404,
+    "method_not_allowed": 405,
+    "set_changed": 409,
+    "too_large": 413,
+    "invalid_request": 422,
+    "internal_error": 500,
+    "nothing_published": 503,
+    "store_unavailable": 503,
+    "audit_unavailable": 503,
+}
+"""Every problem that this service tells, and its status. Title and detail stand under `problems.<code>`."""
+
+_OF_STATUS = {404: "route_unknown", 405: "method_not_allowed", 413: "too_large"}
+_OF_STORE = {
+    "nothing_published": "nothing_published",
+    "cursor_unreadable": "invalid_request",
+    "cursor_of_former_set": "set_changed",
+    "audit_unwritable": "audit_unavailable",
+}
+_PARAMETERS = frozenset(field.alias or name for name, field in StudentQuery.model_fields.items())
+
+
+class Problem(Exception):  # noqa: N818  the name of RFC 9457
+    """A problem to tell. Raised by routes and what they depend on."""
+
+    def __init__(
+        self, code: str, *, headers: Mapping[str, str] | None = None, parameters: Iterable[str] = ()
+    ) -> None:
+        self.code = code
+        self.headers = dict(headers or {})
+        self.parameters = tuple(parameters)
+        super().__init__(code)
+
+
+def problem_response(problem: Problem, scope: Scope, *, status: int | None = None) -> Response:
+    """Write a problem in the language of the request."""
+    language = asked_language(scope)
+    body = ProblemOut(
+        type=f"/docs#problem-{problem.code}",
+        title=text(f"problems.{problem.code}.title", language),
+        status=status or STATUS[problem.code],
+        detail=text(f"problems.{problem.code}.detail", language),
+        code=problem.code,
+        parameters=problem.parameters or None,
+    )
+    return Response(
+        body.model_dump_json(exclude_none=True),
+        status_code=body.status,
+        media_type=MEDIA_TYPE,
+        headers={**problem.headers, "Content-Language": language, "Vary": "Accept-Language"},
+    )
+
+
+def asked_language(scope: Scope) -> Language:
+    """Tell the language of `Accept-Language`: English where it is preferred to Chinese, else Chinese."""
+    wanted = {"zh": 0.0, "en": 0.0}
+    header = next((value for name, value in scope.get("headers", ()) if name == b"accept-language"), b"")
+    for part in header.decode("latin-1").lower().split(","):
+        tag, _, weight = part.strip().partition(";q=")
+        name = tag[:2]
+        if name in wanted and tag[2:3] in ("", "-"):
+            try:
+                wanted[name] = max(wanted[name], float(weight or 1))
+            except ValueError:
+                continue
+    return "en" if wanted["en"] > wanted["zh"] else "zh"
+
+
+def handle_problems(app: FastAPI) -> None:
+    """Let the application tell every problem in this one way."""
+    app.add_exception_handler(Problem, _problem)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(RiskmodelError, _riskmodel)
+
+
+def _problem(request: Request, problem: Exception) -> Response:
+    assert isinstance(problem, Problem)  # noqa: S101  by registration
+    return problem_response(problem, request.scope)
+
+
+def _http(request: Request, problem: Exception) -> Response:
+    assert isinstance(problem, HTTPException)  # noqa: S101
+    usual = "internal_error" if problem.status_code >= 500 else "malformed_request"
+    told = Problem(_OF_STATUS.get(problem.status_code, usual), headers=problem.headers)
+    return problem_response(told, request.scope, status=problem.status_code)
+
+
+def _invalid(request: Request, problem: Exception) -> Response:
+    assert isinstance(problem, RequestValidationError)  # noqa: S101
+    # The place of an unknown parameter is what the client wrote: only our own names are told.
+    places = [str(error["loc"][1]) for error in problem.errors() if len(error["loc"]) > 1]
+    known = dict.fromkeys(place for place in places if place in _PARAMETERS)
+    return problem_response(Problem("invalid_request", parameters=known), request.scope)
+
+
+def _riskmodel(request: Request, problem: Exception) -> Response:
+    assert isinstance(problem, RiskmodelError)  # noqa: S101
+    code = _OF_STORE.get(problem.code, "store_unavailable")
+    parameters = ("after",) if problem.code == "cursor_unreadable" else ()
+    return problem_response(Problem(code, parameters=parameters), request.scope)

@@ -1,0 +1,180 @@
+"""What goes out: the shape of every answer. A field that does not stand here is never shown.
+
+What a field means, in both languages, stands in the wording files under `api.fields.<name>`.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from riskmodel.domain import Band, Family, Kind, Stage
+
+
+class _Shape(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Words(_Shape):
+    """One sentence in both languages."""
+
+    zh: str
+    en: str
+
+
+class SetOut(_Shape):
+    """Which published set an answer comes from: one set for the whole answer."""
+
+    set_id: str
+    published_at: datetime
+    region: str
+    term: str
+    as_of_date: date
+    horizon_end: date
+    valid_until: date
+    data_complete_to: date
+    expired: bool
+
+
+class ModelOut(_Shape):
+    """What made the result."""
+
+    version: str
+    rule_version: str
+    wording_version: str
+    probabilities: bool
+
+
+class PerHundredOut(_Shape):
+    """Of 100 students in similar circumstances, about so many left."""
+
+    point: Annotated[int, Field(ge=0, le=100)]
+    low: Annotated[int, Field(ge=0, le=100)]
+    high: Annotated[int, Field(ge=0, le=100)]
+    text: Words
+
+
+class StatementOut(_Shape):
+    """A reason or a strength."""
+
+    code: str
+    family: Family
+    family_label: Words
+    kind: Kind
+    dots: Literal[1, 2, 3]
+    text: Words
+    values: dict[str, float | None]
+    source: str
+    source_date: date | None
+
+
+class UnknownOut(_Shape):
+    """Something that the system does not know."""
+
+    code: str
+    text: Words
+
+
+class ListedStudent(_Shape):
+    """A student as a school's list shows them: no probability, so that the list is no ranking."""
+
+    student_id: str
+    stage: Stage
+    grade: int
+    class_name: str
+    masked_name: str
+    band: Band
+    band_label: Words
+    listed: bool
+    near_line: bool
+
+
+class StudentRisk(_Shape):
+    """Everything that is shown of one student."""
+
+    student_id: str
+    school_id: str
+    stage: Stage
+    grade: int
+    class_name: str
+    masked_name: str
+    risk: Annotated[float, Field(ge=0, le=1)] | None
+    band: Band
+    band_label: Words
+    band_meaning: Words
+    listed: bool
+    near_line: bool
+    similar_per_100: PerHundredOut | None
+    reasons: tuple[StatementOut, ...]
+    strengths: tuple[StatementOut, ...]
+    withheld: Words | None
+    unknowns: tuple[UnknownOut, ...]
+    model: ModelOut
+    set: SetOut
+    notice: Words
+
+
+class SchoolOut(_Shape):
+    """A school."""
+
+    school_id: str
+    name: str
+    township: str
+
+
+class SchoolList(_Shape):
+    """The schools that the key may see."""
+
+    schools: tuple[SchoolOut, ...]
+    set: SetOut
+
+
+class StudentPage(_Shape):
+    """A page of a school's students; `next` is None on the last."""
+
+    school: SchoolOut
+    students: tuple[ListedStudent, ...]
+    next: str | None
+    set: SetOut
+    notice: Words
+
+
+class StudentQuery(_Shape):
+    """Filters and paging of a school's list. An unknown parameter is refused: a slip would show too many."""
+
+    band: Band | None = None
+    grade: Annotated[int, Field(ge=1, le=20)] | None = None
+    class_name: str | None = Field(default=None, alias="class", min_length=1, max_length=50)
+    listed: bool | None = None
+    limit: Annotated[int, Field(ge=1, le=500)] = 100
+    after: Annotated[str, Field(max_length=1000)] | None = None
+
+
+class Alive(_Shape):
+    """The process answers."""
+
+    status: Literal["alive"] = "alive"
+
+
+class Ready(_Shape):
+    """The store can be read, looks can be written down, and a set is current."""
+
+    status: Literal["ready"] = "ready"
+    set_id: str
+    published_at: datetime
+    age_days: int
+    valid_until: date
+    expired: bool
+
+
+class ProblemOut(_Shape):
+    """A problem as RFC 9457 writes it. It never repeats what was sent."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    parameters: tuple[str, ...] | None = None
