@@ -1,7 +1,10 @@
 import re
+from collections.abc import Hashable
+from importlib import resources
 from typing import get_args
 
 import pytest
+import yaml
 
 from riskmodel.domain import Audience, Band, Family, Kind, Language, Unit
 from riskmodel.records.contract import TABLES
@@ -66,6 +69,19 @@ def test_everything_that_is_said_by_code_has_words(language: Language) -> None:
     wanted += [f"sources.{table.name}" for table in TABLES]
     wanted += [f"grades.{grade}" for grade in range(1, 10)]
     wanted += [f"sheet.audience.{audience}" for audience in get_args(Audience)]
-    wanted += [f"steps.{family}.{number}" for family in get_args(Family) for number in (1, 2)]
+    wanted += [f"first_steps.{family}.{number}" for family in get_args(Family) for number in (1, 2)]
     wanted += [f"feedback.F{number}" for number in range(1, 6)]
     assert [code for code in wanted if not has(code, language)] == []
+
+
+class NoDoubles(yaml.SafeLoader):
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, object]:
+        keys = [self.construct_object(key, deep=deep) for key, _ in node.value]
+        assert len(keys) == len(set(keys)), sorted(keys, key=str)
+        return super().construct_mapping(node, deep)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_key_of_a_wording_file_hides_another_of_the_same_name(language: Language) -> None:
+    file = resources.files("riskmodel.wording").joinpath(f"{language}.yaml")
+    assert yaml.load(file.read_text(encoding="utf-8"), NoDoubles)  # noqa: S506  a safe loader, made stricter

@@ -1,0 +1,174 @@
+"""One student's sheet as facts: codes, values and dates, no prose. Both languages are said from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import get_args
+
+from riskmodel.domain import (
+    Audience,
+    Band,
+    Family,
+    Kind,
+    PerHundred,
+    PublishedSet,
+    School,
+    ScoredStudent,
+    Statement,
+    Unit,
+    Unknown,
+)
+from riskmodel.wording import codes
+
+MOST_REASONS = 4
+"""More reasons than four help nobody (people.md, section 0, after credit practice)."""
+MOST_STRENGTHS = 3
+MOST_STEPS = 5
+_BLOCK_DAYS = 28
+
+
+@dataclass(frozen=True)
+class ReasonGroup:
+    """Reasons of one kind, strongest first."""
+
+    kind: Kind
+    statements: tuple[Statement, ...]
+
+
+@dataclass(frozen=True)
+class HistoryBlock:
+    """Absent days in the 28 days from `start_date` on; None where nothing was reported."""
+
+    start_date: date
+    days_absent: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sheet:
+    """Everything that stands on one sheet, for one audience.
+
+    Attributes
+    ----------
+    similar
+        None: no number is given, and the sheet says so (`probabilities` tells which words).
+    withheld
+        A reason is not for this audience. What it says is nowhere in the sheet.
+    steps, feedback, caveats
+        Wording codes in the order of the sheet.
+    units
+        Unit of each feature that a statement may name.
+    """
+
+    set_id: str
+    audience: Audience
+    school_name: str
+    term: str
+    as_of_date: date
+    valid_until: date
+    horizon_days: int
+    grade: int
+    class_name: str
+    masked_name: str
+    number_tail: str
+    band: Band
+    near_line: bool
+    probabilities: bool
+    similar: PerHundred | None
+    reasons: tuple[ReasonGroup, ...]
+    withheld: bool
+    history: tuple[HistoryBlock, ...]
+    strengths: tuple[Statement, ...]
+    unknowns: tuple[Unknown, ...]
+    steps: tuple[str, ...]
+    feedback: tuple[str, ...]
+    caveats: tuple[str, ...]
+    units: Mapping[str, Unit]
+
+
+def compose(
+    student: ScoredStudent, published: PublishedSet, school: School, *, audience: Audience
+) -> Sheet | None:
+    """Compose the sheet of a student as one audience may read it.
+
+    Returns
+    -------
+    Sheet or None
+        None for usual care outside the list: such students get no sheet (nobody is asked to do anything).
+    """
+    if student.band is Band.USUAL_CARE and not student.listed:
+        return None
+    facts = published.facts
+    visible = _visible(student.reasons[:MOST_REASONS], audience)
+    return Sheet(
+        set_id=published.set_id,
+        audience=audience,
+        school_name=school.name,
+        term=facts.term,
+        as_of_date=facts.as_of_date,
+        valid_until=facts.valid_until,
+        horizon_days=facts.horizon_days,
+        grade=student.grade,
+        class_name=student.class_name,
+        masked_name=student.masked_name,
+        number_tail=student.number_tail,
+        band=student.band,
+        near_line=student.near_line,
+        probabilities=facts.probabilities,
+        similar=student.similar,
+        reasons=_grouped(visible),
+        withheld=len(visible) < len(student.reasons[:MOST_REASONS]),
+        history=_history(student.attendance_history, facts.as_of_date),
+        strengths=_visible(student.strengths, audience)[:MOST_STRENGTHS],
+        unknowns=(*student.unknowns, *(Unknown(code) for code in codes("standing_unknowns."))),
+        steps=_first_steps(visible),
+        feedback=codes("feedback."),
+        caveats=_caveats(student, said_reasons=bool(visible)),
+        units={feature.name: feature.unit for feature in facts.features},
+    )
+
+
+def _visible(statements: Sequence[Statement], audience: Audience) -> tuple[Statement, ...]:
+    if audience == "counsellor":
+        return tuple(statements)
+    return tuple(statement for statement in statements if statement.audience == audience)
+
+
+def _grouped(statements: Sequence[Statement]) -> tuple[ReasonGroup, ...]:
+    groups = (
+        ReasonGroup(kind, tuple(statement for statement in statements if statement.kind == kind))
+        for kind in get_args(Kind)
+    )
+    return tuple(group for group in groups if group.statements)
+
+
+def _history(blocks: Sequence[float | None], as_of_date: date) -> tuple[HistoryBlock, ...]:
+    first = as_of_date - timedelta(days=_BLOCK_DAYS * len(blocks) - 1)
+    return tuple(
+        HistoryBlock(first + timedelta(days=_BLOCK_DAYS * number), days) for number, days in enumerate(blocks)
+    )
+
+
+def _first_steps(reasons: Sequence[Statement]) -> tuple[str, ...]:
+    """Take a talk first, help to refer last, and between them steps in turn from each family."""
+    talk, guardian, refer = codes("first_steps.general.")
+    families: list[Family] = list(dict.fromkeys(reason.family for reason in reasons))
+    shelves = [codes(f"first_steps.{family}.") for family in families]
+    depth = max((len(shelf) for shelf in shelves), default=0)
+    in_turn = [shelf[row] for row in range(depth) for shelf in shelves if row < len(shelf)]
+    chosen = in_turn[: MOST_STEPS - 2] if in_turn else [guardian]
+    return (talk, *chosen, refer)
+
+
+def _caveats(student: ScoredStudent, *, said_reasons: bool) -> tuple[str, ...]:
+    only_background = bool(student.reasons) and all(r.kind == "background" for r in student.reasons)
+    applies = {
+        "caveats.B3": only_background,
+        "caveats.B4": student.band is Band.NOT_ENOUGH_INFORMATION,
+        "caveats.B1": student.similar is not None or student.near_line,
+        "caveats.B2": said_reasons,
+        "caveats.B5": True,
+        "caveats.B7": True,
+    }
+    return tuple(code for code, holds in applies.items() if holds)

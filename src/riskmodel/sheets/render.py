@@ -1,0 +1,77 @@
+"""A sheet as one HTML file, and as one A4 page of PDF. Both print the same words in the same order."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from importlib import resources
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from riskmodel.domain import Language
+from riskmodel.errors import RiskmodelError
+from riskmodel.sheets.compose import Sheet
+from riskmodel.sheets.fonts import find_fonts
+from riskmodel.sheets.page import page
+
+_TOO_LONG = "sheet_too_long"
+
+
+def to_html(sheet: Sheet, language: Language) -> str:
+    """Make one self-contained HTML file for A4 in black and white. It loads and runs nothing."""
+    return templates().get_template("sheet.html.j2").render(page(sheet, language))
+
+
+def to_pdf(sheet: Sheet, language: Language) -> bytes:
+    """Make a PDF of exactly one A4 page, the same bytes from the same sheet.
+
+    Raises
+    ------
+    RiskmodelError
+        If no font with Chinese is there, a character has no glyph, or the words do not fit even when set
+        most tightly.
+    """
+    import typst
+
+    words = page(sheet, language)
+    fonts = find_fonts()
+    as_json = json.dumps(words, ensure_ascii=False)
+    fonts.require(as_json)
+    inputs = {"page": as_json, "families": json.dumps(fonts.families)}
+    try:
+        made, warnings = _compiler().compile_with_warnings(
+            input=_template(), format="pdf", sys_inputs=inputs, timestamp=0, pdf_tags=False
+        )
+    except typst.TypstError as error:
+        if _TOO_LONG in error.message:
+            raise RiskmodelError("sheet_too_long") from None
+        raise RiskmodelError("sheet_not_made", problem=error.message) from error
+    if warnings:
+        raise RiskmodelError("sheet_not_made", problem=warnings[0].message)
+    return bytes(made)
+
+
+@lru_cache(maxsize=1)
+def templates() -> Environment:
+    """Return the HTML templates of this room. Every value is escaped, and a missing one is an error."""
+    return Environment(
+        loader=PackageLoader("riskmodel.sheets", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+@lru_cache(maxsize=1)
+def _template() -> bytes:
+    return resources.files("riskmodel.sheets").joinpath("sheet.typ").read_bytes()
+
+
+@lru_cache(maxsize=1)
+def _compiler() -> Any:
+    # Made once: reading the fonts takes longer than a page.
+    import typst
+
+    return typst.Compiler(font_paths=find_fonts().handle)
