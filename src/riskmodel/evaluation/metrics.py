@@ -22,7 +22,8 @@ from numpy.typing import ArrayLike
 from riskmodel.domain import AtCapacity, Evaluation, Interval, ModelFigures, Outcome
 from riskmodel.errors import NotEnoughData
 from riskmodel.evaluation.probabilities import Probabilities
-from riskmodel.evaluation.ranking import Bools, Floats, Integers, Lists, Pooled, tie_breaks
+from riskmodel.evaluation.ranking import Bools, Floats, Integers, Lists, Pooled
+from riskmodel.scoring import tie_breaks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -149,6 +150,9 @@ class _Rows:
         import pandas as pd
 
         outcome = frame["outcome"].to_numpy(dtype=str)
+        strange = set(outcome) - {state.value for state in Outcome}
+        if strange:
+            raise ValueError(f"{len(strange)} value(s) in outcome are no Outcome")
         as_of = pd.to_datetime(frame["as_of_date"]).to_numpy()
         judged = np.isin(outcome, [Outcome.STAYED.value, Outcome.LEFT.value])
         if not judged.any():

@@ -1,0 +1,246 @@
+"""The pictures of a training: calibration, precision by list length, what each family adds.
+
+The only door to SHAP, which draws the last of them from LightGBM's own contributions (equal to SHAP's
+TreeExplainer; a test holds it). Every picture holds aggregates, or dots without a name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from riskmodel.domain import Evaluation, FeatureInfo, Language
+from riskmodel.evaluation.ranking import Floats
+from riskmodel.wording import has, text
+
+_BLUE, _GREY = "#2f6690", "#8a8f98"
+_COLOURS = (_BLUE, "#d98e04", "#3a7d44", _GREY)
+_MOST_BINS = 10
+_EXPECTED_PER_BIN = 5
+_MOST_DOTS = 2000
+
+
+def calibration_picture(file: Path, *, risk: ArrayLike, left: ArrayLike, language: Language = "en") -> Path:
+    """Draw observed leaving against calibrated risk, in bins of equal expected events; return the file.
+
+    Parameters
+    ----------
+    risk, left
+        Calibrated risk in (0, 1), and whether the student left, of each judged student-date.
+    """
+    with _figure(file, language, size=(7.2, 5.6)) as (figure, say):
+        bins = calibration_bins(np.asarray(risk, dtype=float), np.asarray(left, dtype=bool))
+        expected, observed, rows = bins[:, 0], bins[:, 1], bins[:, 2]
+        predicted, rate = expected / rows, observed / rows
+        low, high = wilson(observed, rows)
+        axes = figure.subplots()
+        lowest = min(predicted.min(), np.where(observed > 0, low, high).min()) * 0.6
+        highest = min(max(predicted.max(), high.max()) * 1.6, 1.0)
+        axes.plot([lowest, highest], [lowest, highest], color=_GREY, lw=1, ls="--", label=say("perfect"))
+        seen = observed > 0
+        axes.vlines(predicted, np.maximum(low, lowest), high, color=_BLUE, lw=1.6, alpha=0.55)
+        axes.plot(predicted[seen], rate[seen], "o", color=_BLUE, ms=7, label=say("observed"))
+        if not seen.all():
+            axes.plot(predicted[~seen], high[~seen], "v", color=_BLUE, mfc="white", label=say("nobody_left"))
+        for x, top, events, count in zip(predicted, high, observed, rows, strict=True):
+            axes.annotate(
+                f"{events:,.0f}/{count:,.0f}", (x, top), (0, 4), textcoords="offset points", rotation=60,
+                ha="left", va="bottom", rotation_mode="anchor", fontsize=8, color="#444444",
+            )  # fmt: skip
+        axes.set(xscale="log", yscale="log", xlim=(lowest, highest), ylim=(lowest, min(highest * 2.2, 3.0)))
+        for axis in (axes.xaxis, axes.yaxis):
+            _percent_axis(axis)
+        axes.set_xlabel(say("risk"))
+        axes.set_ylabel(say("left_share"))
+        axes.set_title(say("calibration"), loc="left")
+        axes.legend(loc="lower right", frameon=False)
+        _note(figure, say("calibration_note"))
+    return file
+
+
+def precision_picture(file: Path, *, evaluation: Evaluation, language: Language = "en") -> Path:
+    """Draw precision and recall of the lists, by length, with intervals and ceilings; return the file."""
+    with _figure(file, language, size=(9.6, 4.8)) as (figure, say):
+        precision, recall = figure.subplots(1, 2)
+        shares = [at.share for at in evaluation.models[0].at_capacity]
+        places = np.arange(len(shares))
+        width = 0.8 / len(evaluation.models)
+        for number, model in enumerate(evaluation.models):
+            at = places + (number - (len(evaluation.models) - 1) / 2) * width
+            colour = _COLOURS[number % len(_COLOURS)]
+            label = say(f"model.{model.name}")
+            for axes, name in ((precision, "precision"), (recall, "recall")):
+                figures = [getattr(lists, name) for lists in model.at_capacity]
+                value = np.array([one.value for one in figures])
+                ends = [(one.low, one.high) if one.low is not None else (one.value,) * 2 for one in figures]
+                spread = np.abs(np.array(ends).T - value)
+                axes.bar(at, value, width * 0.92, color=colour, label=label)
+                axes.errorbar(at, value, spread, fmt="none", ecolor="#333333", elinewidth=1, capsize=2)
+        for place, lists in zip(places, evaluation.models[0].at_capacity, strict=True):
+            label = say("ceiling") if place == 0 else None
+            precision.hlines(
+                lists.precision_ceiling, place - 0.45, place + 0.45, color="#b3261e", label=label
+            )
+            best = min(1.0, lists.precision_ceiling * lists.listed / evaluation.left_rows)
+            recall.hlines(best, place - 0.45, place + 0.45, color="#b3261e")
+        for axes, name in ((precision, "precision"), (recall, "recall")):
+            axes.set_xticks(places, [f"{share * 100:g} %" for share in shares])
+            axes.set_ylim(0, 1.02)
+            _percent_axis(axes.yaxis)
+            axes.grid(axis="y", color="#e6e6e6")
+            axes.set_axisbelow(True)
+            axes.set_xlabel(say("list_length"))
+            axes.set_title(say(name), loc="left")
+        figure.legend(
+            *precision.get_legend_handles_labels(), loc="outside upper center", ncols=5, frameon=False
+        )
+        _note(figure, say("lists_note", events=f"{evaluation.events:,}", students=f"{evaluation.students:,}"))
+    return file
+
+
+def family_picture(
+    file: Path,
+    *,
+    contributions: Floats,
+    names: Sequence[str],
+    features: Sequence[FeatureInfo],
+    language: Language = "en",
+) -> Path:
+    """Draw, with SHAP's beeswarm, what each feature family adds to the log-odds; return the file.
+
+    Parameters
+    ----------
+    contributions
+        (n, p) or (n, p + 1) log-odds per feature, a last column being the base, which is left out. Of more
+        than 2,000 rows every so-manieth is drawn.
+    names, features
+        The p columns, and the declarations that tell their families.
+    """
+    import shap
+
+    sums = family_sums(contributions, names, features)
+    strength = {family: float(np.abs(total).mean()) for family, total in sums.items()}
+    drawn = np.unique(np.linspace(0, len(contributions) - 1, _MOST_DOTS).astype(int))
+    with _figure(file, language, size=(8.6, 0.55 * len(sums) + 1.7)) as (figure, say), _fixed_dots():
+        axes = figure.subplots()
+        shap.plots.beeswarm(
+            shap.Explanation(
+                np.column_stack([total[drawn] for total in sums.values()]),
+                feature_names=[f"{text(f'families.{f}', say.language)}  {strength[f]:.2f}" for f in sums],
+            ),
+            order=np.argsort([-value for value in strength.values()]),
+            max_display=len(sums), color=_BLUE, alpha=0.5, s=9, ax=axes, show=False, plot_size=None,
+            color_bar=False,
+        )  # fmt: skip
+        axes.set_xlabel(say("adds"), fontsize=10)
+        axes.tick_params(labelsize=10)
+        axes.set_title(say("families"), loc="left")
+        _note(figure, say("families_note"))
+    return file
+
+
+def family_sums(
+    contributions: Floats, names: Sequence[str], features: Sequence[FeatureInfo]
+) -> dict[str, Floats]:
+    """Return the contributions of each row summed by family, in the order of the declarations."""
+    family = {feature.name: feature.family for feature in features}
+    columns: dict[str, list[int]] = {}
+    for feature in features:
+        if feature.name in names:
+            columns.setdefault(family[feature.name], []).append(list(names).index(feature.name))
+    return {name: contributions[:, of].sum(axis=1) for name, of in columns.items()}
+
+
+def calibration_bins(risk: Floats, left: np.ndarray[Any, np.dtype[np.bool_]]) -> Floats:
+    """Return (expected events, observed events, rows) per bin, lowest risk first.
+
+    Bins share the expected events evenly (up to 10 bins, five expected events each or more), so that the
+    top of the list, where lists are cut, is seen as finely as the broad bottom.
+    """
+    order = np.argsort(risk, kind="stable")
+    risk, left = risk[order], left[order]
+    count = int(np.clip(risk.sum() // _EXPECTED_PER_BIN, 1, _MOST_BINS))
+    middle = np.cumsum(risk) - risk / 2
+    number = np.minimum((middle / risk.sum() * count).astype(int), count - 1)
+    bins = np.column_stack(
+        [np.bincount(number, weights, minlength=count) for weights in (risk, left, np.ones_like(risk))]
+    )
+    return bins[bins[:, 2] > 0].astype(float)
+
+
+def wilson(events: Floats, rows: Floats) -> tuple[Floats, Floats]:
+    """Return the 95 % score interval of a share (Wilson 1927): it holds at 0 events too."""
+    z = 1.959964
+    share = events / rows
+    centre = (share + z**2 / (2 * rows)) / (1 + z**2 / rows)
+    half = z / (1 + z**2 / rows) * np.sqrt(share * (1 - share) / rows + z**2 / (4 * rows**2))
+    return np.maximum(centre - half, 0.0), centre + half
+
+
+class _Say:
+    """The words of a picture, in the language for which a font is there."""
+
+    def __init__(self, language: Language) -> None:
+        self.language = language
+
+    def __call__(self, code: str, **slots: object) -> str:
+        for prefix in ("evaluation.picture", "evaluation"):
+            if has(f"{prefix}.{code}", self.language):
+                return text(f"{prefix}.{code}", self.language, **slots)
+        return code.removeprefix("model.")
+
+
+@contextmanager
+def _figure(file: Path, language: Language, *, size: tuple[float, float]) -> Iterator[tuple[Any, _Say]]:
+    """Give an empty figure, and write it as PNG at the end. Without a Chinese font it speaks English."""
+    from matplotlib import rc_context
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    font = _chinese_font() if language == "zh" else None
+    fonts = [font, "DejaVu Sans"] if font else ["DejaVu Sans"]
+    plain = {"font.sans-serif": fonts, "axes.spines.top": False, "axes.spines.right": False}
+    with rc_context({"font.family": "sans-serif", "axes.unicode_minus": False, **plain}):
+        figure = Figure(figsize=size, layout="constrained")
+        FigureCanvasAgg(figure)
+        yield figure, _Say("zh" if font else "en")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(file, dpi=150)
+
+
+def _chinese_font() -> str | None:
+    from matplotlib import font_manager
+
+    try:
+        from pylopdf_fonts_zh_cn import sans_path
+    except ImportError:
+        return None
+    font_manager.fontManager.addfont(sans_path())
+    return str(font_manager.FontProperties(fname=sans_path()).get_name())
+
+
+@contextmanager
+def _fixed_dots() -> Iterator[None]:
+    """SHAP shuffles its dots with numpy's global generator: fix it, and give it back as it was."""
+    state = np.random.get_state()
+    np.random.seed(0)
+    try:
+        yield
+    finally:
+        np.random.set_state(state)
+
+
+def _percent_axis(axis: Any) -> None:
+    from matplotlib.ticker import FuncFormatter, NullFormatter
+
+    axis.set_major_formatter(FuncFormatter(lambda share, _: f"{share * 100:g} %"))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def _note(figure: Any, note: str) -> None:
+    figure.supxlabel(note, fontsize=8.5, color="#555555", x=0.01, ha="left")

@@ -1,0 +1,199 @@
+"""The figures that every training prints: a table for people, in both languages, and JSON for machines."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from riskmodel.domain import AtCapacity, Evaluation, Interval, Language, ModelFigures
+from riskmodel.wording import has, text
+
+FEW_EVENTS = 100
+"""Below so many leavers an AUC is known to some +- 0.05 only (measured at AUC 0.85, base rate 1.5 %)."""
+
+_NONE = "–"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReferenceRow:
+    """Figures that others published on the same rows. What they did not give is None.
+
+    `precision_at_10` is the precision of a list of the top 10 %.
+    """
+
+    name: str
+    auc: float | None = None
+    auc_low: float | None = None
+    auc_high: float | None = None
+    average_precision: float | None = None
+    precision_at_10: float | None = None
+    brier: float | None = None
+    calibration_slope: float | None = None
+
+
+def evaluation_report(
+    evaluation: Evaluation, language: Language, *, reference: Sequence[ReferenceRow] = ()
+) -> str:
+    """Return counts, figures and lists as Markdown whose columns are aligned, to be read as it is too.
+
+    Reference rows stand beneath ours and are marked as such.
+    """
+    parts = [
+        "\n".join(f"- {line}" for line in _counts(evaluation, language)),
+        _table(_overall_head(language), _overall_rows(evaluation, language, reference)),
+        "\n".join(f"- {line}" for line in _differences(evaluation, language)),
+        _say("lists", language),
+        _table(_list_head(language), _list_rows(evaluation, language, reference)),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def evaluation_json(evaluation: Evaluation) -> str:
+    """Return the whole evaluation as JSON; fields are those of the domain type, dates ISO 8601."""
+    return json.dumps(asdict(evaluation), ensure_ascii=False, indent=2, default=str) + "\n"
+
+
+def _say(code: str, language: Language, **slots: object) -> str:
+    return text(f"evaluation.{code}", language, **slots)
+
+
+def _counts(evaluation: Evaluation, language: Language) -> list[str]:
+    numbers = {name: f"{value:,}" for name, value in asdict(evaluation).items() if isinstance(value, int)} | {
+        "seed": str(evaluation.seed)
+    }
+    dates = ", ".join(str(day) for day in evaluation.test_dates)
+    lines = [
+        _say("judged", language, dates=dates, **numbers),
+        _say("apart", language, **numbers),
+        _say("trained_on", language, **numbers),
+        _say("intervals", language, **numbers),
+    ]
+    if evaluation.events < FEW_EVENTS:
+        lines.append(_say("few_events", language, **numbers))
+    return lines
+
+
+def _overall_head(language: Language) -> list[str]:
+    columns = ("model", "auc", "average_precision", "brier", "calibration_slope", "observed_over_expected")
+    return [_say(f"column.{column}", language) for column in columns]
+
+
+def _overall_rows(
+    evaluation: Evaluation, language: Language, reference: Sequence[ReferenceRow]
+) -> list[list[str]]:
+    ours = [
+        [
+            _name(model, language),
+            _figure(model.auc, 3),
+            _figure(model.average_precision, 3),
+            _figure(model.brier, 4),
+            _figure(model.calibration_slope, 2),
+            _figure(model.observed_over_expected, 2),
+        ]
+        for model in evaluation.models
+    ]
+    theirs = [
+        [
+            _say("reference", language, name=row.name),
+            _figure(_given(row.auc, row.auc_low, row.auc_high), 3),
+            _figure(_given(row.average_precision), 3),
+            _figure(_given(row.brier), 4),
+            _figure(_given(row.calibration_slope), 2),
+            _NONE,
+        ]
+        for row in reference
+    ]
+    return ours + theirs
+
+
+def _differences(evaluation: Evaluation, language: Language) -> list[str]:
+    names = {model.name: _name(model, language) for model in evaluation.models}
+    return [
+        _say(
+            "difference",
+            language,
+            first=names[evaluation.models[0].name],
+            other=names[other],
+            auc=_figure(auc, 3, sign="+"),
+            average_precision=_figure(evaluation.paired_average_precision_difference.get(other), 3, sign="+"),
+        )
+        for other, auc in evaluation.paired_auc_difference.items()
+    ]
+
+
+def _list_head(language: Language) -> list[str]:
+    columns = ("share", "model", "listed", "listed_left", "precision", "ceiling", "found", "recall", "lift")
+    return [_say(f"column.{column}", language) for column in columns]
+
+
+def _list_rows(
+    evaluation: Evaluation, language: Language, reference: Sequence[ReferenceRow]
+) -> list[list[str]]:
+    rows: list[list[str]] = []
+    for lists in zip(*(model.at_capacity for model in evaluation.models), strict=True):
+        share = f"{lists[0].share * 100:g} %"
+        rows += [
+            [share, _name(model, language), *_list_cells(at, evaluation.events, language)]
+            for model, at in zip(evaluation.models, lists, strict=True)
+        ]
+        if lists[0].share == 0.1:
+            rows += [
+                [share, _say("reference", language, name=row.name), _NONE, _NONE,
+                 _percent(row.precision_at_10), _NONE, _NONE, _NONE, _NONE]
+                for row in reference
+                if row.precision_at_10 is not None
+            ]  # fmt: skip
+    return rows
+
+
+def _list_cells(at: AtCapacity, events: int, language: Language) -> list[str]:
+    return [
+        f"{at.listed:,}",
+        f"{at.listed_left:,}",
+        _figure(at.precision, 1, percent=True),
+        _percent(at.precision_ceiling),
+        _say("found_of", language, found=f"{at.found:,}", events=f"{events:,}"),
+        _figure(at.recall, 1, percent=True),
+        _figure(at.lift, 1),
+    ]
+
+
+def _name(model: ModelFigures, language: Language) -> str:
+    code = f"evaluation.model.{model.name}"
+    return text(code, language) if has(code, language) else model.name
+
+
+def _given(value: float | None, low: float | None = None, high: float | None = None) -> Interval | None:
+    return None if value is None else Interval(value, low, high)
+
+
+def _figure(interval: Interval | None, decimals: int, *, percent: bool = False, sign: str = "") -> str:
+    if interval is None:
+        return _NONE
+    scale, unit = (100, " %") if percent else (1, "")
+    value = f"{interval.value * scale:{sign}.{decimals}f}{unit}"
+    if interval.low is None or interval.high is None:
+        return value
+    return f"{value} [{interval.low * scale:.{decimals}f}, {interval.high * scale:.{decimals}f}]"
+
+
+def _percent(share: float | None) -> str:
+    return _NONE if share is None else f"{share * 100:.1f} %"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    cells = [[cell.replace("|", "\\|") for cell in row] for row in (head, *rows)]
+    widths = [max(_width(row[column]) for row in cells) for column in range(len(head))]
+
+    def line(row: Sequence[str]) -> str:
+        padded = [cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)]
+        return f"| {' | '.join(padded)} |"
+
+    return "\n".join([line(cells[0]), line(["-" * width for width in widths]), *map(line, cells[1:])])
+
+
+def _width(cell: str) -> int:
+    """Columns on a screen: a Chinese character takes two."""
+    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in cell)
