@@ -46,7 +46,7 @@ _YEARS_OVER = "(any_value(school_year_start) - any_value(birth_date)) / 365.25 -
 """Age on the first of September over the oldest of the grade's age: school begins at six (compulsory
 education law, art. 11), so that a child who never repeated lies between -1 and 0."""
 
-_roll = partial(Feature, source="enrolments", freshness="days_in_spell")
+_roll = partial(Feature, source="enrolments", freshness="days_since_spell_start")
 _mobility = partial(_roll, family="mobility", kind="needs_others")
 _age = partial(_roll, family="age_and_grade", kind="background")
 

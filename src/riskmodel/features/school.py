@@ -88,10 +88,7 @@ _attendance = partial(
 )
 _marks = partial(Feature, family="study", source="grades", kind="can_act", freshness="days_since_exam")
 _school = partial(Feature, family="school", source="enrolments", kind="background")
-_standing = partial(
-    _marks, reason="reasons.marks_below_grade", reason_range=(0.0, 0.3),
-    strength="strengths.marks_above_grade", strength_range=(0.6, 1.0),
-)  # fmt: skip
+_standing = partial(_marks, unit="share", direction=-1, reason_range=(0.0, 0.3), strength_range=(0.6, 1.0))
 
 GROUP = Group(
     "school",
@@ -122,12 +119,12 @@ GROUP = Group(
                         expression=_median(f"absence_days_{window}"))
             for window in ("28d", "56d", "term")
         ),
-        _standing(name="marks_percentile_last_round", unit="share", direction=-1,
-                  expression=_percentile("marks_last_round")),
-        _standing(name="marks_percentile_term", unit="share", direction=-1,
-                  expression=_percentile("marks_term")),
-        _standing(name="marks_percentile_365d", unit="share", direction=-1,
-                  expression=_percentile("marks_mean_365d")),
+        _standing(name="marks_percentile_last_round", expression=_percentile("marks_last_round"),
+                  reason="reasons.marks_low", strength="strengths.marks_good"),
+        _standing(name="marks_percentile_term", expression=_percentile("marks_term"),
+                  reason="reasons.marks_low_term", strength="strengths.marks_good_term"),
+        _standing(name="marks_percentile_365d", expression=_percentile("marks_mean_365d"),
+                  reason="reasons.marks_low_year", strength="strengths.marks_good_year"),
         _marks(name="marks_change_percentile_round", unit="share", direction=-1,
                expression=_percentile("marks_change_round")),
         _marks(name="marks_percentile_change_term", unit="share", direction=-1,
@@ -138,6 +135,9 @@ GROUP = Group(
                expression=_percentile("missed_exam_share_term")),
         _marks(name="grade_median_marks_last_round", unit="points", role="fact",
                expression=_median("marks_last_round")),
+        _marks(name="grade_median_marks_term", unit="points", role="fact", expression=_median("marks_term")),
+        _marks(name="grade_median_marks_365d", unit="points", role="fact",
+               expression=_median("marks_mean_365d")),
         _marks(name="grade_median_marks_change_round", unit="points", role="fact",
                expression=_median("marks_change_round")),
         _marks(name="grade_median_marks_change_term", unit="points", role="fact",

@@ -20,7 +20,6 @@ spells AS (
     WHERE spell.start_date <= cohort.start_date AND spell.boards IS NOT NULL
 )
 SELECT cohort.student_id, cohort.boards, distance_km, as_of_date - stated_on AS statement_age,
-       as_of_date - cohort.start_date AS spell_age,
        as_of_date - spells.start_date AS age, spells.boards AND NOT boarded AS began,
        boarded AND NOT spells.boards AS ended
 FROM cohort CROSS JOIN as_of
@@ -40,7 +39,7 @@ def _within_a_year(change: str) -> str:
 
 _travel = partial(Feature, family="travel", kind="needs_others")
 _way = partial(_travel, source="family", freshness="distance_statement_age_days")
-_roll = partial(_travel, source="enrolments", freshness="days_in_spell")
+_roll = partial(_travel, source="enrolments", freshness="days_since_spell_start")
 
 GROUP = Group(
     "travel",
@@ -60,6 +59,5 @@ GROUP = Group(
               reason="reasons.boarding_ended", reason_range=(1.0, 1.0)),
         _way(name="distance_statement_age_days", unit="days", role="fact",
              expression="any_value(statement_age)"),
-        _roll(name="days_in_spell", unit="days", role="fact", expression="any_value(spell_age)"),
     ),
 )  # fmt: skip
