@@ -115,12 +115,13 @@ class StoreError(RiskmodelError):
 class RecordsRefused(RiskmodelError):  # noqa: N818
     """The records of a delivery hold problems; nothing of it was stored.
 
-    `findings` has all problems that were found (up to a thousand), not only the first.
+    `findings` has all problems that were found (up to a thousand), not only the first; `count` is how
+    many there are, where they are more.
     """
 
-    def __init__(self, findings: Sequence[Finding]) -> None:
+    def __init__(self, findings: Sequence[Finding], *, count: int | None = None) -> None:
         self.findings = tuple(findings)
-        super().__init__("records_refused", count=len(self.findings))
+        super().__init__("records_refused", count=len(self.findings) if count is None else count)
 
     def text(self, language: Language) -> str:
         """Say how many problems there are, and then each in its own line."""

@@ -73,7 +73,8 @@ CREATE OR REPLACE TABLE reported_days AS
 SELECT school_id, date FROM school_days
 WHERE date <= $day AND EXISTS (
     SELECT 1 FROM attendance_reports AS report
-    WHERE report.school_id = school_days.school_id AND school_days.date BETWEEN report.start_date AND report.end_date
+    WHERE report.school_id = school_days.school_id
+      AND school_days.date BETWEEN report.start_date AND report.end_date
 )
 ORDER BY school_id, date
 """

@@ -69,7 +69,10 @@ class FileReceipt:
 
 @dataclass(frozen=True)
 class Delivery:
-    """One delivery of one source. `tables` says which tables its files told."""
+    """One delivery of one source: the files that were new or changed, and the tables that they told.
+
+    `complete_to` is the day that configuration claims, if it does.
+    """
 
     number: int
     source: str
@@ -78,6 +81,20 @@ class Delivery:
     tables: tuple[str, ...]
     mapping_sha256: str | None = None
     reporting_delay_days: int = 0
+    complete_to: date | None = None
+
+
+@dataclass(frozen=True)
+class Latest:
+    """The latest days that rows of a source tell: that it recorded one, and that one is known at all."""
+
+    recorded_on: date | None = None
+    known_from: date | None = None
+
+    def or_later(self, recorded_on: date | None, known_from: date | None) -> Latest:
+        """Return the later of what was told and what is told now."""
+        recorded = max((d for d in (self.recorded_on, recorded_on) if d), default=None)
+        return Latest(recorded, max((d for d in (self.known_from, known_from) if d), default=None))
 
 
 @dataclass(frozen=True)
@@ -88,15 +105,30 @@ class Manifest:
     generation: int
     student_count: int
     deliveries: tuple[Delivery, ...]
-    complete_to: dict[str, date] = field(default_factory=dict)
+    latest: dict[str, Latest] = field(default_factory=dict)
     rows: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def complete_to(self) -> dict[str, date]:
+        """Up to which day each source tells everything.
+
+        That is what configuration claims; else the latest `recorded_on`; else the latest day from which a
+        row is known, but not past the delivery (a grant may state an end to come).
+        """
+        days = {}
+        for delivery in self.deliveries:
+            latest = self.latest.get(delivery.source, Latest())
+            known = min(latest.known_from, delivery.delivered_on) if latest.known_from else None
+            day = delivery.complete_to or latest.recorded_on or known
+            if day is not None:
+                days[delivery.source] = day
+        return days
 
     @property
     def content_hash(self) -> str:
         """The sha256 over what was delivered: the same deliveries in the same order give the same."""
         told = [asdict(delivery) for delivery in self.deliveries]
-        complete = {source: str(day) for source, day in sorted(self.complete_to.items())}
-        return hashlib.sha256(json.dumps([FORMAT, told, complete], default=str).encode()).hexdigest()
+        return hashlib.sha256(json.dumps([FORMAT, told], default=str).encode()).hexdigest()
 
 
 def quoted(names: Iterable[str], prefix: str = "") -> str:
@@ -119,9 +151,9 @@ def bucket_of(student_id: str, bucket_count: int) -> int:
     return int(hashlib.md5(student_id.encode(), usedforsecurity=False).hexdigest()[:8], 16) % bucket_count
 
 
-def bucket_sql(bucket_count: int) -> str:
-    """Return the SQL expression of `bucket_of` over a column `student_id`."""
-    return f"CAST(CAST('0x' || md5(student_id)[1:8] AS BIGINT) % {bucket_count} AS INTEGER)"
+def hash_sql() -> str:
+    """Return the SQL of the number, made from a column `student_id`, whose remainder is the bucket."""
+    return "CAST('0x' || md5(student_id)[1:8] AS BIGINT)"
 
 
 def bucket_count_for(students: int) -> int:
@@ -205,6 +237,11 @@ class RecordStore:
         file = generation_folder(self.folder, self.manifest.generation) / table_file(table(name), bucket)
         return file if file.exists() else None
 
+    def files(self, name: str) -> list[Path]:
+        """Return all Parquet files of a table, in the order of the buckets."""
+        folder = generation_folder(self.folder, self.manifest.generation) / name
+        return sorted(folder.glob("*.parquet"))
+
     def terms(self) -> tuple[Term, ...]:
         """Return all terms as known today, in the order of their start."""
         rows = self._latest("terms", "term, start_date, end_date", order="start_date, term")
@@ -224,18 +261,20 @@ class RecordStore:
         file = self.file(name)
         if file is None:
             return []
-        key = quoted(table(name).key)
+        key, order_of_statements = quoted(table(name).key), latest_first(table(name))
         with duckdb.connect(config=duckdb_settings()) as connection:
             return connection.execute(
                 f"""SELECT {columns} FROM (
                         SELECT * FROM read_parquet($file) WHERE known_until IS NULL
-                        QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY {latest_first(table(name))}) = 1
+                        QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY {order_of_statements}) = 1
                     ) ORDER BY {order}""",
                 {"file": str(file)},
             ).fetchall()
 
 
-def duckdb_settings(*, threads: int = 1, memory_limit: str = "1GB", spill_to: Path | None = None) -> dict[str, Any]:
+def duckdb_settings(
+    *, threads: int = 1, memory_limit: str = "1GB", spill_to: Path | None = None
+) -> dict[str, Any]:
     """Return the settings of every DuckDB that reads records: bounded, and no extension is fetched."""
     return {
         "threads": threads,
@@ -260,7 +299,9 @@ def table_file(of: Table, bucket: int | None) -> Path:
 
 def commit(folder: Path, manifest: Manifest) -> RecordStore:
     """Make a written generation the one that holds: move the manifest last, then clear older ones."""
-    content = {"format": FORMAT, "content_hash": manifest.content_hash, **asdict(manifest)}
+    complete_to = {source: str(day) for source, day in sorted(manifest.complete_to.items())}
+    content = {"format": FORMAT, "content_hash": manifest.content_hash, "complete_to": complete_to}
+    content |= asdict(manifest)
     beside = folder / f"{MANIFEST}.partial"
     with beside.open("w", encoding="utf-8") as out:
         json.dump(content, out, ensure_ascii=False, indent=1, default=str)
@@ -284,6 +325,7 @@ def _manifest(content: dict[str, Any]) -> Manifest:
             tables=tuple(told["tables"]),
             mapping_sha256=told["mapping_sha256"],
             reporting_delay_days=told["reporting_delay_days"],
+            complete_to=date.fromisoformat(told["complete_to"]) if told["complete_to"] else None,
         )
         for told in content["deliveries"]
     )
@@ -292,6 +334,9 @@ def _manifest(content: dict[str, Any]) -> Manifest:
         generation=content["generation"],
         student_count=content["student_count"],
         deliveries=deliveries,
-        complete_to={source: date.fromisoformat(day) for source, day in content["complete_to"].items()},
+        latest={
+            source: Latest(*(date.fromisoformat(day) if day else None for day in told.values()))
+            for source, told in content["latest"].items()
+        },
         rows=content["rows"],
     )

@@ -1,0 +1,204 @@
+"""A delivery becomes a generation of the store: staged, checked across tables, merged bucket by bucket."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+import duckdb
+
+from riskmodel.errors import Where
+from riskmodel.records.contract import TABLES, Table
+from riskmodel.records.findings import Findings
+from riskmodel.records.readers import Telling
+from riskmodel.records.revisions import known_from_sql, merge, report_conflicts
+from riskmodel.records.store import (
+    STORED,
+    Delivery,
+    Latest,
+    Manifest,
+    RecordStore,
+    bucket_count_for,
+    column_types,
+    commit,
+    generation_folder,
+    hash_sql,
+    quoted,
+    table_file,
+)
+
+_REFERENCES = (
+    ("enrolments", "school_id", "schools"),
+    ("attendance_reports", "school_id", "schools"),
+    ("calendar", "school_id", "schools"),
+    *((table.name, "student_id", "students") for table in TABLES if table.per_student),
+)
+
+
+def create_staged(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create the empty tables that hold a delivery until it is merged."""
+    for table in TABLES:
+        columns = ", ".join(f'"{name}" {kind}' for name, kind in (column_types(table) | STORED).items())
+        connection.execute(f"CREATE TABLE staged_{table.name} ({columns}, student_hash BIGINT)")
+    connection.execute('CREATE TABLE sent ("table" VARCHAR, source VARCHAR, file VARCHAR, delay INTEGER)')
+
+
+def stage(connection: duckdb.DuckDBPyConnection, telling: Telling, *, delivery: int, delay: int) -> int:
+    """Add the rows of the view `told` to their staged table, with the day from which each is known.
+
+    Returns
+    -------
+    int
+        How many rows were told.
+    """
+    table = telling.table
+    known_from = known_from_sql(table, delay)
+    connection.execute(
+        f"""INSERT INTO staged_{table.name} BY NAME
+            SELECT {quoted(column_types(table))}, {known_from} AS known_from, {known_from} AS statement_on,
+                   false AS implied, $source AS source, $delivery AS delivery, $file AS file, "row",
+                   {hash_sql() if table.per_student else "0"} AS student_hash
+            FROM told""",
+        {"source": telling.source, "delivery": delivery, "file": telling.file},
+    )
+    connection.execute(
+        "INSERT INTO sent VALUES ($table, $source, $file, $delay)",
+        {"table": table.name, "source": telling.source, "file": telling.file, "delay": delay},
+    )
+    return int(connection.execute("SELECT count(*) FROM told").fetchall()[0][0])
+
+
+def check_references(
+    connection: duckdb.DuckDBPyConnection, before: RecordStore | None, findings: Findings
+) -> None:
+    """Refuse rows about a student or a school that `students` or `schools` does not know."""
+    for known, key in (("students", "student_id"), ("schools", "school_id")):
+        connection.execute(f"CREATE TEMP TABLE known_{known} AS SELECT DISTINCT {key} FROM staged_{known}")
+        for file in before.files(known) if before else ():
+            connection.execute(
+                f"""INSERT INTO known_{known} SELECT {key} FROM read_parquet($file)
+                    WHERE known_until IS NULL
+                      AND (source, file) NOT IN (SELECT (source, file) FROM sent WHERE "table" = $known)""",
+                {"file": str(file), "known": known},
+            )
+    for name, column, known in _REFERENCES:
+        if name == known:
+            continue
+        unknown = f"FROM staged_{name} ANTI JOIN known_{known} USING ({column}) WHERE {column} IS NOT NULL"
+        count = connection.execute(f"SELECT count(*) {unknown}").fetchall()[0][0]
+        if not count:
+            continue
+        rows = connection.execute(
+            f'SELECT source, file, "row" {unknown} ORDER BY ALL LIMIT {findings.room}'
+        ).fetchall()
+        for source, file, row in rows:
+            where = Where(source=source, file=file, row=row, column=column)
+            findings.refuse(f"{column}_unknown", where)
+        findings.count_more(count - len(rows))
+
+
+def write_generation(
+    connection: duckdb.DuckDBPyConnection,
+    before: RecordStore | None,
+    deliveries: Sequence[Delivery],
+    *,
+    store: Path,
+    delivered_on: date,
+    findings: Findings,
+) -> RecordStore:
+    """Merge what is staged with what is stored, and make it the generation that holds.
+
+    Raises
+    ------
+    RecordsRefused
+        If there is any finding that refuses the delivery; the store is then as it was.
+    """
+    students = connection.execute("SELECT count(DISTINCT student_id) FROM staged_students").fetchall()[0][0]
+    bucket_count = before.bucket_count if before else bucket_count_for(students)
+    generation = before.manifest.generation + 1 if before else 1
+    folder = generation_folder(store, generation)
+    shutil.rmtree(folder, ignore_errors=True)
+    sent = {name for (name,) in connection.execute('SELECT DISTINCT "table" FROM sent').fetchall()}
+    rows = dict(before.manifest.rows) if before else {}
+    student_count = before.student_count if before else 0
+    try:
+        for table in TABLES:
+            if table.name not in sent:
+                _link(table, before, folder)
+                continue
+            rows[table.name] = 0
+            student_count = 0 if table.name == "students" else student_count
+            for bucket in range(bucket_count) if table.per_student else (None,):
+                stored = before.file(table.name, bucket) if before else None
+                merge(
+                    connection,
+                    table,
+                    stored=stored,
+                    bucket=bucket,
+                    bucket_count=bucket_count,
+                    day=delivered_on,
+                )
+                report_conflicts(connection, table, findings)
+                if not findings.refused:
+                    rows[table.name] += _write(connection, table, folder / table_file(table, bucket))
+                if table.name == "students":
+                    student_count += _known_students(connection)
+        findings.raise_if_refused()
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    manifest = Manifest(
+        bucket_count=bucket_count,
+        generation=generation,
+        student_count=student_count,
+        deliveries=(*(before.manifest.deliveries if before else ()), *deliveries),
+        latest=_latest(connection, before),
+        rows=rows,
+    )
+    return commit(store, manifest)
+
+
+def _write(connection: duckdb.DuckDBPyConnection, table: Table, file: Path) -> int:
+    """Write `merged`, sorted by student; no file where there is no row."""
+    count = int(connection.execute("SELECT count(*) FROM merged").fetchall()[0][0])
+    if count:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        order = quoted([*table.key, "statement_on", "source", "file", "row", "implied", "delivery"])
+        connection.execute(
+            f"""COPY (SELECT {quoted(column_types(table) | STORED)} FROM merged ORDER BY {order})
+                TO '{str(file).replace("'", "''")}' (FORMAT parquet, COMPRESSION zstd)"""
+        )
+    return count
+
+
+def _link(table: Table, before: RecordStore | None, folder: Path) -> None:
+    """Take over the files of a table that this delivery did not touch."""
+    for file in before.files(table.name) if before else ():
+        target = folder / table.name / file.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.link(file, target)
+        except OSError:
+            shutil.copyfile(file, target)
+
+
+def _known_students(connection: duckdb.DuckDBPyConnection) -> int:
+    found = connection.execute("SELECT count(DISTINCT student_id) FROM merged WHERE known_until IS NULL")
+    return int(found.fetchall()[0][0])
+
+
+def _latest(connection: duckdb.DuckDBPyConnection, before: RecordStore | None) -> dict[str, Latest]:
+    """Return, per source, the latest days that its rows ever told."""
+    latest = dict(before.manifest.latest) if before else {}
+    for table in TABLES:
+        recorded_on = "max(recorded_on)" if "recorded_on" in column_types(table) else "NULL"
+        told = connection.execute(
+            f"""SELECT source, {recorded_on}, max(known_from) FILTER (known_from > DATE '0001-01-01')
+                FROM staged_{table.name} GROUP BY source"""
+        ).fetchall()
+        for source, recorded, known in told:
+            latest[source] = latest.get(source, Latest()).or_later(recorded, known)
+    return latest

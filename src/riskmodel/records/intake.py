@@ -1,0 +1,169 @@
+"""Intake: a delivery of files becomes a new generation of the record store, all of it or nothing."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import duckdb
+
+from riskmodel.domain import Language
+from riskmodel.errors import Finding, Where
+from riskmodel.records.checks import check_cells
+from riskmodel.records.contract import TABLES
+from riskmodel.records.findings import Findings
+from riskmodel.records.generation import check_references, create_staged, stage, write_generation
+from riskmodel.records.queries import RawViews
+from riskmodel.records.readers import Telling, read_cells
+from riskmodel.records.shipment import Shipment, SourceFiles, look_at
+from riskmodel.records.store import MANIFEST, RecordStore, duckdb_settings
+from riskmodel.wording import text
+
+MEMORY_LIMIT = "600MB"
+"""Of the engine that stages rows; beyond it, it spills beside the store, and that is removed at the end."""
+
+__all__ = ["IntakeReport", "SourceFiles", "take_in"]
+
+
+@dataclass(frozen=True)
+class IntakeReport:
+    """What a delivery did. `rows` counts, per table, all stored rows, withdrawn ones included."""
+
+    changed: bool
+    content_hash: str
+    rows: Mapping[str, int]
+    findings: tuple[Finding, ...] = ()
+
+    def text(self, language: Language) -> str:
+        """Say what was stored, and each finding that wants a look, a line each."""
+        tables = text("intake.separator", language).join(
+            text("intake.table", language, table=name, rows=f"{count:,}") for name, count in self.rows.items()
+        )
+        code = "intake.changed" if self.changed else "intake.unchanged"
+        lines = [text(code, language, tables=tables, hash=self.content_hash[:12])]
+        return "\n".join([*lines, *(f"- {finding.text(language)}" for finding in self.findings)])
+
+
+def take_in(
+    sources: Sequence[SourceFiles],
+    *,
+    store: Path,
+    delivered_on: date,
+    progress: Callable[[str], None] | None = None,
+) -> IntakeReport:
+    """Take a delivery into the record store: all of it, or nothing.
+
+    Files that were delivered before and are not sent again, or are the same, keep their rows; a delivery
+    in which nothing changed leaves the store as it is.
+
+    Parameters
+    ----------
+    sources
+        What is delivered.
+    store
+        The store's folder; made by the first delivery.
+    delivered_on
+        The day of the delivery: from then on changes to rows that were there before are known.
+    progress
+        Is told `<source>: <file>` before each file.
+
+    Raises
+    ------
+    RecordsRefused
+        With all findings; then nothing was stored.
+    ConfigurationError
+        If a mapping file is wrong.
+    WorkspaceError
+        If the folder holds a store of another version.
+    """
+    before = RecordStore.open(store) if (store / MANIFEST).exists() else None
+    findings = Findings()
+    shipments = [look_at(source, before, findings) for source in sources]
+    _check_delivery(shipments, before, delivered_on=delivered_on, findings=findings)
+    findings.raise_if_refused()
+    changed = [shipment for shipment in shipments if shipment.is_changed]
+    if before is not None and not changed:
+        return IntakeReport(False, before.content_hash, before.manifest.rows, tuple(findings.notes))
+    with _staging(store) as (connection, spill):
+        deliveries = []
+        first = before.manifest.deliveries[-1].number + 1 if before else 1
+        create_staged(connection)
+        for number, shipment in enumerate(changed, start=first):
+            for telling in _read(connection, shipment, spill=spill, findings=findings, progress=progress):
+                check_cells(connection, telling, findings)
+                shipment.rows[telling.file] = stage(
+                    connection, telling, delivery=number, delay=shipment.source.reporting_delay_days
+                )
+            deliveries.append(shipment.delivery(number, delivered_on))
+        check_references(connection, before, findings)
+        after = write_generation(
+            connection, before, deliveries, store=store, delivered_on=delivered_on, findings=findings
+        )
+    return IntakeReport(True, after.content_hash, after.manifest.rows, tuple(findings.notes))
+
+
+def _check_delivery(
+    shipments: Sequence[Shipment], before: RecordStore | None, *, delivered_on: date, findings: Findings
+) -> None:
+    """Refuse what cannot be a delivery, before any cell is read."""
+    last = max((d.delivered_on for d in before.manifest.deliveries), default=None) if before else None
+    if last is not None and delivered_on < last:
+        findings.refuse("delivered_before_last", Where(), delivered_on=delivered_on, last=last)
+    names = [shipment.source.name for shipment in shipments]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        findings.refuse("source_twice", Where(source=name))
+    if findings.refused:
+        return
+    told = {telling.table.name for shipment in shipments for telling in shipment.tellings}
+    for table in TABLES:
+        if table.required and table.name not in told | set(before.tables if before else ()):
+            findings.refuse("table_missing", Where(source=", ".join(names)), table=table.name)
+
+
+def _read(
+    connection: duckdb.DuckDBPyConnection,
+    shipment: Shipment,
+    *,
+    spill: Path,
+    findings: Findings,
+    progress: Callable[[str], None] | None,
+) -> Iterator[Telling]:
+    """Put the cells of one changed file or query after the other into the table `cells`."""
+    with ExitStack() as opened:
+        views = None
+        for telling in shipment.changed:
+            if progress is not None:
+                progress(f"{shipment.source.name}: {telling.file}")
+            if not telling.query or shipment.mapping is None:
+                is_read = read_cells(connection, telling, findings)
+            else:
+                if views is None:
+                    views = RawViews(shipment.source.name, shipment.mapping, spill_to=spill)
+                    opened.callback(views.close)
+                    if not views.open(shipment.files, findings):
+                        return
+                is_read = views.read_cells(connection, telling, findings)
+            if is_read:
+                yield telling
+
+
+@contextmanager
+def _staging(store: Path) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
+    """Open a database on disk beside the generations, and remove it whatever happens."""
+    is_new = not store.exists()
+    folder = store / "staging.partial"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        spill = folder / "spill"
+        settings = duckdb_settings(threads=2, memory_limit=MEMORY_LIMIT, spill_to=spill)
+        with duckdb.connect(str(folder / "rows.duckdb"), config=settings) as connection:
+            yield connection, spill
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        if is_new and not any(store.iterdir()):
+            store.rmdir()

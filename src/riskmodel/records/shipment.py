@@ -1,0 +1,125 @@
+"""A source as it was sent: its files, and what of them is new or changed since the last delivery."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+
+from riskmodel.errors import Where
+from riskmodel.records.findings import Findings
+from riskmodel.records.mapping import (
+    RawFile,
+    SourceMapping,
+    mapping_hash,
+    raw_files,
+    read_mapping,
+    tellings,
+)
+from riskmodel.records.readers import Telling, sha256_of
+from riskmodel.records.store import Delivery, FileReceipt, RecordStore
+
+
+@dataclass(frozen=True)
+class SourceFiles:
+    """A source: a folder of CSV and Parquet files, and the mapping file that translates it, if any.
+
+    `reporting_delay_days` is added to the last event date of rows that do not say when they were
+    recorded; `complete_to` is the day up to which the source claims to tell everything (None: its latest
+    `recorded_on`, or, where it has none, the latest day from which a row of it is known).
+    """
+
+    name: str
+    path: Path
+    mapping: Path | None = None
+    reporting_delay_days: int = 0
+    complete_to: date | None = None
+
+
+@dataclass
+class Shipment:
+    """What was sent of a source.
+
+    Attributes
+    ----------
+    files
+        The raw files that something is told by.
+    receipts
+        Their hashes, by name.
+    tellings
+        What tells rows of the contract's tables; `changed` those of them that are read anew.
+    is_changed
+        Whether anything differs from the last delivery: a file, the mapping, the delay, `complete_to`.
+    rows
+        Rows read, by file.
+    """
+
+    source: SourceFiles
+    mapping: SourceMapping | None = None
+    mapping_sha256: str | None = None
+    files: list[RawFile] = field(default_factory=list)
+    receipts: dict[str, str] = field(default_factory=dict)
+    tellings: list[Telling] = field(default_factory=list)
+    changed: list[Telling] = field(default_factory=list)
+    is_changed: bool = True
+    rows: dict[str, int] = field(default_factory=dict)
+
+    def delivery(self, number: int, delivered_on: date) -> Delivery:
+        """Return the receipt of what was read."""
+        return Delivery(
+            number=number,
+            source=self.source.name,
+            delivered_on=delivered_on,
+            files=tuple(FileReceipt(n, sha, self.rows.get(n, 0)) for n, sha in self.receipts.items()),
+            tables=tuple(sorted({telling.table.name for telling in self.changed})),
+            mapping_sha256=self.mapping_sha256,
+            reporting_delay_days=self.source.reporting_delay_days,
+            complete_to=self.source.complete_to,
+        )
+
+
+def look_at(source: SourceFiles, before: RecordStore | None, findings: Findings) -> Shipment:
+    """Look at what was sent: which files tell what, and which of them changed."""
+    shipment = Shipment(source)
+    if not source.path.is_dir():
+        findings.refuse("folder_missing", Where(source=source.name, file=str(source.path)))
+        return shipment
+    files = raw_files(source.path)
+    if not files:
+        findings.refuse("folder_empty", Where(source=source.name, file=str(source.path)))
+        return shipment
+    if source.mapping is not None:
+        shipment.mapping = read_mapping(source.mapping)
+        shipment.mapping_sha256 = mapping_hash(source.mapping)
+    shipment.tellings = tellings(source.name, files, shipment.mapping, findings)
+    used = {telling.file for telling in shipment.tellings}
+    if shipment.mapping is not None:
+        used |= shipment.mapping.raw_names()
+    shipment.files = [raw for raw in files if raw.name in used]
+    shipment.receipts = {raw.name: sha256_of(raw.path) for raw in shipment.files}
+    _compare(shipment, before, findings)
+    return shipment
+
+
+def _compare(shipment: Shipment, before: RecordStore | None, findings: Findings) -> None:
+    """Say what is read anew: changed files, queries over them; all of it where the translation changed."""
+    source = shipment.source
+    earlier = [d for d in before.manifest.deliveries if d.source == source.name] if before else []
+    if not earlier:
+        shipment.changed = shipment.tellings
+        return
+    last = earlier[-1]
+    if last.reporting_delay_days != source.reporting_delay_days:
+        findings.review("delay_changed", Where(source=source.name))
+    known = {receipt.file: receipt.sha256 for delivery in earlier for receipt in delivery.files}
+    changed_files = {name for name, sha in shipment.receipts.items() if known.get(name) != sha}
+    translated_anew = (last.mapping_sha256, last.reporting_delay_days) != (
+        shipment.mapping_sha256,
+        source.reporting_delay_days,
+    )
+    shipment.changed = [
+        telling
+        for telling in shipment.tellings
+        if translated_anew or telling.file in changed_files or (telling.query and changed_files)
+    ]
+    shipment.is_changed = bool(shipment.changed) or last.complete_to != source.complete_to

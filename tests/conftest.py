@@ -1,0 +1,102 @@
+"""A bureau of a few rows: tables written as CSV and taken in, for tests of any room."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Rows = Sequence[Mapping[str, Any]]
+Bureau = Callable[..., Any]
+
+SCHOOL = {"school_id": "A", "name": "甲校", "county": "甲县", "township": "东乡", "stage": "nine_year"}
+TERMS = [
+    {"term": "2024-2025-1", "start_date": "2024-09-02", "end_date": "2025-01-17"},
+    {"term": "2024-2025-2", "start_date": "2025-02-17", "end_date": "2025-07-04"},
+]
+
+
+def write_csv(file: Path, rows: Rows) -> Path:
+    """Write rows as a CSV whose header is every column that any of them has; None and missing are empty."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    header = list(dict.fromkeys(name for row in rows for name in row))
+    with file.open("w", encoding="utf-8", newline="") as out:
+        writer = csv.writer(out)
+        writer.writerow(header)
+        for row in rows:
+            writer.writerow([_cell(row.get(name)) for name in header])
+    return file
+
+
+def complete(tables: Mapping[str, Rows]) -> dict[str, list[dict[str, Any]]]:
+    """Fill in the least that a delivery needs: schools, terms, and every student that a row names.
+
+    A student whom no spell names gets one in school A, grade 7, from 2024-09-02.
+    """
+    told = {name: [dict(row) for row in rows] for name, rows in tables.items()}
+    named = sorted(
+        {str(row["student_id"]) for rows in told.values() for row in rows if row.get("student_id")}
+    )
+    if "students" not in told:
+        told["students"] = [{"student_id": student} for student in named or ["s1"]]
+    if "enrolments" not in told:
+        told["enrolments"] = [
+            {"student_id": row["student_id"], "school_id": "A", "start_date": "2024-09-02", "grade": 7}
+            for row in told["students"]
+        ]
+    if "schools" not in told:
+        ids = sorted({"A"} | {str(row["school_id"]) for row in told["enrolments"]})
+        told["schools"] = [SCHOOL | {"school_id": school, "name": f"学校{school}"} for school in ids]
+    told.setdefault("terms", TERMS)
+    return told
+
+
+def write_tables(folder: Path, tables: Mapping[str, Rows]) -> Path:
+    """Write each table as `<table>.csv`."""
+    for name, rows in tables.items():
+        write_csv(folder / f"{name}.csv", rows)
+    return folder
+
+
+@pytest.fixture
+def bureau(tmp_path: Path) -> Bureau:
+    """Give `bureau(tables, delivered_on=…, store=…, name=…, **source options) -> RecordStore`.
+
+    Rows are dicts of canonical columns; what is left out of schools, terms, students and enrolments is
+    filled in. Each call is a delivery into `store` (a folder; default: a new one). With `raw=True`
+    nothing is filled in.
+    """
+    from riskmodel.records.intake import SourceFiles, take_in
+    from riskmodel.records.store import RecordStore
+
+    numbers = itertools.count(1)
+
+    def deliver(
+        tables: Mapping[str, Rows],
+        *,
+        delivered_on: date = date(2026, 1, 1),
+        store: Path | None = None,
+        name: str = "bureau",
+        raw: bool = False,
+        **options: Any,
+    ) -> RecordStore:
+        number = next(numbers)
+        folder = write_tables(tmp_path / f"delivery-{number}", tables if raw else complete(tables))
+        target = store or tmp_path / f"store-{number}"
+        take_in([SourceFiles(name, folder, **options)], store=target, delivered_on=delivered_on)
+        return RecordStore.open(target)
+
+    return deliver
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
