@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+import random
+import sqlite3
+import threading
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from riskmodel.errors import StoreError
+from riskmodel.store.audit import AuditLog, Look, open_audit
+
+
+@pytest.fixture
+def audit(tmp_path: Path) -> Iterator[AuditLog]:
+    opened = open_audit(tmp_path, wait_seconds=0.2)
+    yield opened
+    opened.close()
+
+
+def a_look(now: datetime, number: int = 0) -> Look:
+    return Look(
+        at=now,
+        key_id=f"key-{number}",
+        route="/v1/students/{student_id}/risk",
+        method="GET",
+        status=200,
+        set_id="set-1",
+        student_id=f"CANARY-{number}",
+        shown=1,
+        request_id=f"request-{number}",
+    )
+
+
+def unguarded(folder: Path) -> sqlite3.Connection:
+    """Open the file as somebody with root would, without the triggers."""
+    connection = sqlite3.connect(folder / "audit.db", isolation_level=None)
+    for table in ("look", "salt"):
+        for verb in ("UPDATE", "DELETE"):
+            connection.execute(f"DROP TRIGGER IF EXISTS {table}_no_{verb}")
+    return connection
+
+
+def test_looks_form_a_chain_that_holds(audit: AuditLog, now: datetime) -> None:
+    empty = audit.verify()
+    assert (empty.rows, empty.broken_at) == (0, None)
+    for number in range(20):
+        audit.record(a_look(now, number))
+    checked = audit.verify(known_head=empty.head)
+    assert (checked.rows, checked.broken_at) == (20, None)
+    assert checked.head != empty.head
+
+
+def test_a_row_names_the_student_by_a_pseudonym_that_differs_between_stores(
+    audit: AuditLog, now: datetime, tmp_path: Path
+) -> None:
+    audit.record(a_look(now))
+    audit.close()
+    content = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    assert b"CANARY" not in content
+    assert audit.student_ref("CANARY-0").encode() in content
+    (tmp_path / "other").mkdir()
+    other = open_audit(tmp_path / "other")
+    assert other.student_ref("CANARY-0") != audit.student_ref("CANARY-0")
+    other.close()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["UPDATE look SET status = 404", "DELETE FROM look", "UPDATE salt SET value = ''", "DELETE FROM salt"],
+)
+def test_the_file_only_grows(audit: AuditLog, now: datetime, tmp_path: Path, statement: str) -> None:
+    audit.record(a_look(now))
+    other = sqlite3.connect(tmp_path / "audit.db")
+    with pytest.raises(sqlite3.IntegrityError, match="append only"):
+        other.execute(statement)
+    other.close()
+    assert audit.verify().rows == 1
+
+
+def test_any_changed_character_of_any_row_is_found(audit: AuditLog, now: datetime, tmp_path: Path) -> None:
+    for number in range(30):
+        audit.record(a_look(now, number))
+    tamper = unguarded(tmp_path)
+    columns = [row[1] for row in tamper.execute("PRAGMA table_info(look)")]
+    chance = random.Random(7)  # noqa: S311
+    for _ in range(300):
+        column, number = chance.choice(columns), chance.randint(1, 30)
+        [value] = tamper.execute(f"SELECT {column} FROM look WHERE number = ?", (number,)).fetchone()
+        if isinstance(value, int):
+            changed: object = value + 1000
+        else:
+            place = chance.randrange(len(value))
+            changed = value[:place] + chr(ord(value[place]) ^ 1) + value[place + 1 :]
+        tamper.execute("BEGIN")
+        tamper.execute(f"UPDATE look SET {column} = ? WHERE number = ?", (changed, number))
+        tamper.execute("COMMIT")
+        assert audit.verify().broken_at is not None, column
+        back = 1000 + number if column == "number" else number
+        tamper.execute(f"UPDATE look SET {column} = ? WHERE number = ?", (value, back))
+    tamper.close()
+    assert audit.verify().broken_at is None
+
+
+@pytest.mark.parametrize("number", [1, 5, 9, 10])
+def test_a_removed_row_is_found_wherever_it_stood(
+    audit: AuditLog, now: datetime, tmp_path: Path, number: int
+) -> None:
+    for one in range(10):
+        audit.record(a_look(now, one))
+    tamper = unguarded(tmp_path)
+    tamper.execute("DELETE FROM look WHERE number = ?", (number,))
+    tamper.close()
+    assert audit.verify().broken_at == number
+
+
+def test_rows_cut_off_with_their_count_are_found_by_a_head_noted_before(
+    audit: AuditLog, now: datetime, tmp_path: Path
+) -> None:
+    for one in range(10):
+        audit.record(a_look(now, one))
+    noted = audit.verify().head
+    tamper = unguarded(tmp_path)
+    tamper.execute("DELETE FROM look WHERE number > 8")
+    tamper.execute("UPDATE sqlite_sequence SET seq = 8")
+    tamper.close()
+    assert audit.verify().broken_at is None
+    assert audit.verify(known_head=noted).broken_at == 9
+
+
+def test_looks_of_many_threads_and_two_processes_never_break_the_chain(
+    audit: AuditLog, now: datetime, tmp_path: Path
+) -> None:
+    second = open_audit(tmp_path)
+
+    def look(log: AuditLog, start: int) -> None:
+        for number in range(start, start + 25):
+            log.record(a_look(now, number))
+
+    threads = [
+        threading.Thread(target=look, args=(log, 100 * start))
+        for start in range(4)
+        for log in (audit, second)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    checked = audit.verify()
+    assert (checked.rows, checked.broken_at) == (200, None)
+    second.close()
+
+
+def test_a_look_that_cannot_be_written_is_an_error(audit: AuditLog, now: datetime, tmp_path: Path) -> None:
+    holder = sqlite3.connect(tmp_path / "audit.db", isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    for attempt in (lambda: audit.record(a_look(now)), audit.check):
+        with pytest.raises(StoreError) as refused:
+            attempt()
+        assert refused.value.code == "audit_unwritable"
+    holder.close()
+    audit.record(a_look(now))
+    assert audit.verify().rows == 1
+
+
+def test_opening_again_goes_on_with_the_chain(audit: AuditLog, now: datetime, tmp_path: Path) -> None:
+    audit.record(a_look(now))
+    again = open_audit(tmp_path)
+    again.record(a_look(now, 1))
+    assert (again.verify().rows, again.verify().broken_at) == (2, None)
+    assert again.student_ref("x") == audit.student_ref("x")
+    again.close()
+
+
+def test_a_file_that_is_no_log_of_looks_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "audit.db").write_bytes(b"not a database at all" * 300)
+    with pytest.raises(StoreError) as refused:
+        open_audit(tmp_path)
+    assert refused.value.code == "audit_damaged"
+
+
+def test_another_database_is_no_log_of_looks(tmp_path: Path) -> None:
+    other = sqlite3.connect(tmp_path / "audit.db")
+    other.execute("CREATE TABLE something (a)")
+    other.close()
+    with pytest.raises(StoreError) as refused:
+        open_audit(tmp_path)
+    assert refused.value.code == "audit_damaged"
+
+
+def test_a_folder_that_is_not_there_is_said_clearly(tmp_path: Path) -> None:
+    with pytest.raises(StoreError) as refused:
+        open_audit(tmp_path / "nowhere")
+    assert refused.value.code == "audit_unwritable"

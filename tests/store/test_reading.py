@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from riskmodel.domain import Band, ScoredTerm
+from riskmodel.errors import StoreError
+from riskmodel.store import reading
+from riskmodel.store.engine import Store, open_store
+from riskmodel.store.keys import Principal
+from riskmodel.store.publishing import publish
+
+Terms = Callable[..., ScoredTerm]
+slow_fixtures = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+
+
+@pytest.fixture
+def full(store: Store, term: Terms, now: datetime) -> ScoredTerm:
+    scored = term(schools=4, each=25)
+    publish(store, scored, published_at=now, published_by="x")
+    return scored
+
+
+def test_a_foreign_and_a_missing_student_are_the_same_answer(
+    store: Store, full: ScoredTerm, of_school_0: Principal
+) -> None:
+    assert reading.student(store, of_school_0, "school-0-student-00001") is not None
+    assert reading.student(store, of_school_0, "school-1-student-00001") is None
+    assert reading.student(store, of_school_0, "nobody") is None
+    assert reading.school(store, of_school_0, "school-1") is None
+    assert reading.students(store, of_school_0, "school-1").students == ()
+
+
+def test_a_principal_without_schools_sees_nothing(store: Store, full: ScoredTerm) -> None:
+    nobody = Principal("key", "counsellor", frozenset())
+    assert reading.schools(store, nobody) == ()
+    assert all(reading.student(store, nobody, one.student_id) is None for one in full.students)
+
+
+@slow_fixtures
+@given(
+    schools=st.frozensets(st.sampled_from([f"school-{n}" for n in range(5)])),
+    asked=st.sampled_from([f"school-{n}" for n in range(5)] + ["", "'", "school-0' OR 1=1 --", "%"]),
+    role=st.sampled_from(["school", "counsellor"]),
+    band=st.none() | st.sampled_from(Band),
+    listed=st.none() | st.booleans(),
+    limit=st.integers(-5, 600),
+    cursor_school=st.integers(0, 3),
+)
+def test_a_key_never_sees_a_student_of_another_school(
+    store: Store, full: ScoredTerm, schools: frozenset[str], asked: str, role: str, band: Band | None,
+    listed: bool | None, limit: int, cursor_school: int,
+) -> None:  # fmt: skip
+    principal = Principal("key", role, schools)  # type: ignore[arg-type]
+    set_id = reading.current_set(store).set_id
+    foreign = base64.urlsafe_b64encode(
+        json.dumps([set_id, 7, "1", f"school-{cursor_school}-student-00000"]).encode()
+    ).decode()
+    for after in (None, foreign):
+        page = reading.students(store, principal, asked, band=band, listed=listed, limit=limit, after=after)
+        assert {one.school_id for one in page.students} <= schools & {asked}
+    for one in full.students[::10]:
+        found = reading.student(store, principal, one.student_id)
+        assert (found is not None) == (one.school_id in schools)
+    assert {school.school_id for school in reading.schools(store, principal)} <= schools
+
+
+@pytest.mark.parametrize("limit", [1, 7, 25, 500])
+def test_pages_hold_every_student_once_in_order(
+    store: Store, full: ScoredTerm, of_school_0: Principal, limit: int
+) -> None:
+    seen, after = [], None
+    while True:
+        page = reading.students(store, of_school_0, "school-0", limit=limit, after=after)
+        seen += page.students
+        after = page.after
+        if after is None:
+            break
+    own = [one for one in full.students if one.school_id == "school-0"]
+    assert seen == sorted(own, key=lambda one: (one.grade, one.class_name, one.student_id))
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"band": Band.REACH_OUT}, {"grade": 8}, {"class_name": "2"}, {"listed": True}, {"listed": False},
+        {"band": Band.CHECK_IN, "grade": 8, "class_name": "2", "listed": False}, {"grade": 12},
+    ],
+)  # fmt: skip
+def test_filters_keep_exactly_what_they_say(
+    store: Store, full: ScoredTerm, of_school_0: Principal, wanted: dict[str, object]
+) -> None:
+    page = reading.students(store, of_school_0, "school-0", **wanted)  # type: ignore[arg-type]
+    expected = {
+        one.student_id
+        for one in full.students
+        if one.school_id == "school-0" and all(getattr(one, name) == value for name, value in wanted.items())
+    }
+    assert {one.student_id for one in page.students} == expected
+
+
+def test_a_page_has_five_hundred_students_at_most(
+    store: Store, term: Terms, now: datetime, bureau: Principal
+) -> None:
+    publish(store, term(schools=1, each=520), published_at=now, published_by="x")
+    assert len(reading.students(store, bureau, "school-0", limit=10_000).students) == 500
+
+
+def test_pages_of_two_sets_never_mix(
+    store: Store, full: ScoredTerm, term: Terms, now: datetime, of_school_0: Principal
+) -> None:
+    first = reading.students(store, of_school_0, "school-0", limit=5)
+    publish(store, term(), published_at=now, published_by="x")
+    with pytest.raises(StoreError) as refused:
+        reading.students(store, of_school_0, "school-0", limit=5, after=first.after)
+    assert refused.value.code == "cursor_of_former_set"
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(), inner, max_size=3),
+)
+cursors = st.text() | anything.map(
+    lambda value: base64.urlsafe_b64encode(json.dumps(value).encode()).decode()
+)
+
+
+@slow_fixtures
+@given(cursors)
+def test_a_cursor_that_is_none_of_ours_is_refused(
+    store: Store, full: ScoredTerm, of_school_0: Principal, cursor: str
+) -> None:
+    with pytest.raises(StoreError) as refused:
+        reading.students(store, of_school_0, "school-0", after=cursor)
+    assert refused.value.code in ("cursor_unreadable", "cursor_of_former_set")
+
+
+def test_a_row_that_was_changed_by_hand_is_refused(
+    store: Store, full: ScoredTerm, of_school_0: Principal
+) -> None:
+    with store.writing() as connection:
+        connection.exec_driver_sql("UPDATE published_student SET content = replace(content, '0.1', '\"x\"')")
+    with pytest.raises(StoreError) as refused:
+        reading.student(store, of_school_0, "school-0-student-00001")
+    assert refused.value.code == "row_cannot_be_read"
+
+
+def test_every_statement_about_students_and_schools_holds_the_scope() -> None:
+    source = Path(reading.__file__).read_text(encoding="utf-8")
+    selects = [part for part in source.split("select(")[1:] if part.startswith(("STUDENTS", "SCHOOLS"))]
+    assert len(selects) == 3
+    assert all("_in_scope(principal" in part for part in selects)
+
+
+def test_a_store_opens_again_with_what_was_published(
+    store: Store, full: ScoredTerm, bureau: Principal
+) -> None:
+    again = open_store(store.folder)
+    assert reading.student(again, bureau, full.students[0].student_id) == full.students[0]
+    again.close()
