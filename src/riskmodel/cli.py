@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from riskmodel.domain import Language
 from riskmodel.errors import RiskmodelError
 from riskmodel.wording import LANGUAGES, text
 
@@ -38,10 +39,11 @@ def _help(command: str) -> str:
     return f"{text(f'commands.{command}', 'zh')} / {text(f'commands.{command}', 'en')}"
 
 
-def say(code: str, **slots: object) -> None:
-    """Tell the person one line in each language."""
-    for language, lead in zip(LANGUAGES, ("▸ ", "  "), strict=True):
-        typer.echo(lead + text(f"steps.{code}", language, **slots))
+def say(code: str, *, language: Language | None = None, **slots: object) -> None:
+    """Tell the person one line in each language, or what has its own language in that one."""
+    for each in LANGUAGES if language is None else (language,):
+        lead = "▸ " if each == "zh" and language is None else "  "
+        typer.echo(lead + text(f"steps.{code}", each, **slots))
 
 
 @contextmanager

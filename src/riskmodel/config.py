@@ -37,6 +37,8 @@ class CountySize(_Strict):
     students: int = Field(default=20_000, ge=500, le=1_000_000)
     first_school_year: int = 2023
     school_years: int = Field(default=3, ge=1, le=9)
+    primary_leavers_a_year: float = Field(default=0.006, gt=0, lt=0.2)
+    junior_leavers_a_year: float = Field(default=0.018, gt=0, lt=0.2)
 
 
 class WeekOfTerm(_Strict):

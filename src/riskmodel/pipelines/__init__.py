@@ -1,0 +1,45 @@
+"""A table of contents: one function per command, each a straight line through the rooms.
+
+Only here do the model wing and the people wing meet: what crosses is a type of `domain`. A step says what
+it did through `Run.say`, uses again what was made from the same inputs, and says that it did.
+"""
+
+from __future__ import annotations
+
+from riskmodel.pipelines.publishing import (
+    list_keys,
+    make_key,
+    publish_scores,
+    revoke_key,
+    show_what_to_open,
+    write_sheets,
+)
+from riskmodel.pipelines.records import build_features, make_county, take_in_records
+from riskmodel.pipelines.run import Run
+from riskmodel.pipelines.training import train_model
+
+__all__ = [
+    "Run",
+    "build_features",
+    "list_keys",
+    "make_county",
+    "make_key",
+    "publish_scores",
+    "revoke_key",
+    "run_all",
+    "show_what_to_open",
+    "take_in_records",
+    "train_model",
+    "write_sheets",
+]
+
+
+def run_all(run: Run, *, port: int) -> None:
+    """Do a term's work, and say at the end what to open."""
+    make_county(run)
+    take_in_records(run)
+    build_features(run)
+    train_model(run)
+    publish_scores(run)
+    write_sheets(run)
+    show_what_to_open(run, port=port)

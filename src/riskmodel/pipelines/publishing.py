@@ -1,0 +1,186 @@
+"""Publish, write sheets, hand out keys: where the model wing hands over to the people wing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import cast, get_args
+
+from riskmodel.bundle import ModelBundle, read_bundle
+from riskmodel.domain import AsOf, Band, ScoredStudent, TermFacts
+from riskmodel.errors import StoreError, Where
+from riskmodel.pipelines.inputs import matrix_of, only
+from riskmodel.pipelines.run import Run, clock, complete_to, dates_of, model_version
+from riskmodel.records.store import RecordStore
+from riskmodel.scoring import scored_term
+from riskmodel.store import keys
+from riskmodel.store.engine import Store, open_store
+from riskmodel.store.keys import Principal, Role
+from riskmodel.store.publishing import publish
+from riskmodel.store.reading import current_set, school, schools, students
+from riskmodel.tracking import open_tracking, set_champion, tracking_command
+from riskmodel.wording import LANGUAGES
+from riskmodel.wording import version as wording_version
+
+BUREAU = Principal(key_id="riskmodel", role="bureau")
+"""Who writes sheets: the bureau itself, which sees all schools."""
+
+
+def publish_scores(run: Run) -> str:
+    """Score the current date's cohort, publish it, and make its model the champion; return the set id."""
+    store = RecordStore.open(run.workspace.records)
+    bundle = read_bundle(run.workspace.models / model_version(run, store) / "bundle")
+    published = open_store(run.workspace.store, create=True)
+    last = run.workspace.store / "PUBLISHED_FROM"
+    if last.exists():
+        version, set_id = last.read_text(encoding="utf-8").split()
+        if version == bundle.model_version and current_set(published).set_id == set_id:
+            run.say("published_reused", set_id=set_id)
+            return set_id
+    seconds = clock()
+    dates = dates_of(run, store)
+    term = scored_term(
+        only(matrix_of(run, store), (dates.current,)),
+        bundle,
+        facts=_facts(run, store, dates.current, bundle),
+        schools=store.schools(),
+        bands=(run.configuration.bands.reach_out, run.configuration.bands.check_in),
+        capacity_share=run.configuration.capacity.share,
+    )
+    set_id = publish(published, term, published_at=datetime.now(UTC), published_by="riskmodel publish")
+    last.write_text(f"{bundle.model_version} {set_id}", encoding="utf-8")
+    set_champion(
+        open_tracking(run.workspace.tracking),
+        region=run.configuration.region,
+        model_version=bundle.model_version,
+    )
+    bands = Counter(student.band for student in term.students)
+    run.say(
+        "published",
+        set_id=set_id,
+        students=len(term.students),
+        listed=sum(student.listed for student in term.students),
+        **{band.value: bands[band] for band in Band},
+        seconds=seconds(),
+    )
+    return set_id
+
+
+def write_sheets(run: Run, *, school_ids: Sequence[str] = ()) -> tuple[Path, ...]:
+    """Write the sheets of schools; where none is named, of those with the longest lists.
+
+    Raises
+    ------
+    StoreError
+        If a school is not in the published set.
+    """
+    from riskmodel.sheets.write import write_school
+
+    store = open_store(run.workspace.store)
+    published = current_set(store)
+    chosen = school_ids or _longest_lists(store, run.configuration.sheets_for_schools)
+    seconds = clock()
+    files: list[Path] = []
+    for school_id in chosen:
+        named = school(store, BUREAU, school_id)
+        if named is None:
+            raise StoreError("school_not_published", Where(key=school_id))
+        folder = run.workspace.sheets / published.set_id / school_id
+        files += write_school(
+            folder, _listed(store, school_id), published, named, languages=LANGUAGES, audience="class_teacher"
+        )
+    run.say(
+        "sheets_written",
+        schools=len(chosen),
+        files=len(files),
+        folder=run.workspace.sheets / published.set_id,
+        seconds=seconds(),
+    )
+    return tuple(files)
+
+
+def show_what_to_open(run: Run, *, port: int) -> None:
+    """Replace the demo keys and print what a newcomer may open."""
+    store = open_store(run.workspace.store)
+    demo = keys.replace_demo_keys(store, school_ids=_longest_lists(store, 2), at=datetime.now(UTC))
+    run.say("open")
+    run.say("open_docs", port=port)
+    for school_id, key in demo.schools:
+        run.say("open_keys", role="school", label=school_id, key=key)
+    run.say("open_keys", role="bureau", label="", key=demo.bureau)
+    if demo.schools:
+        school_id, key = demo.schools[0]
+        run.say("open_list", port=port, school_id=school_id, key=key)
+        for student in _listed(store, school_id)[:1]:
+            run.say("open_student", port=port, student_id=student.student_id, key=key)
+    written = sorted((run.workspace.sheets / current_set(store).set_id).rglob("*.pdf"))
+    for sheet in written[:1]:
+        run.say("open_sheet", file=sheet)
+    run.say("open_mlflow", command=tracking_command(run.workspace.tracking))
+
+
+def make_key(run: Run, *, role: str, school_ids: Sequence[str], label: str) -> None:
+    """Make a key and show it: the only time that anybody can see it."""
+    if role not in get_args(Role):
+        raise StoreError("role_unknown", roles=", ".join(get_args(Role)))
+    store = open_store(run.workspace.store, create=True)
+    key = keys.make_key(
+        store, role=cast(Role, role), school_ids=school_ids, label=label, made_at=datetime.now(UTC)
+    )
+    run.say("key_made", key=key)
+
+
+def list_keys(run: Run) -> None:
+    """List all keys ever made, without their secrets."""
+    for key in keys.list_keys(open_store(run.workspace.store)):
+        run.say(
+            "key_line",
+            key_id=key.key_id,
+            role=key.role,
+            label=key.label,
+            schools=",".join(sorted(key.school_ids)),
+            state=f"revoked {key.revoked_at:%Y-%m-%d}" if key.revoked_at else "",
+        )
+
+
+def revoke_key(run: Run, key_id: str) -> None:
+    """Revoke a key; it is refused from the next request on."""
+    keys.revoke(open_store(run.workspace.store), key_id, at=datetime.now(UTC))
+    run.say("key_revoked", key_id=key_id)
+
+
+def _facts(run: Run, store: RecordStore, current: AsOf, bundle: ModelBundle) -> TermFacts:
+    return TermFacts(
+        region=run.configuration.region,
+        term=current.term,
+        as_of_date=current.as_of_date,
+        horizon_end=current.horizon_end,
+        valid_until=current.as_of_date + timedelta(days=run.configuration.valid_days),
+        model_version=bundle.model_version,
+        rule_version=run.rule(current).version,
+        wording_version=wording_version(),
+        records_hash=store.content_hash,
+        data_complete_to=complete_to(run, store, current),
+        probabilities=bundle.probabilities,
+        features=bundle.features,
+    )
+
+
+def _listed(store: Store, school_id: str) -> tuple[ScoredStudent, ...]:
+    """Return a school's listed students, reading page after page."""
+    found: list[ScoredStudent] = []
+    after: str | None = None
+    while True:
+        page = students(store, BUREAU, school_id, listed=True, limit=500, after=after)
+        found += page.students
+        if page.after is None:
+            return tuple(found)
+        after = page.after
+
+
+def _longest_lists(store: Store, count: int) -> tuple[str, ...]:
+    """Return the schools with the longest lists: the ones to show."""
+    lists = {each.school_id: len(_listed(store, each.school_id)) for each in schools(store, BUREAU)}
+    return tuple(sorted(lists, key=lambda school_id: (-lists[school_id], school_id))[:count])

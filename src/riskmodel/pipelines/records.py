@@ -1,0 +1,81 @@
+"""Records and features: from a bureau's files to matrices."""
+
+from __future__ import annotations
+
+import shutil
+
+from riskmodel.domain import Stage
+from riskmodel.pipelines.inputs import matrix_files
+from riskmodel.pipelines.run import Run, as_of_on, clock, code_hash, digest
+from riskmodel.records.intake import SourceFiles, take_in
+from riskmodel.records.store import RecordStore
+from riskmodel.wording import LANGUAGES
+
+
+def make_county(run: Run) -> None:
+    """Write the fictional county, unless the same one is there, or the configuration names none."""
+    asked = run.configuration.county
+    if asked is None:
+        return
+    from riskmodel.county.calendar import terms_of
+    from riskmodel.county.world import write_county
+
+    folder, marker = run.workspace.county, run.workspace.county / "MADE_FROM"
+    wanted = digest(asked.model_dump_json(), run.configuration.seed, code_hash("county"))
+    if marker.exists() and marker.read_text(encoding="utf-8") == wanted:
+        run.say("county_reused", folder=folder)
+        return
+    years = range(asked.first_school_year, asked.first_school_year + asked.school_years)
+    terms = [term for year in years for term in terms_of(year)]
+    ahead = [
+        as_of_on(run, moment, terms)
+        for moment in (*run.configuration.as_of.test, run.configuration.as_of.current)
+    ]
+    seconds = clock()
+    shutil.rmtree(folder, ignore_errors=True)
+    report = write_county(
+        folder,
+        students=asked.students,
+        first_school_year=asked.first_school_year,
+        school_years=asked.school_years,
+        seed=run.configuration.seed,
+        rates={Stage.PRIMARY: asked.primary_leavers_a_year, Stage.JUNIOR: asked.junior_leavers_a_year},
+        truth_dates=[(as_of.as_of_date, as_of.horizon_end) for as_of in ahead],
+    )
+    marker.write_text(wanted, encoding="utf-8")
+    run.say(
+        "county_made",
+        schools=report.schools,
+        students=report.students,
+        rows=sum(report.rows.values()),
+        folder=folder,
+        seconds=seconds(),
+    )
+
+
+def take_in_records(run: Run) -> None:
+    """Take the sources' files into the record store: all of them, or nothing."""
+    seconds = clock()
+    sources = [SourceFiles(**source.model_dump()) for source in run.configuration.sources]
+    report = take_in(sources, store=run.workspace.records, delivered_on=run.today)
+    store = RecordStore.open(run.workspace.records)
+    reach = store.last_complete_date(["enrolments"])
+    for language in LANGUAGES:
+        for finding in report.findings:
+            run.say("finding", language=language, finding=finding.text(language))
+    if not report.changed:
+        run.say("records_reused", complete_to=reach)
+        return
+    run.say(
+        "records_taken",
+        rows=sum(report.rows.values()),
+        students=store.student_count,
+        findings=len(report.findings),
+        complete_to=reach,
+        seconds=seconds(),
+    )
+
+
+def build_features(run: Run) -> None:
+    """Build the features of every date that the configuration needs, as they were known on it."""
+    matrix_files(run, RecordStore.open(run.workspace.records))

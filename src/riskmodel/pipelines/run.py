@@ -1,0 +1,183 @@
+"""One run: a configuration, the dates that it asks for, and what every step needs to know."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from functools import cached_property
+from pathlib import Path
+
+from riskmodel import labels as labelling
+from riskmodel import splits
+from riskmodel.config import (
+    HorizonDays,
+    RunConfiguration,
+    WeekOfTerm,
+    configuration_hash,
+    read_configuration,
+    read_region_rules,
+    region_rules_file,
+    rule_on,
+)
+from riskmodel.domain import AsOf, RegionRule, Term
+from riskmodel.errors import NotEnoughData, Where
+from riskmodel.records.store import RecordStore
+from riskmodel.workspace import Workspace
+
+Say = Callable[..., None]
+"""`say(code, **slots)` tells the person one line: `steps.<code>` of the wording files."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One configuration, the region's rules, and a way to tell what happens."""
+
+    configuration: RunConfiguration
+    file: Path
+    rules: tuple[RegionRule, ...]
+    today: date
+    say: Say
+
+    @classmethod
+    def of(cls, file: Path, *, say: Say, data: Path | None = None) -> Run:
+        """Read a configuration; `data` takes the place of the first source's folder."""
+        configuration = read_configuration(file)
+        if data is not None:
+            first = configuration.sources[0].model_copy(update={"path": data})
+            configuration = configuration.model_copy(update={"sources": (first, *configuration.sources[1:])})
+        rules = read_region_rules(region_rules_file(file, configuration.region))
+        return cls(configuration, file, rules, datetime.now(UTC).date(), say)
+
+    @cached_property
+    def workspace(self) -> Workspace:
+        """Where everything lies that the run makes."""
+        return Workspace(self.configuration.workspace)
+
+    def rule(self, as_of: AsOf) -> RegionRule:
+        """Return the region's rule that holds on an as-of date."""
+        return rule_on(self.rules, as_of.as_of_date)
+
+
+@dataclass(frozen=True)
+class Dates:
+    """From which days the run looks ahead, and which of them may be learnt from for which."""
+
+    test: tuple[AsOf, ...]
+    training_for_test: tuple[AsOf, ...]
+    current: AsOf
+    training: tuple[AsOf, ...]
+
+    @property
+    def all(self) -> tuple[AsOf, ...]:
+        """Every date that needs features, oldest first."""
+        return tuple(
+            sorted(
+                {*self.test, *self.training_for_test, self.current, *self.training},
+                key=lambda as_of: (as_of.as_of_date, as_of.term),
+            )
+        )
+
+
+def as_of_on(run: Run, moment: WeekOfTerm | date, terms: Sequence[Term]) -> AsOf:
+    """Resolve a moment of the configuration; it must lie in or after a term that is known."""
+    horizon = run.configuration.horizon
+    days = horizon.days if isinstance(horizon, HorizonDays) else None
+    if isinstance(moment, WeekOfTerm):
+        of_term = [term for term in terms if term.term == moment.term]
+        found = splits.resolve(of_term, weeks=(moment.week,), dates=(), horizon_days=days)
+        where = f"{moment.term} / {moment.week}"
+    else:
+        found = splits.resolve(terms, weeks=(), dates=(moment,), horizon_days=days)
+        where = moment.isoformat()
+    if not found:
+        raise NotEnoughData(
+            "as_of_date_outside_terms", Where(key=where), terms=", ".join(term.term for term in terms)
+        )
+    return found[0]
+
+
+def dates_of(run: Run, store: RecordStore) -> Dates:
+    """Resolve the configuration's dates against the terms, and hold them against what the data reach."""
+    terms, asked = store.terms(), run.configuration.as_of
+    horizon = run.configuration.horizon
+    candidates = splits.resolve(
+        terms,
+        weeks=asked.weeks,
+        dates=asked.dates,
+        horizon_days=horizon.days if isinstance(horizon, HorizonDays) else None,
+    )
+    current = as_of_on(run, asked.current, terms)
+    delay = run.rule(current).outcome_delay_days
+    reach = complete_to(run, store, current)
+    test = tuple(as_of_on(run, moment, terms) for moment in asked.test) or splits.test_dates(
+        candidates, outcome_delay_days=delay, complete_to=reach
+    )
+    for as_of in test:
+        splits.check_reach(as_of, complete_to=reach, outcome_delay_days=delay)
+    splits.check_known(current, complete_to=reach)
+
+    def known_before(predicted: AsOf) -> tuple[AsOf, ...]:
+        return splits.training_dates(
+            candidates,
+            predicted=predicted.as_of_date,
+            outcome_delay_days=delay,
+            complete_to=reach,
+        )
+
+    return Dates(
+        test=test,
+        training_for_test=known_before(min(test, key=lambda as_of: as_of.as_of_date)) if test else (),
+        current=current,
+        training=known_before(current),
+    )
+
+
+def complete_to(run: Run, store: RecordStore, as_of: AsOf) -> date:
+    """Return the last day up to which every source that a label rests on tells everything."""
+    found = store.last_complete_date(labelling.tables_of(run.rule(as_of)))
+    if found is None:
+        raise NotEnoughData("no_complete_date", Where(file=str(run.workspace.records)))
+    return found
+
+
+def model_version(run: Run, store: RecordStore) -> str:
+    """Name a model by all that it is made from: the same inputs give the same name."""
+    current = as_of_on(run, run.configuration.as_of.current, store.terms())
+    made_from = digest(
+        configuration_hash(run.file),
+        [source.model_dump_json() for source in run.configuration.sources],
+        run.rules,
+        store.content_hash,
+        code_hash(""),
+    )
+    return f"{current.as_of_date:%Y%m%d}-{made_from[:8]}"
+
+
+def digest(*parts: object) -> str:
+    """Return sixteen hex digits that change with any part."""
+    return hashlib.sha256(json.dumps([str(part) for part in parts]).encode()).hexdigest()[:16]
+
+
+def code_hash(*rooms: str) -> str:
+    """Return a hash over the source of some rooms: what other code made is not used again."""
+    package = Path(__file__).parents[1]
+    digest = hashlib.sha256()
+    for room in rooms:
+        place = package / room
+        for file in [place] if place.is_file() else sorted(place.rglob("*.py")):
+            digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def clock() -> Callable[[], str]:
+    """Start a stopwatch; calling it tells the seconds."""
+    begun = time.monotonic()
+    return lambda: f"{time.monotonic() - begun:.0f}"
+
+
+def silent(code: str, **slots: object) -> None:
+    """Say nothing: a step that another one needs has told its line before."""

@@ -1,0 +1,199 @@
+"""Train, judge, track: from records and features to a model's version."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+import pandas as pd
+
+from riskmodel.bundle import ModelBundle, read_bundle, write_bundle
+from riskmodel.config import configuration_hash
+from riskmodel.domain import Evaluation, FeatureMatrix, Outcome
+from riskmodel.evaluation.metrics import evaluate
+from riskmodel.evaluation.pictures import calibration_picture, family_picture, precision_picture
+from riskmodel.evaluation.report import ReferenceRow, evaluation_json, evaluation_report
+from riskmodel.models.gbm import PARAMETERS
+from riskmodel.models.training import MINIMUM_TRAINING_EVENTS, TrainedModel, train
+from riskmodel.pipelines.inputs import labels_of, matrix_of, only
+from riskmodel.pipelines.run import Dates, Run, clock, complete_to, dates_of, model_version
+from riskmodel.records.store import RecordStore
+from riskmodel.scoring import Scores, score, score_beside
+from riskmodel.tracking import log_training, open_tracking
+from riskmodel.wording import LANGUAGES
+
+PICTURED_ROWS = 2000
+"""Rows whose contributions are drawn: more of them hide each other."""
+
+
+def train_model(run: Run) -> str:
+    """Train a model to be judged and one to be used, judge, track; return the model's version.
+
+    The figures are those of a model that knew only outcomes known before the test dates; the one that is
+    used has learnt from all outcomes known on the current date and is never judged on them.
+    """
+    store = RecordStore.open(run.workspace.records)
+    version = model_version(run, store)
+    folder = run.workspace.models / version
+    if (folder / "bundle").exists():
+        run.say("model_reused", version=version)
+        return version
+    dates = dates_of(run, store)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    matrix = matrix_of(run, store)
+    evaluation, judged = _judge(run, store, matrix, dates, folder)
+    if judged is not None and dates.training == dates.training_for_test:
+        trained = judged
+    else:
+        known = labels_of(run, store, dates.training, label_date=dates.current.as_of_date)
+        seconds = clock()
+        trained = train(only(matrix, dates.training), known, seed=run.configuration.seed)
+        _say_trained(run, trained, version, seconds())
+    # The bundle comes last: a folder with a bundle is a training that was done to its end.
+    run_id = _track(run, store, folder, version=version, evaluation=evaluation, trained=trained)
+    write_bundle(folder / "bundle", trained, model_version=version, data_hash=store.content_hash)
+    run.say("tracked", experiment=run.configuration.region, run_id=run_id)
+    return version
+
+
+def _judge(
+    run: Run, store: RecordStore, matrix: FeatureMatrix, dates: Dates, folder: Path
+) -> tuple[Evaluation | None, TrainedModel | None]:
+    """Train on what was known before the test dates and judge on them; print and keep the table."""
+    if not dates.test:
+        run.say("not_judged")
+        return None, None
+    seconds = clock()
+    first = min(as_of.as_of_date for as_of in dates.test)
+    known = labels_of(run, store, dates.training_for_test, label_date=first)
+    outcomes = labels_of(run, store, dates.test, label_date=complete_to(run, store, dates.test[0]))
+    run.say(
+        "labels_made",
+        training=len(dates.training_for_test),
+        test=len(dates.test),
+        rule=outcomes.rule_version,
+        seconds=seconds(),
+    )
+    seconds = clock()
+    trained = train(only(matrix, dates.training_for_test), known, seed=run.configuration.seed)
+    version = f"{folder.name}-judged"
+    _say_trained(run, trained, version, seconds())
+    write_bundle(folder / "judged", trained, model_version=version, data_hash=store.content_hash)
+    # The one path to a score: what is judged is read back as production reads it.
+    bundle = read_bundle(folder / "judged")
+    tested = only(matrix, dates.test)
+    models = {"lightgbm": score(tested, bundle)} if bundle.probabilities else {}
+    models |= score_beside(tested, trained)
+    rows = tested.frame[["as_of_date", "student_id"]].merge(
+        outcomes.frame, on=["as_of_date", "student_id"], how="left", validate="one_to_one"
+    )
+    evaluation = evaluate(
+        models,
+        rows,
+        seed=run.configuration.seed,
+        training_rows=trained.counts.rows,
+        training_events=trained.counts.events,
+    )
+    _keep_scores(folder / "judged-scores.parquet", rows, models)
+    if bundle.probabilities:
+        _draw(folder / "pictures", tested, rows, bundle, evaluation)
+    reference = [ReferenceRow(**row.model_dump()) for row in run.configuration.reference]
+    (folder / "evaluation.json").write_text(evaluation_json(evaluation), encoding="utf-8")
+    run.say("figures")
+    for language in LANGUAGES:
+        table = evaluation_report(evaluation, language, reference=reference)
+        (folder / f"report.{language}.md").write_text(table, encoding="utf-8")
+        run.say("table", language=language, table=table)
+    return evaluation, trained
+
+
+def _keep_scores(file: Path, rows: pd.DataFrame, models: Mapping[str, Scores]) -> None:
+    """Keep what was judged, row by row: a figure can be made again without another training."""
+    scores = {f"{name}_score": given.margin for name, given in models.items()}
+    risks = {f"{name}_risk": given.risk for name, given in models.items() if given.risk is not None}
+    rows[["as_of_date", "student_id", "outcome"]].assign(**scores, **risks).to_parquet(file, index=False)
+
+
+def _draw(
+    folder: Path, tested: FeatureMatrix, rows: pd.DataFrame, bundle: ModelBundle, evaluation: Evaluation
+) -> None:
+    """Draw calibration, lists and the families' contributions of the rows that were judged."""
+    risk = score(tested, bundle).risk
+    if bundle.model is None or risk is None:
+        return
+    folder.mkdir()
+    judged = rows["outcome"].isin([Outcome.STAYED, Outcome.LEFT]).to_numpy()
+    left = (rows["outcome"] == Outcome.LEFT).to_numpy()
+    calibration_picture(folder / "calibration.png", risk=risk[judged], left=left[judged])
+    precision_picture(folder / "precision_at_k.png", evaluation=evaluation)
+    some = tested.frame.iloc[:: max(1, len(tested.frame) // PICTURED_ROWS)]
+    family_picture(
+        folder / "contributions_by_family.png",
+        contributions=bundle.model.gbm.contributions(some[list(bundle.feature_names)].to_numpy()),
+        names=bundle.feature_names,
+        features=bundle.features,
+    )
+
+
+def _track(
+    run: Run,
+    store: RecordStore,
+    folder: Path,
+    *,
+    version: str,
+    evaluation: Evaluation | None,
+    trained: TrainedModel,
+) -> str:
+    """Log the training in MLflow; return the run id."""
+    return log_training(
+        open_tracking(run.workspace.tracking),
+        region=run.configuration.region,
+        parameters={
+            **PARAMETERS,
+            "seed": run.configuration.seed,
+            "features": len(trained.feature_names),
+            "horizon": run.configuration.horizon
+            if isinstance(run.configuration.horizon, str)
+            else f"{run.configuration.horizon.days} days",
+            "rule": trained.rule_version,
+        },
+        evaluation=evaluation,
+        data_manifest={
+            "records": store.content_hash,
+            "students": store.student_count,
+            "tables": list(store.tables),
+            "complete_to": str(complete_to(run, store, dates_of(run, store).current)),
+            "training_as_of_dates": [str(day) for day in trained.as_of_dates],
+            "label_date": str(trained.label_date),
+            **{f"training_{name}": value for name, value in asdict(trained.counts).items()},
+        },
+        configuration_file=run.file,
+        pictures=sorted((folder / "pictures").glob("*.png")),
+        model_text=trained.fitted.gbm.text if trained.fitted else None,
+        model_version=version,
+        tags={"configuration": configuration_hash(run.file), "records": store.content_hash},
+        texts={file.name: file.read_text(encoding="utf-8") for file in sorted(folder.glob("report.*.md"))},
+    )
+
+
+def _say_trained(run: Run, trained: TrainedModel, version: str, seconds: str) -> None:
+    counts = trained.counts
+    if trained.probabilities:
+        run.say(
+            "trained",
+            rows=counts.rows,
+            students=counts.students,
+            events=counts.events,
+            version=version,
+            seconds=seconds,
+        )
+    else:
+        run.say(
+            "trained_without_probabilities",
+            events=counts.events,
+            minimum=MINIMUM_TRAINING_EVENTS,
+            version=version,
+        )

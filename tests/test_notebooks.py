@@ -1,0 +1,17 @@
+from pathlib import Path
+
+import jupytext
+import pytest
+from nbclient import NotebookClient
+
+NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.py"))
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda file: file.stem)
+def test_every_notebook_runs_from_top_to_bottom(notebook: Path, tmp_path: Path) -> None:
+    NotebookClient(
+        jupytext.read(notebook),
+        timeout=300,
+        kernel_name="python3",
+        resources={"metadata": {"path": tmp_path}},
+    ).execute()
