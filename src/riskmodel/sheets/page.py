@@ -6,6 +6,7 @@ from typing import Any
 
 from riskmodel.domain import Band, Language, Statement
 from riskmodel.sheets.compose import Sheet
+from riskmodel.sheets.grid import hundred
 from riskmodel.wording import text
 from riskmodel.wording.statements import (
     band_name,
@@ -107,7 +108,7 @@ def _grid(sheet: Sheet, language: Language) -> dict[str, Any] | None:
         return None
     legend = [text(f"sheet.grid.{part}", language) for part in ("left", "error", "stayed")]
     title = text("sheet.grid.title", language)
-    return {"low": sheet.similar.low, "high": sheet.similar.high, "title": title, "legend": legend}
+    return {"picture": hundred(sheet.similar.low, sheet.similar.high), "title": title, "legend": legend}
 
 
 def _horizon(days: int, language: Language) -> str:
