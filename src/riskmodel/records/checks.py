@@ -53,7 +53,10 @@ def check_cells(connection: duckdb.DuckDBPyConnection, telling: Telling, finding
         value = _value(column, kind=kind, date_format=telling.dates.get(column.name))
         read.append(f'{cell} AS "cell {column.name}"')
         read.append(f'{value} AS "{column.name}"')
-    connection.execute(f'CREATE OR REPLACE VIEW told AS SELECT {", ".join(read)}, "row" FROM cells')
+    blank = " AND ".join(f'"cell {name}" IS NULL' for name in types if name != "row")
+    connection.execute(
+        f'CREATE OR REPLACE VIEW told AS SELECT {", ".join(read)}, "row" FROM cells WHERE NOT ({blank})'
+    )
     _apply(connection, telling, findings, _rules(table))
     _mended(connection, telling, findings, types)
 
@@ -187,13 +190,11 @@ def _mended(
     connection: duckdb.DuckDBPyConnection, telling: Telling, findings: Findings, types: Mapping[str, str]
 ) -> None:
     texts = [column.name for column in telling.table.columns if types.get(column.name) == "VARCHAR"]
-    if not texts:
-        return
-    counts = connection.execute(
-        "SELECT "
-        + ", ".join(f'count(*) FILTER (trim("{name}", {_BLANK}) <> "{name}")' for name in texts)
-        + " FROM cells"
-    ).fetchall()[0]
+    trimmed = [f'count(*) FILTER (trim("{name}", {_BLANK}) <> "{name}")' for name in texts]
+    told = "count(*) - (SELECT count(*) FROM told)"
+    blank, *counts = connection.execute(f"SELECT {', '.join([told, *trimmed])} FROM cells").fetchall()[0]
+    if blank:
+        findings.mended("blank_rows_skipped", telling.where(), count=blank)
     for name, count in zip(texts, counts, strict=True):
         if count:
             findings.mended("blanks_trimmed", telling.where(column=name), count=count)

@@ -74,8 +74,8 @@ class SourceMapping(_Strict):
                 if column not in known:
                     raise ValueError(f"tables.{name}: the contract has no column {column}")
         for path, query in self.queries().items():
-            if not is_one_select(query):
-                raise ValueError(f"{path}: a query must be one SELECT and nothing else")
+            if wrong := _wrong_with(query):
+                raise ValueError(f"{path}: {wrong}")
         return self
 
     def queries(self) -> dict[str, str]:
@@ -183,10 +183,12 @@ def _table_of(raw: RawFile) -> str | None:
     return max(fitting, key=len, default=None)
 
 
-def is_one_select(query: str) -> bool:
-    """Tell whether SQL is one SELECT and nothing else."""
+def _wrong_with(query: str) -> str | None:
+    """Say why SQL is not one SELECT; None where it is."""
     try:
         statements = duckdb.extract_statements(query)
-    except duckdb.Error:
-        return False
-    return len(statements) == 1 and statements[0].type == duckdb.StatementType.SELECT
+    except duckdb.Error as problem:
+        return str(problem).splitlines()[0]
+    if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+        return "a query must be one SELECT and nothing else"
+    return None

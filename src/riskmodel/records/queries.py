@@ -77,7 +77,7 @@ class RawViews:
             return False
         select = ", ".join(f'"{described[at][0]}" AS "{name}"' for name, at in chosen.items())
         try:
-            result = self._connection.execute(f"SELECT {select} FROM ({query}) ORDER BY ALL")
+            result = self._connection.sql(f"SELECT {select} FROM ({query}) ORDER BY ALL")
             batches = result.to_arrow_reader(_BATCH)
             connection.register("batches", batches)
             connection.execute(
