@@ -6,13 +6,16 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from fastapi.telemetry import TelemetryConfig
 
+from riskmodel.errors import Where, WorkspaceError
 from riskmodel.store.audit import open_audit
 from riskmodel.store.engine import open_store
+from riskmodel.workspace import FORMAT, Workspace
 from serve.openapi import describe
 from serve.problems import handle_problems
 from serve.routes import docs, health, schools, students
@@ -32,12 +35,15 @@ def create_app(
 
     Raises
     ------
+    WorkspaceError
+        If the workspace is of another version.
     StoreError
         If there is no store, it is of another version, locked or damaged, or the log of looks cannot be
         written.
     """
     told = settings or Settings()
-    store = open_store(told.workspace / "store", wait_seconds=told.wait_seconds)
+    _check_format(told.workspace)
+    store = open_store(Workspace(told.workspace).store, wait_seconds=told.wait_seconds)
     audit = open_audit(store.folder, wait_seconds=told.wait_seconds)
 
     @asynccontextmanager
@@ -64,6 +70,15 @@ def create_app(
     describe(app)
     _no_paths_in_logs()
     return app
+
+
+def _check_format(workspace: Path) -> None:
+    said = workspace / "FORMAT"
+    found = said.read_text(encoding="utf-8").strip() if said.is_file() else FORMAT
+    if found != FORMAT:
+        raise WorkspaceError(
+            "workspace_of_another_version", Where(file=str(said)), found=found, wanted=FORMAT
+        )
 
 
 def _operation_id(route: APIRoute) -> str:

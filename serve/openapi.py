@@ -87,7 +87,8 @@ def _describe_operation(operation: dict[str, Any], examples: dict[str, Any]) -> 
     if name == "list_students":
         good["headers"]["Link"] = _header("link")
     good["content"]["application/json"]["examples"] = {
-        key: {"value": example.model_dump(mode="json")} for key, example in examples.items()
+        key: {"summary": _both(f"api.example.names.{key}", " · "), "value": example.model_dump(mode="json")}
+        for key, example in examples.items()
     }
     for code in PROBLEMS_OF[name]:
         told = responses.setdefault(str(STATUS[code]), _problem_response(STATUS[code]))
