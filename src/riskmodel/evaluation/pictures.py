@@ -18,7 +18,7 @@ from riskmodel.domain import Evaluation, FeatureInfo, Language
 from riskmodel.evaluation.ranking import Floats
 from riskmodel.wording import has, text
 
-_BLUE, _GREY = "#2f6690", "#8a8f98"
+_BLUE, _GREY, _RED = "#2f6690", "#8a8f98", "#b3261e"
 _COLOURS = (_BLUE, "#d98e04", "#3a7d44", _GREY)
 _MOST_BINS = 10
 _EXPECTED_PER_BIN = 5
@@ -67,40 +67,48 @@ def precision_picture(file: Path, *, evaluation: Evaluation, language: Language 
     """Draw precision and recall of the lists, by length, with intervals and ceilings; return the file."""
     with _figure(file, language, size=(9.6, 4.8)) as (figure, say):
         precision, recall = figure.subplots(1, 2)
-        shares = [at.share for at in evaluation.models[0].at_capacity]
-        places = np.arange(len(shares))
-        width = 0.8 / len(evaluation.models)
-        for number, model in enumerate(evaluation.models):
-            at = places + (number - (len(evaluation.models) - 1) / 2) * width
-            colour = _COLOURS[number % len(_COLOURS)]
-            label = say(f"model.{model.name}")
-            for axes, name in ((precision, "precision"), (recall, "recall")):
-                figures = [getattr(lists, name) for lists in model.at_capacity]
-                value = np.array([one.value for one in figures])
-                ends = [(one.low, one.high) if one.low is not None else (one.value,) * 2 for one in figures]
-                spread = np.abs(np.array(ends).T - value)
-                axes.bar(at, value, width * 0.92, color=colour, label=label)
-                axes.errorbar(at, value, spread, fmt="none", ecolor="#333333", elinewidth=1, capsize=2)
-        for place, lists in zip(places, evaluation.models[0].at_capacity, strict=True):
-            label = say("ceiling") if place == 0 else None
-            precision.hlines(
-                lists.precision_ceiling, place - 0.45, place + 0.45, color="#b3261e", label=label
-            )
-            best = min(1.0, lists.precision_ceiling * lists.listed / evaluation.left_rows)
-            recall.hlines(best, place - 0.45, place + 0.45, color="#b3261e")
+        lists = evaluation.models[0].at_capacity
+        places = np.arange(len(lists))
         for axes, name in ((precision, "precision"), (recall, "recall")):
-            axes.set_xticks(places, [f"{share * 100:g} %" for share in shares])
-            axes.set_ylim(0, 1.02)
+            _bars(axes, evaluation, name, say)
+            axes.set_xticks(places, [f"{at.share * 100:g} %" for at in lists])
             _percent_axis(axes.yaxis)
             axes.grid(axis="y", color="#e6e6e6")
             axes.set_axisbelow(True)
             axes.set_xlabel(say("list_length"))
             axes.set_title(say(name), loc="left")
-        figure.legend(
-            *precision.get_legend_handles_labels(), loc="outside upper center", ncols=5, frameon=False
-        )
+        top = precision.get_ylim()[1] * 1.15
+        precision.set_ylim(0, top)
+        for place, at in zip(places, lists, strict=True):
+            beyond = at.precision_ceiling > top * 0.93
+            height = top * 0.93 if beyond else at.precision_ceiling
+            precision.hlines(
+                height, place - 0.44, place + 0.44, color=_RED, ls=":" if beyond else "-",
+                label=say("ceiling") if place == len(lists) - 1 else None,
+            )  # fmt: skip
+            said = f"{'↑ ' if beyond else ''}{at.precision_ceiling * 100:.0f} %"
+            precision.annotate(
+                said, (place, height), (0, 3), textcoords="offset points", ha="center", color=_RED, fontsize=9
+            )
+        handles, labels = precision.get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper center", ncols=5, frameon=False)
         _note(figure, say("lists_note", events=f"{evaluation.events:,}", students=f"{evaluation.students:,}"))
     return file
+
+
+def _bars(axes: Any, evaluation: Evaluation, name: str, say: _Say) -> None:
+    """Draw one bar with its interval per model and list length, models side by side."""
+    width = 0.84 / len(evaluation.models)
+    for number, model in enumerate(evaluation.models):
+        figures = [getattr(at, name) for at in model.at_capacity]
+        value = np.array([one.value for one in figures])
+        ends = np.array(
+            [(one.value, one.value) if one.low is None else (one.low, one.high) for one in figures]
+        )
+        at = np.arange(len(figures)) + (number - (len(evaluation.models) - 1) / 2) * width
+        colour = _COLOURS[number % len(_COLOURS)]
+        axes.bar(at, value, width * 0.92, color=colour, label=say(f"model.{model.name}"))
+        axes.vlines(at, ends[:, 0], ends[:, 1], color="#333333", lw=1.2)
 
 
 def family_picture(
