@@ -19,8 +19,10 @@ from riskmodel.domain import (
 
 SENTENCES = {
     "zh": {
-        "test.absence": "近28天缺勤{absence_days_28d}天，此前28天为{absence_days_before}天；同年级多数同学为{grade_days}天。",
-        "test.marks": "数学期中{marks_now}分，比上学期期末变化{marks_change}分；同期全班平均变化{class_change}分。",
+        "test.absence": "近28天缺勤{absence_days_28d}天，此前28天为{absence_days_before}天；"
+        "同年级多数同学为{grade_days}天。",
+        "test.marks": "数学期中{marks_now}分，比上学期期末变化{marks_change}分；"
+        "同期全班平均变化{class_change}分。",
         "test.aid": "上学期享受生活补助，本学期还没有发放记录。没有记录不等于没有需要。",
         "test.home": "登记显示监护人在外地{away_months}个月，目前由祖父母照料。",
         "test.sibling": "同一家庭登记的一名兄姐在完成义务教育前离开学校。谈话时请不要主动提起。",
@@ -29,12 +31,12 @@ SENTENCES = {
         "test.stale": "家庭信息已有{away_months}个月未更新。",
     },
     "en": {
-        "test.absence": "Days absent in the last 28: {absence_days_28d}; in the 28 before: {absence_days_before}; "
-        "most in the grade: {grade_days}.",
+        "test.absence": "Days absent in the last 28: {absence_days_28d}; in the 28 before: "
+        "{absence_days_before}; most in the grade: {grade_days}.",
         "test.marks": "Mathematics mid-term mark {marks_now}; change since last term's final {marks_change}; "
         "change of the class average over the same time {class_change}.",
-        "test.aid": "Received the living subsidy last term; no payment recorded yet this term. No record does "
-        "not mean no need.",
+        "test.aid": "Received the living subsidy last term; no payment recorded yet this term. No record "
+        "does not mean no need.",
         "test.home": "The guardian is registered as away for {away_months} months; grandparents give care.",
         "test.sibling": "A registered older sibling left before completing compulsory school. Please do not "
         "raise it first.",

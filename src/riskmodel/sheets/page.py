@@ -75,12 +75,13 @@ def _header(sheet: Sheet, language: Language) -> dict[str, str]:
         "valid_until": text("sheet.valid_until", language, date=format_date(sheet.valid_until, language)),
         "school": sheet.school_name,
         "name": sheet.masked_name,
-        "class": _class(sheet, language),
+        "class": class_title(sheet, language),
         "tail": tail,
     }
 
 
-def _class(sheet: Sheet, language: Language) -> str:
+def class_title(sheet: Sheet, language: Language) -> str:
+    """Say grade and class, the grade once."""
     grade = grade_name(sheet.grade, language)
     if sheet.class_name.startswith(grade):
         return sheet.class_name
