@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import copy
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -27,134 +28,135 @@ from riskmodel.records.store import (
 )
 
 Row = dict[str, Any]
-World = dict[str, list[Row]]
 
 RULE = RegionRule(version="test", valid_from=date(2020, 1, 1), source="test")
-AUTUMN, SPRING, AUTUMN_AGAIN = "2024-2025-1", "2024-2025-2", "2025-2026-1"
-DAY = date(2025, 10, 31)
-"""A Friday in the ninth week of the last term."""
+TERMS = {
+    "2024-2025-1": ("2024-09-02", "2025-01-17"),
+    "2024-2025-2": ("2025-02-17", "2025-06-27"),
+    "2025-2026-1": ("2025-09-01", "2026-01-16"),
+}
 
 
-def day(text: str) -> date:
-    return date.fromisoformat(text)
+class World:
+    """A county of two schools, `north` and `south`, and three terms; every day is reported up to `DAY`."""
+
+    DAY = date(2025, 10, 31)
+    """A Friday in the ninth week of the last term: the as-of date."""
+    TERM = "2025-2026-1"
+
+    def __init__(self, folder: Callable[[], Path]) -> None:
+        self._folder = folder
+        self.tables: dict[str, list[Row]] = {name: [] for name in ("students", "enrolments", "attendance")}
+        for school in ("north", "south"):
+            self.add("schools", school_id=school, name=school, county="c", township="t", stage="nine_year")
+            self.add("attendance_reports", school_id=school, start_date="2024-09-02", end_date=str(self.DAY))
+        for term, (start, end) in TERMS.items():
+            self.add("terms", term=term, start_date=start, end_date=end)
+
+    def add(self, name: str, /, **row: Any) -> None:
+        """Add a row; dates may be text."""
+        self.tables.setdefault(name, []).append(
+            {k: _dated(table(name).column(k).kind, v) for k, v in row.items()}
+        )
+
+    def enrol(self, student: str, **spell: Any) -> None:
+        """Add a spell, by default one that runs since the last term began, and the student once."""
+        if all(row["student_id"] != student for row in self.tables["students"]):
+            self.add("students", student_id=student, birth_date="2011-11-01")
+        usual = {"school_id": "north", "grade": 8, "start_date": "2025-09-01", "boards": False}
+        self.add("enrolments", student_id=student, **(usual | spell))
+
+    def absent(self, student: str, *days: str, **more: Any) -> None:
+        """Add a row per day absent."""
+        for on in days:
+            self.add(
+                "attendance", student_id=student, start_date=on, end_date=on, **({"days_absent": 1} | more)
+            )
+
+    def sat(self, student: str, on: str, *scores: float | None, **more: Any) -> None:
+        """Add an exam per score, each in a subject of its own; None is missed."""
+        for number, score in enumerate(scores):
+            row = {"subject": f"other:{number}", "exam": "midterm", "full_score": 100, "score": score}
+            row["status"] = "absent" if score is None else "sat"
+            self.add("grades", student_id=student, exam_date=on, **(row | more))
+
+    @classmethod
+    def school_days(cls, count: int) -> list[str]:
+        """Return the last so many days from Monday to Friday, the as-of date first."""
+        back = (cls.DAY - timedelta(days=n) for n in range(3 * count + 7))
+        return [str(on) for on in back if on.isoweekday() <= 5][:count]
+
+    def copy(self) -> World:
+        """Return a world that can be changed alone."""
+        twin = World(self._folder)
+        twin.tables = copy.deepcopy(self.tables)
+        return twin
+
+    def features(self, *dates: tuple[str, str], buckets: int = 1) -> pd.DataFrame:
+        """Build the matrix, by default of `DAY`; one row per student (and date), indexed by student."""
+        folder = self._folder()
+        asked = tuple((date.fromisoformat(on), term) for on, term in dates) or ((self.DAY, self.TERM),)
+        as_of = tuple((AsOf(on, on + timedelta(days=180), term), RULE) for on, term in asked)
+        store = self.store(folder / "store", buckets=buckets)
+        tasks = [StudentStageTask(store, bucket, as_of, folder / "work") for bucket in range(buckets)]
+        paths = school_stage([student_stage(task) for task in tasks], out=folder / "matrix")
+        return read_matrix(paths).frame.set_index("student_id")
+
+    def of(self, student: str) -> pd.Series:
+        """Build the features of one student on `DAY`."""
+        return self.features().loc[student]
+
+    def store(self, folder: Path, *, buckets: int = 1) -> Path:
+        """Write the world as a record store."""
+        for name, rows in self.tables.items():
+            parts: dict[int | None, list[Row]] = {}
+            for row in _stored(rows, name):
+                bucket = bucket_of(row["student_id"], buckets) if table(name).per_student else None
+                parts.setdefault(bucket, []).append(row)
+            for bucket, kept in parts.items():
+                _write(kept, name, generation_folder(folder, 1) / table_file(table(name), bucket))
+        folder.mkdir(parents=True, exist_ok=True)
+        told = Delivery(1, "s", self.DAY, (), tuple(self.tables), complete_to=date(2026, 6, 30))
+        commit(folder, Manifest(bucket_count=buckets, generation=1, student_count=0, deliveries=(told,)))
+        return folder
 
 
-def calendar() -> World:
-    """Two schools of one township, three terms, no students; every period is reported until 2026."""
-    return {
-        "schools": [
-            {"school_id": school, "name": school, "county": "c", "township": "t", "stage": "nine_year"}
-            for school in ("north", "south")
-        ],
-        "terms": [
-            {"term": AUTUMN, "start_date": day("2024-09-02"), "end_date": day("2025-01-17")},
-            {"term": SPRING, "start_date": day("2025-02-17"), "end_date": day("2025-06-27")},
-            {"term": AUTUMN_AGAIN, "start_date": day("2025-09-01"), "end_date": day("2026-01-16")},
-        ],
-        "students": [],
-        "enrolments": [],
-        "attendance": [],
-        "attendance_reports": [
-            {"school_id": school, "start_date": day("2024-09-02"), "end_date": DAY, "recorded_on": DAY}
-            for school in ("north", "south")
-        ],
-        "grades": [],
-        "family": [],
-        "subsidies": [],
-        "ledger_events": [],
-    }
+@pytest.fixture(scope="session")
+def make_world(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], World]:
+    """Make an empty world."""
+    return lambda: World(lambda: tmp_path_factory.mktemp("world"))
 
 
-def enrol(world: World, student: str, *, school: str = "north", grade: int = 8, **more: Any) -> None:
-    """Add a student and a running spell since the start of the last term."""
-    if student not in {row["student_id"] for row in world["students"]}:
-        world["students"].append({"student_id": student, "birth_date": day("2011-11-01")})
-    spell = {"student_id": student, "school_id": school, "grade": grade, "start_date": day("2025-09-01")}
-    world["enrolments"].append(spell | {"boards": False} | more)
+@pytest.fixture
+def world(make_world: Callable[[], World]) -> World:
+    """An empty world."""
+    return make_world()
 
 
-def absent(world: World, student: str, *days: str, **more: Any) -> None:
-    """Add a day absent for each of the days."""
-    world["attendance"] += [
-        {"student_id": student, "start_date": day(d), "end_date": day(d), "days_absent": 1, **more}
-        for d in days
-    ]
+def _dated(kind: str, value: Any) -> Any:
+    return date.fromisoformat(value) if kind == "date" and isinstance(value, str) else value
 
 
-def school_days_before(last: date, count: int) -> list[str]:
-    """Return so many days from Monday to Friday, the latest first, `last` among them."""
-    days = (last - timedelta(days=back) for back in range(3 * count + 7))
-    return [str(d) for d in days if d.isoweekday() <= 5][:count]
-
-
-def stored(rows: Iterable[Row], name: str) -> list[Row]:
+def _stored(rows: Sequence[Row], name: str) -> list[Row]:
     """Give each row the dates and the origin that intake gives it."""
     of = table(name)
     done = []
     for number, row in enumerate(rows, start=1):
         events = [row.get(column) for column in of.event_dates or ()]
-        if of.spell and row.get("end_date") is None:
-            events = [row["start_date"]]
-        known = row.get("recorded_on") or max((d for d in events if d), default=BEGINNING)
+        known = row.get("recorded_on") or max((on for on in events if on), default=BEGINNING)
         origin = {"known_from": known, "known_until": None, "statement_on": known, "implied": False}
         place = {"source": "s", "delivery": 1, "file": f"{name}.csv", "row": number}
         done.append({column.name: row.get(column.name) for column in of.columns} | origin | place)
     return done
 
 
-def write_store(folder: Path, world: Mapping[str, Sequence[Row]], *, buckets: int = 1) -> Path:
-    """Write a world as a record store."""
-    for name, rows in world.items():
-        of, parts = table(name), {}
-        for row in stored(rows, name):
-            bucket = bucket_of(row["student_id"], buckets) if of.per_student else None
-            parts.setdefault(bucket, []).append(row)
-        for bucket, kept in parts.items():
-            file = generation_folder(folder, 1) / table_file(of, bucket)
-            file.parent.mkdir(parents=True, exist_ok=True)
-            _write(kept, column_types(of) | STORED, file)
-    told = Delivery(1, "s", DAY, (), tuple(world), reporting_delay_days=hash_of(world))
-    commit(folder, Manifest(buckets, 1, 0, (told,), {"s": day("2026-06-30")}, {}))
-    return folder
-
-
-def hash_of(world: Mapping[str, Sequence[Row]]) -> int:
-    return hash(str(sorted(world.items()))) % 1_000_000
-
-
-def _write(rows: list[Row], types: dict[str, str], file: Path) -> None:
-    columns = ", ".join(f'"{name}" {kind}' for name, kind in types.items())
-    marks = ", ".join("?" for _ in types)
+def _write(rows: list[Row], name: str, file: Path) -> None:
+    types = column_types(table(name)) | STORED
+    columns = ", ".join(f'"{column}" {kind}' for column, kind in types.items())
+    file.parent.mkdir(parents=True, exist_ok=True)
     with duckdb.connect() as connection:
         connection.execute(f"CREATE TABLE t ({columns})")
-        connection.executemany(
-            f"INSERT INTO t VALUES ({marks})", [[row[name] for name in types] for row in rows]
-        )
+        marks = ", ".join("?" for _ in types)
+        values = [[row[column] for column in types] for row in rows]
+        connection.executemany(f"INSERT INTO t VALUES ({marks})", values)
         connection.execute(f"COPY t TO '{file}' (FORMAT parquet)")
-
-
-def features_of(
-    folder: Path,
-    world: World,
-    *,
-    dates: Sequence[tuple[date, str]] = ((DAY, AUTUMN_AGAIN),),
-    buckets: int = 1,
-) -> pd.DataFrame:
-    """Build the matrix of a world, from its rows to the frame."""
-    store = write_store(folder / "store", world, buckets=buckets)
-    as_of = tuple((AsOf(on, on + timedelta(days=180), term), RULE) for on, term in dates)
-    tasks = [
-        StudentStageTask(store=store, bucket=n, as_of=as_of, out=folder / "work") for n in range(buckets)
-    ]
-    return read_matrix(school_stage([student_stage(task) for task in tasks], out=folder / "matrix")).frame
-
-
-@pytest.fixture
-def build(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., pd.DataFrame]:
-    """Build the features of a world in a folder of its own: `build(world)` has one row per student id."""
-
-    def of(world: World, **more: Any) -> pd.DataFrame:
-        frame = features_of(tmp_path_factory.mktemp("world"), world, **more)
-        return frame.set_index("student_id")
-
-    return of
