@@ -1,0 +1,176 @@
+"""A small published county, the principals who ask about it, and the service in between."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+from starlette.testclient import TestClient
+
+from riskmodel.domain import (
+    Band,
+    FeatureInfo,
+    PerHundred,
+    School,
+    ScoredStudent,
+    ScoredTerm,
+    Stage,
+    Statement,
+    TermFacts,
+    Unknown,
+)
+from riskmodel.store.engine import Store, open_store
+from riskmodel.store.keys import make_key, revoke
+from riskmodel.store.publishing import publish
+from serve.app import create_app
+from serve.settings import Settings
+
+NOW = datetime(2026, 11, 2, 6, 30, tzinfo=UTC)
+FACTS = TermFacts(
+    region="demo",
+    term="2026-2027-1",
+    as_of_date=date(2026, 10, 31),
+    horizon_end=date(2027, 4, 29),
+    valid_until=date(2027, 1, 29),
+    model_version="model-1",
+    rule_version="rule-1",
+    wording_version="words-1",
+    records_hash="00ff",
+    data_complete_to=date(2026, 10, 30),
+    probabilities=True,
+    features=(
+        FeatureInfo(name="now", unit="days", family="attendance", source="attendance"),
+        FeatureInfo(name="before", unit="days", family="attendance", source="attendance"),
+    ),
+)
+SCHOOLS = ("a1", "a2", "a3", "b1", "b2", "b3")
+"""Two districts of three schools."""
+CLOSED = "c1"
+"""A school that stands in the former set only."""
+
+
+def make_student(student_id: str, school_id: str, number: int = 0) -> ScoredStudent:
+    seen = Statement(
+        "attendance", "api.example.reason", "can_act", "class_teacher", 0.9, 3,
+        {"now": 9.0, "before": 2.0}, "attendance", date(2026, 10, 30),
+    )  # fmt: skip
+    hidden = replace(seen, family="home", audience="counsellor", contribution=0.4, dots=1)
+    return ScoredStudent(
+        student_id=student_id,
+        school_id=school_id,
+        stage=Stage.JUNIOR,
+        grade=7 + number % 3,
+        class_name=str(1 + number % 2),
+        masked_name="王**",
+        number_tail="9876",
+        risk=0.137 if number % 4 else None,
+        band=list(Band)[number % 4],
+        listed=number % 2 == 0,
+        similar=PerHundred(14, 8, 22) if number % 4 else None,
+        reasons=(seen, hidden) if number % 2 == 0 else (seen,),
+        strengths=(replace(seen, code="api.example.strength", values={}, contribution=-0.5),),
+        unknowns=(Unknown("api.example.unknown"),),
+        attendance_history=(1.0, None, 3.0),
+    )
+
+
+def make_term(
+    students: list[ScoredStudent], schools: tuple[str, ...] = SCHOOLS, facts: TermFacts = FACTS
+) -> ScoredTerm:
+    named = tuple(School(one, f"学校{one}", "镇") for one in schools)
+    return ScoredTerm(facts, named, tuple(students))
+
+
+@dataclass
+class County:
+    """What is published, and what only was."""
+
+    workspace: Path
+    store: Store
+    keys: dict[str, str | None] = field(default_factory=dict)
+    """Authorization by principal: 14 of them."""
+    sees: dict[str, frozenset[str]] = field(default_factory=dict)
+    """Schools by principal; nothing for who is refused."""
+    students: dict[str, str] = field(default_factory=dict)
+    """School by student of the current set."""
+    former: list[str] = field(default_factory=list)
+    """Students of the former set only."""
+
+
+def publish_county(workspace: Path) -> County:
+    county = County(workspace, open_store(workspace / "store", create=True, wait_seconds=0.2))
+    county.students = {f"{school}-{number}": school for school in SCHOOLS for number in range(4)}
+    county.students |= {"moved": "b1", "二号-Ünï'\"": "a1"}
+    former = make_term(
+        [make_student("erased", "a1"), make_student("gone", CLOSED), make_student("moved", "a1")],
+        (*SCHOOLS, CLOSED),
+    )
+    county.former = ["erased", "gone"]
+    publish(county.store, former, published_at=NOW - timedelta(days=30), published_by="test")
+    students = [
+        make_student(student_id, school, number)
+        for number, (student_id, school) in enumerate(county.students.items())
+    ]
+    publish(county.store, make_term(students), published_at=NOW, published_by="test")
+
+    def add(name: str, role: str, schools: tuple[str, ...] = (), **changes: datetime) -> str:
+        plain = make_key(
+            county.store, role=role, school_ids=schools, label=name, made_at=NOW, **changes  # type: ignore[arg-type]
+        )  # fmt: skip
+        county.keys[name] = f"Bearer {plain}"
+        county.sees[name] = frozenset(SCHOOLS) if role == "bureau" else frozenset(schools)
+        return plain
+
+    for school in SCHOOLS:
+        add(f"school {school}", "school", (school,))
+    add("counsellor a1", "counsellor", ("a1",))
+    add("two schools", "school", ("a1", "b1", CLOSED))
+    good = add("bureau", "bureau")
+    revoked = add("revoked", "bureau")
+    revoke(county.store, revoked.split("_")[1], at=NOW)
+    add("expired", "bureau", expires_at=NOW)
+    county.keys |= {
+        "nobody": None,
+        "malformed": "Basic cm06cm0=",
+        "wrong secret": f"Bearer {good[:-1]}{'A' if good[-1] != 'A' else 'B'}",
+    }
+    county.sees |= dict.fromkeys(("nobody", "malformed", "wrong secret", "revoked", "expired"), frozenset())
+    return county
+
+
+@pytest.fixture(scope="session")
+def county(tmp_path_factory: pytest.TempPathFactory) -> Iterator[County]:
+    """A county that tests only read."""
+    made = publish_county(tmp_path_factory.mktemp("county"))
+    yield made
+    made.store.close()
+
+
+@pytest.fixture(scope="session")
+def app(county: County) -> FastAPI:
+    return create_app(Settings(workspace=county.workspace, wait_seconds=0.2), clock=lambda: NOW)
+
+
+@pytest.fixture(scope="session")
+def client(app: FastAPI) -> Iterator[TestClient]:
+    with TestClient(app) as opened:
+        yield opened
+
+
+@pytest.fixture
+def own_county(tmp_path: Path) -> Iterator[County]:
+    """A county that a test may change."""
+    made = publish_county(tmp_path)
+    yield made
+    made.store.close()
+
+
+@pytest.fixture
+def own_client(own_county: County) -> Iterator[TestClient]:
+    app = create_app(Settings(workspace=own_county.workspace, wait_seconds=0.2), clock=lambda: NOW)
+    with TestClient(app) as opened:
+        yield opened

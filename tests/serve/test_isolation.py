@@ -1,0 +1,200 @@
+"""Who sees what: every principal on every route on every object, against an independent oracle."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import event
+from starlette.testclient import TestClient
+
+from riskmodel.store import reading
+from riskmodel.store.keys import revoke
+
+REFUSED = ("nobody", "malformed", "wrong secret", "revoked", "expired")
+OPEN = ("/healthz", "/readyz")
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+
+@dataclass(frozen=True)
+class Expected:
+    status: int
+    students: frozenset[str] = frozenset()
+    schools: frozenset[str] = frozenset()
+
+
+def oracle(county: Any, who: str, route: str, asked: str, method: str) -> Expected:
+    """Say what must come: written from the promise, not from the code."""
+    if method != "GET":
+        return Expected(405)
+    if route in OPEN:
+        return Expected(200)
+    if who in REFUSED:
+        return Expected(401)
+    sees = county.sees[who] & frozenset(county.students.values())
+    if route == "/v1/schools":
+        return Expected(200, schools=sees)
+    if route == "/v1/schools/{school_id}/students":
+        if asked not in sees:
+            return Expected(404)
+        own = frozenset(one for one, school in county.students.items() if school == asked)
+        return Expected(200, students=own, schools=frozenset({asked}))
+    if route == "/v1/students/{student_id}/risk":
+        school = county.students.get(asked)
+        if school not in sees:
+            return Expected(404)
+        return Expected(200, students=frozenset({asked}), schools=frozenset({school}))
+    raise AssertionError(f"the matrix does not know {route}")
+
+
+def shown(node: Any, field: str) -> frozenset[str]:
+    """Return every value of a field, however deep."""
+    if isinstance(node, dict):
+        here = {node[field]} if isinstance(node.get(field), str) else set()
+        return frozenset(here).union(*(shown(child, field) for child in node.values()))
+    if isinstance(node, list):
+        return frozenset().union(*(shown(child, field) for child in node))
+    return frozenset()
+
+
+def objects_of(county: Any, route: str) -> list[str]:
+    odd = ["", "none", "a1'", "a1 OR 1=1", "*", "%25", "..", "a1,b1", "x" * 300]
+    if "{student_id}" in route:
+        return [*county.students, *county.former, *odd]
+    if "{school_id}" in route:
+        return [*("a1", "a2", "a3", "b1", "b2", "b3", "c1"), *odd]
+    return [""]
+
+
+def routes_of(client: TestClient) -> list[str]:
+    return list(client.get("/openapi.json").json()["paths"])
+
+
+def looks(county: Any) -> int:
+    with sqlite3.connect(county.workspace / "store" / "audit.db") as audit:
+        [counted] = audit.execute("SELECT count(*) FROM look").fetchone()
+    audit.close()
+    return int(counted)
+
+
+def test_every_principal_on_every_route_and_object_gets_what_the_oracle_says(
+    client: TestClient, county: Any
+) -> None:
+    assert len(county.keys) == 14
+    cells, wrong, statuses = 0, [], set()
+    documented = client.get("/openapi.json").json()["paths"]
+    before, written = looks(county), 0
+    for route in routes_of(client):
+        for asked in objects_of(county, route):
+            if asked in ("", "..") and "{" in route:
+                continue  # another address
+            path = route.replace("{student_id}", quote(asked, safe="")).replace(
+                "{school_id}", quote(asked, safe="")
+            )
+            for who, key in county.keys.items():
+                for method in METHODS if asked in ("", "a1", "a1-0") else ("GET",):
+                    expected = oracle(county, who, route, asked, method)
+                    answer = client.request(method, path, headers={"Authorization": key} if key else {})
+                    body = answer.json() if answer.content else {}
+                    got = Expected(answer.status_code, shown(body, "student_id"), shown(body, "school_id"))
+                    cells += 1
+                    statuses.add(answer.status_code)
+                    written += method == "GET" and answer.status_code in (200, 404) and route not in OPEN
+                    if got != expected:
+                        wrong.append((who, method, path, expected, got))
+                    if (
+                        method == "GET"
+                        and str(answer.status_code) not in documented[route]["get"]["responses"]
+                    ):
+                        wrong.append((who, method, path, "undocumented", answer.status_code))
+    assert wrong == []
+    assert cells > 800
+    assert statuses == {200, 401, 404, 405}
+    assert looks(county) - before == written, "each look is written down once"
+
+
+def test_the_matrix_rings_when_the_scope_is_missing(
+    own_client: TestClient, own_county: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "_in_scope", lambda principal, school_id: school_id != "")
+    answer = own_client.get("/v1/students/b1-0/risk", headers={"Authorization": own_county.keys["school a1"]})
+    expected = oracle(own_county, "school a1", "/v1/students/{student_id}/risk", "b1-0", "GET")
+    assert answer.status_code == 200
+    assert expected.status == 404
+
+
+def test_foreign_missing_and_former_are_the_same_answer_to_the_byte(client: TestClient, county: Any) -> None:
+    headers = {"Authorization": county.keys["school a1"]}
+    paths = [f"/v1/students/{one}/risk" for one in ("b1-0", "a2-3", "none", "erased", "gone", "x" * 300)]
+    paths += [f"/v1/schools/{one}/students" for one in ("b1", "none", "c1")]
+    answers = [client.get(path, headers=headers) for path in paths]
+    assert {answer.status_code for answer in answers} == {404}
+    assert len({answer.content for answer in answers}) == 1
+    told = [dict(answer.headers) for answer in answers]
+    ids = {one.pop("x-request-id") for one in told}
+    assert len(ids) == len(paths)
+    assert all(one == told[0] for one in told)
+
+
+def test_foreign_and_missing_take_the_same_statements(own_client: TestClient, own_county: Any) -> None:
+    said: list[str] = []
+    engine = own_client.app.state.store.engine  # type: ignore[attr-defined]
+    event.listen(engine, "before_cursor_execute", lambda *args: said.append(args[2]))
+    kinds = []
+    for student in ("b1-0", "none"):
+        said.clear()
+        headers = {"Authorization": own_county.keys["school a1"]}
+        assert own_client.get(f"/v1/students/{student}/risk", headers=headers).status_code == 404
+        kinds.append(tuple(said))
+    assert kinds[0] == kinds[1]
+    assert len(kinds[0]) >= 3
+
+
+def test_a_revoked_key_is_refused_on_the_next_request(own_client: TestClient, own_county: Any) -> None:
+    key = own_county.keys["school a1"]
+    headers = {"Authorization": key}
+    assert own_client.get("/v1/students/a1-0/risk", headers=headers).status_code == 200
+    revoke(own_county.store, key.split("_")[1], at=datetime(2026, 11, 2, tzinfo=UTC))
+    assert own_client.get("/v1/students/a1-0/risk", headers=headers).status_code == 401
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
+@given(data=st.data())
+def test_no_filter_and_no_cursor_shows_a_student_of_another_school(
+    client: TestClient, county: Any, data: st.DataObject
+) -> None:
+    who = data.draw(
+        st.sampled_from([name for name in county.keys if name not in REFUSED and name != "bureau"])
+    )
+    headers = {"Authorization": county.keys[who]}
+    foreign_cursors = []
+    for school in ("a1", "b1"):
+        page = client.get(
+            f"/v1/schools/{school}/students?limit=1", headers={"Authorization": county.keys["bureau"]}
+        )
+        foreign_cursors.append(page.json()["next"].split("after=")[1])
+    query = data.draw(
+        st.fixed_dictionaries(
+            {},
+            optional={
+                "band": st.sampled_from(["reach_out", "check_in", "none"]),
+                "grade": st.integers(-1, 25),
+                "class": st.sampled_from(["1", "2", "%", "' OR '1'='1"]),
+                "listed": st.sampled_from(["true", "false", "1", "maybe"]),
+                "limit": st.integers(-1, 600),
+                "after": st.sampled_from(foreign_cursors) | st.text(max_size=20),
+                "school_id": st.just("b1"),
+            },
+        )
+    )
+    asked = data.draw(st.sampled_from(["a1", "a2", "b1", "b2", "c1"]))
+    answer = client.get(f"/v1/schools/{asked}/students", params=query, headers=headers)
+    assert answer.status_code in (200, 404, 409, 422)
+    own = {one for one, school in county.students.items() if school in county.sees[who]}
+    assert shown(answer.json(), "student_id") <= own
