@@ -18,6 +18,8 @@ def ask_store(store: RecordStore, sql: str, on: str, term: str | None = None) ->
     """Run SQL on every bucket as known on a day; all rows, sorted."""
     rows: list[tuple[Any, ...]] = []
     for bucket in range(store.bucket_count):
+        if store.file("students", bucket) is None:
+            continue
         with BucketReader(store, bucket) as reader:
             rows += reader.at(date.fromisoformat(on), RULE, term).execute(sql).fetchall()
     return sorted(rows, key=repr)

@@ -165,8 +165,12 @@ def test_every_table_is_there_with_the_contract_s_columns_even_if_nobody_sent_it
 def test_a_second_date_replaces_what_the_first_one_showed(bureau):
     store = bureau({"attendance": [ABSENT]})
     with reader_of(store) as reader:
-        assert reader.at(date(2024, 10, 8), RULE).execute("SELECT count(*) FROM attendance").fetchall() == [(1,)]
-        assert reader.at(date(2024, 10, 7), RULE).execute("SELECT count(*) FROM attendance").fetchall() == [(0,)]
+        assert reader.at(date(2024, 10, 8), RULE).execute("SELECT count(*) FROM attendance").fetchall() == [
+            (1,)
+        ]
+        assert reader.at(date(2024, 10, 7), RULE).execute("SELECT count(*) FROM attendance").fetchall() == [
+            (0,)
+        ]
 
 
 def test_a_reader_that_was_left_answers_no_more(bureau):

@@ -26,7 +26,9 @@ def test_the_rows_of_a_student_lie_in_the_bucket_that_any_engine_finds(bureau):
     import duckdb
 
     for bucket in range(store.bucket_count):
-        found = duckdb.sql(f"SELECT student_id FROM read_parquet('{store.file('students', bucket)}')").fetchall()
+        found = duckdb.sql(
+            f"SELECT student_id FROM read_parquet('{store.file('students', bucket)}')"
+        ).fetchall()
         assert [student for (student,) in found] == sorted(s for s in students if bucket_of(s, 4) == bucket)
 
 
@@ -47,7 +49,9 @@ def test_what_a_store_says_of_itself(bureau):
 def test_the_last_complete_date_is_the_earliest_among_the_sources_of_the_tables(bureau, tmp_path):
     folder = tmp_path / "store"
     bureau({}, store=folder, complete_to=date(2025, 6, 30))
-    store = bureau({"attendance": [ABSENT]}, raw=True, store=folder, name="gate", complete_to=date(2025, 5, 1))
+    store = bureau(
+        {"attendance": [ABSENT]}, raw=True, store=folder, name="gate", complete_to=date(2025, 5, 1)
+    )
     assert store.last_complete_date(["enrolments"]) == date(2025, 6, 30)
     assert store.last_complete_date(["enrolments", "attendance", "ledger_events"]) == date(2025, 5, 1)
     assert store.last_complete_date(["ledger_events"]) is None

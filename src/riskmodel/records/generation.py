@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -72,9 +72,16 @@ def stage(connection: duckdb.DuckDBPyConnection, telling: Telling, *, delivery: 
 
 
 def check_references(
-    connection: duckdb.DuckDBPyConnection, before: RecordStore | None, findings: Findings
+    connection: duckdb.DuckDBPyConnection,
+    before: RecordStore | None,
+    *,
+    unread: Collection[str],
+    findings: Findings,
 ) -> None:
-    """Refuse rows about a student or a school that `students` or `schools` does not know."""
+    """Refuse rows about a student or a school that `students` or `schools` does not know.
+
+    Where one of these could not be read (`unread`) that alone is told.
+    """
     for known, key in (("students", "student_id"), ("schools", "school_id")):
         connection.execute(f"CREATE TEMP TABLE known_{known} AS SELECT DISTINCT {key} FROM staged_{known}")
         for file in before.files(known) if before else ():
@@ -85,7 +92,7 @@ def check_references(
                 {"file": str(file), "known": known},
             )
     for name, column, known in _REFERENCES:
-        if name == known:
+        if name == known or known in unread:
             continue
         unknown = f"FROM staged_{name} ANTI JOIN known_{known} USING ({column}) WHERE {column} IS NOT NULL"
         count = connection.execute(f"SELECT count(*) {unknown}").fetchall()[0][0]

@@ -99,7 +99,8 @@ def take_in(
                     connection, telling, delivery=number, delay=shipment.source.reporting_delay_days
                 )
             deliveries.append(shipment.delivery(number, delivered_on))
-        check_references(connection, before, findings)
+        unread = {t.table.name for each in changed for t in each.changed if t.file not in each.rows}
+        check_references(connection, before, unread=unread, findings=findings)
         after = write_generation(
             connection, before, deliveries, store=store, delivered_on=delivered_on, findings=findings
         )
