@@ -19,7 +19,7 @@ from riskmodel.store.keys import revoke
 
 REFUSED = ("nobody", "malformed", "wrong secret", "revoked", "expired")
 OPEN = ("/healthz", "/readyz")
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+METHODS = ("GET", "HEAD", "POST", "DELETE")
 
 
 @dataclass(frozen=True)
