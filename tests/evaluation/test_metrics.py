@@ -116,7 +116,7 @@ def test_already_gone_and_unaccounted_take_places_but_are_never_found(cohort_of)
 def test_unknown_outcomes_are_counted_and_take_no_part(cohort_of):
     known = cohort_of({"a": "left", "b": "stayed", "c": "unknown"}, "2025-10-20")
     not_yet = cohort_of({"a": "unknown", "b": "unknown", "c": "already_gone"}, "2025-11-17")
-    evaluation = judge(pd.concat([known, not_yet]), [2, 1, 3, 3, 2, 1], shares=(0.5,))
+    evaluation = judge(pd.concat([known, not_yet]), [2, 1, 3, 3, 2, 1], shares=(0.3,))
     assert evaluation.test_dates == (date(2025, 10, 20),)
     assert (evaluation.unknown, evaluation.already_gone, evaluation.rows) == (3, 0, 2)
     assert evaluation.models[0].at_capacity[0].found == 1
