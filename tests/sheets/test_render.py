@@ -1,13 +1,25 @@
 import html as html_module
 import io
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 import typst
 from pypdf import PdfReader
 
-from riskmodel.domain import Audience, Band, Language, PerHundred, PublishedSet, School, ScoredStudent
+from riskmodel.domain import (
+    Audience,
+    Band,
+    FeatureInfo,
+    Language,
+    PerHundred,
+    PublishedSet,
+    School,
+    ScoredStudent,
+    Statement,
+    Unknown,
+)
 from riskmodel.errors import RiskmodelError
 from riskmodel.sheets import fonts as fonts_module
 from riskmodel.sheets import render
@@ -16,7 +28,7 @@ from riskmodel.sheets.fonts import find_fonts
 from riskmodel.sheets.grid import hundred
 from riskmodel.sheets.page import page
 from riskmodel.sheets.render import to_html, to_pdf
-from riskmodel.wording import LANGUAGES, codes, text
+from riskmodel.wording import LANGUAGES, codes, slots, text
 
 BOTH_AUDIENCES: tuple[Audience, ...] = ("class_teacher", "counsellor")
 
@@ -82,6 +94,33 @@ def test_html_and_pdf_say_the_same(student, make, language) -> None:
         assert solid(words) in in_pdf
 
 
+def longest(prefix: str, language: Language, count: int) -> list[str]:
+    return sorted(
+        codes(prefix), key=lambda code: -len(text(code, language, **dict.fromkeys(slots(code), "1.5")))
+    )[:count]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_longest_sentences_of_the_wording_files_fit_one_page(fullest, published, make, language) -> None:
+    def values(code: str) -> dict[str, float | None]:
+        return dict.fromkeys(slots(code), 100.5)
+
+    def saying(told: Sequence[Statement], prefix: str) -> tuple[Statement, ...]:
+        chosen = zip(told, longest(prefix, language, len(told)), strict=True)
+        return tuple(replace(statement, code=code, values=values(code)) for statement, code in chosen)
+
+    reasons, strengths = saying(fullest.reasons, "reasons."), saying(fullest.strengths, "strengths.")
+    unknowns = [Unknown(code, values(code)) for code in longest("unknowns.", language, 4)]
+    names = {name for fact in (*reasons, *strengths, *unknowns) for name in fact.values}
+    features = tuple(FeatureInfo(name=name, unit="points", family="study", source="grades") for name in names)
+    full = replace(fullest, reasons=reasons, strengths=strengths, unknowns=tuple(unknowns))
+    sheet = make(full, facts=replace(published, facts=replace(published.facts, features=features)))
+    pdf = to_pdf(sheet, language)
+    assert len(PdfReader(io.BytesIO(pdf)).pages) == 1
+    read = pdf_words(pdf)
+    assert [words for words in spoken(sheet, language) if solid(words) not in read] == []
+
+
 def test_the_numbers_on_the_sheet_are_those_of_the_facts(student, make) -> None:
     read = pdf_words(to_pdf(make(student), "zh"))
     assert "近28天缺勤9天，此前28天为2.5天；同年级多数同学为1天。（考勤，10月30日）" in read
@@ -92,9 +131,8 @@ def test_the_numbers_on_the_sheet_are_those_of_the_facts(student, make) -> None:
 
 def test_the_grid_shows_the_interval(student, make) -> None:
     picture = hundred(8, 22)
-    assert picture.count("<circle") == 100
-    assert picture.count('fill="#141414" stroke') == 8
-    assert picture.count("<path") == 22 - 8
+    drawn = {name: path.count("M") for name, path in re.findall(r'class="(\w+)".*? d="(.*?)"', picture)}
+    assert drawn == {"stayed": 78, "ring": 22, "left": 8, "error": 14}
     assert picture in to_html(make(student), "zh")
     assert "<svg" not in to_html(make(replace(student, similar=None)), "zh")
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 
 _INK, _PALE = "#141414", "#787878"
-_RADIUS = 3.5
+_CIRCLE = "a3.5 3.5 0 0 0 0 7a3.5 3.5 0 0 0 0-7z"
+_LEFT_HALF = "a3.5 3.5 0 0 0 0 7z"
 
 
 @lru_cache(maxsize=256)
@@ -14,16 +16,16 @@ def hundred(low: int, high: int) -> str:
 
     Half a dot for each student within the range of error makes the ink about that of the estimate.
     """
-    dots = "".join(_dot(number, low, high) for number in range(100))
-    return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 100 100" aria-hidden="true">{dots}</svg>'
+    return (
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 100 100" aria-hidden="true"'
+        ' fill="none" stroke-width="0.7">'
+        f'<path class="stayed" stroke="{_PALE}" d="{_dots(range(high, 100), _CIRCLE)}"/>'
+        f'<path class="ring" stroke="{_INK}" d="{_dots(range(high), _CIRCLE)}"/>'
+        f'<path class="left" fill="{_INK}" d="{_dots(range(low), _CIRCLE)}"/>'
+        f'<path class="error" fill="{_INK}" d="{_dots(range(low, high), _LEFT_HALF)}"/>'
+        "</svg>"
+    )
 
 
-def _dot(number: int, low: int, high: int) -> str:
-    x, y = 5 + 10 * (number % 10), 5 + 10 * (number // 10)
-    fill = _INK if number < low else "none"
-    stroke = _INK if number < high else _PALE
-    ring = f'<circle cx="{x}" cy="{y}" r="{_RADIUS}" fill="{fill}" stroke="{stroke}" stroke-width="0.7"/>'
-    if not low <= number < high:
-        return ring
-    half = f"M{x} {y - _RADIUS}a{_RADIUS} {_RADIUS} 0 0 0 0 {2 * _RADIUS}z"
-    return f'{ring}<path d="{half}" fill="{_INK}"/>'
+def _dots(numbers: Iterable[int], shape: str) -> str:
+    return "".join(f"M{5 + 10 * (number % 10)} {1.5 + 10 * (number // 10)}{shape}" for number in numbers)
