@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
+
+import pyarrow.parquet as pq
 
 from riskmodel import labels as labelling
 from riskmodel.domain import AsOf, FeatureMatrix, Labels
+from riskmodel.features import ALL_FEATURES
 from riskmodel.features import build as features
 from riskmodel.pipelines.run import Run, clock, code_hash, dates_of, digest, silent
 from riskmodel.records.store import RecordStore
@@ -39,27 +42,21 @@ def matrix_files(run: Run, store: RecordStore) -> tuple[Path, ...]:
         files = features.school_stage(LocalRunner().map(features.student_stage, tasks), out=folder)
         done.touch()
         said = "features_built"
-    matrix = features.read_matrix(files)
     run.say(
         said,
-        features=len(matrix.model_features),
+        features=sum(feature.role == "model" for feature in ALL_FEATURES),
         dates=len(files),
-        rows=len(matrix.frame),
+        rows=sum(pq.read_metadata(file).num_rows for file in files),
         seconds=seconds(),
     )
     return files
 
 
-def matrix_of(run: Run, store: RecordStore) -> FeatureMatrix:
-    """Read the matrices of all dates."""
-    return features.read_matrix(matrix_files(replace(run, say=silent), store))
-
-
-def only(matrix: FeatureMatrix, dates: Sequence[AsOf]) -> FeatureMatrix:
-    """Keep the rows of some dates."""
-    days = [datetime.combine(as_of.as_of_date, datetime.min.time()) for as_of in dates]
-    frame = matrix.frame[matrix.frame["as_of_date"].isin(days)].reset_index(drop=True)
-    return replace(matrix, frame=frame)
+def matrix_of(run: Run, store: RecordStore, dates: Sequence[AsOf]) -> FeatureMatrix:
+    """Read the matrices of some dates, and no others: a whole history does not stay in memory."""
+    wanted = {f"matrix-{as_of.as_of_date}-{as_of.term}.parquet" for as_of in dates}
+    files = matrix_files(replace(run, say=silent), store)
+    return features.read_matrix([file for file in files if file.name in wanted])
 
 
 def labels_of(run: Run, store: RecordStore, dates: Sequence[AsOf], *, label_date: date) -> Labels:

@@ -11,10 +11,11 @@ from typing import cast, get_args
 from riskmodel.bundle import ModelBundle, read_bundle
 from riskmodel.domain import AsOf, Band, ScoredStudent, TermFacts
 from riskmodel.errors import StoreError, Where
-from riskmodel.pipelines.inputs import matrix_of, only
+from riskmodel.pipelines.inputs import matrix_of
 from riskmodel.pipelines.run import Run, clock, complete_to, dates_of, model_version
 from riskmodel.records.store import RecordStore
 from riskmodel.scoring import scored_term
+from riskmodel.sheets.writing import write_school
 from riskmodel.store import keys
 from riskmodel.store.engine import Store, open_store
 from riskmodel.store.keys import Principal, Role
@@ -42,7 +43,7 @@ def publish_scores(run: Run) -> str:
     seconds = clock()
     dates = dates_of(run, store)
     term = scored_term(
-        only(matrix_of(run, store), (dates.current,)),
+        matrix_of(run, store, (dates.current,)),
         bundle,
         facts=_facts(run, store, dates.current, bundle),
         schools=store.schools(),
@@ -76,8 +77,6 @@ def write_sheets(run: Run, *, school_ids: Sequence[str] = ()) -> tuple[Path, ...
     StoreError
         If a school is not in the published set.
     """
-    from riskmodel.sheets.write import write_school
-
     store = open_store(run.workspace.store)
     published = current_set(store)
     chosen = school_ids or _longest_lists(store, run.configuration.sheets_for_schools)

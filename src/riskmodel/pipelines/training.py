@@ -17,7 +17,7 @@ from riskmodel.evaluation.pictures import calibration_picture, family_picture, p
 from riskmodel.evaluation.report import ReferenceRow, evaluation_json, evaluation_report
 from riskmodel.models.gbm import PARAMETERS
 from riskmodel.models.training import MINIMUM_TRAINING_EVENTS, TrainedModel, train
-from riskmodel.pipelines.inputs import labels_of, matrix_of, only
+from riskmodel.pipelines.inputs import labels_of, matrix_of
 from riskmodel.pipelines.run import Dates, Run, clock, complete_to, dates_of, model_version
 from riskmodel.records.store import RecordStore
 from riskmodel.scoring import Scores, score, score_beside
@@ -43,14 +43,13 @@ def train_model(run: Run) -> str:
     dates = dates_of(run, store)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    matrix = matrix_of(run, store)
-    evaluation, judged = _judge(run, store, matrix, dates, folder)
+    evaluation, judged = _judge(run, store, dates, folder)
     if judged is not None and dates.training == dates.training_for_test:
         trained = judged
     else:
         known = labels_of(run, store, dates.training, label_date=dates.current.as_of_date)
         seconds = clock()
-        trained = train(only(matrix, dates.training), known, seed=run.configuration.seed)
+        trained = train(matrix_of(run, store, dates.training), known, seed=run.configuration.seed)
         _say_trained(run, trained, version, seconds())
     # The bundle comes last: a folder with a bundle is a training that was done to its end.
     run_id = _track(run, store, folder, version=version, evaluation=evaluation, trained=trained)
@@ -60,7 +59,7 @@ def train_model(run: Run) -> str:
 
 
 def _judge(
-    run: Run, store: RecordStore, matrix: FeatureMatrix, dates: Dates, folder: Path
+    run: Run, store: RecordStore, dates: Dates, folder: Path
 ) -> tuple[Evaluation | None, TrainedModel | None]:
     """Train on what was known before the test dates and judge on them; print and keep the table."""
     if not dates.test:
@@ -78,13 +77,13 @@ def _judge(
         seconds=seconds(),
     )
     seconds = clock()
-    trained = train(only(matrix, dates.training_for_test), known, seed=run.configuration.seed)
+    trained = train(matrix_of(run, store, dates.training_for_test), known, seed=run.configuration.seed)
     version = f"{folder.name}-judged"
     _say_trained(run, trained, version, seconds())
     write_bundle(folder / "judged", trained, model_version=version, data_hash=store.content_hash)
     # The one path to a score: what is judged is read back as production reads it.
     bundle = read_bundle(folder / "judged")
-    tested = only(matrix, dates.test)
+    tested = matrix_of(run, store, dates.test)
     models = {"lightgbm": score(tested, bundle)} if bundle.probabilities else {}
     models |= score_beside(tested, trained)
     rows = tested.frame[["as_of_date", "student_id"]].merge(
