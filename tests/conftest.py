@@ -21,10 +21,10 @@ TERMS = [
 ]
 
 
-def write_csv(file: Path, rows: Rows) -> Path:
+def write_csv(file: Path, rows: Rows, header: Sequence[str] = ()) -> Path:
     """Write rows as a CSV whose header is every column that any of them has; None and missing are empty."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    header = list(dict.fromkeys(name for row in rows for name in row))
+    header = list(header) or list(dict.fromkeys(name for row in rows for name in row))
     with file.open("w", encoding="utf-8", newline="") as out:
         writer = csv.writer(out)
         writer.writerow(header)
@@ -57,9 +57,12 @@ def complete(tables: Mapping[str, Rows]) -> dict[str, list[dict[str, Any]]]:
 
 
 def write_tables(folder: Path, tables: Mapping[str, Rows]) -> Path:
-    """Write each table as `<table>.csv`."""
+    """Write each table as `<table>.csv`; one without rows has the contract's header."""
     for name, rows in tables.items():
-        write_csv(folder / f"{name}.csv", rows)
+        from riskmodel.records.contract import table
+
+        header = [] if rows else [column.name for column in table(name).columns]
+        write_csv(folder / f"{name}.csv", rows, header=header)
     return folder
 
 

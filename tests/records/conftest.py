@@ -7,6 +7,7 @@ from datetime import date
 from typing import Any
 
 import pytest
+
 from riskmodel.domain import RegionRule
 from riskmodel.records.asof import BucketReader
 from riskmodel.records.store import RecordStore

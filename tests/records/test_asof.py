@@ -4,6 +4,7 @@ from datetime import date
 
 import duckdb
 import pytest
+
 from riskmodel.domain import RegionRule
 from riskmodel.records.asof import BucketReader
 from riskmodel.records.contract import TABLES

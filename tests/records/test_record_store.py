@@ -4,6 +4,7 @@ import json
 from datetime import date
 
 import pytest
+
 from riskmodel.domain import Term
 from riskmodel.errors import WorkspaceError
 from riskmodel.records import generation
