@@ -37,7 +37,7 @@ def test_a_percentile_is_the_middle_of_the_equal_ones(made) -> None:
     places = made.loc[[f"n{n}" for n in range(7)], "absence_percentile_28d"]
 
     assert places.tolist() == pytest.approx([1 / 7, 1 / 7, 3 / 7, 3 / 7, 5 / 7, 5 / 7, 6.5 / 7])
-    assert made.loc["n0", "marks_percentile_last_round"] == pytest.approx(0.5 / 7)
+    assert made.loc["n0", "marks_percentile_365d"] == pytest.approx(0.5 / 7)
     assert made.loc["n6", "absence_share_above_grade_28d"] == pytest.approx(3 / 20 - 1 / 20)
     assert made.loc["n6", "grade_median_absence_days_28d"] == 1
     assert made.loc["n0", "grade_median_marks_last_round"] == 63

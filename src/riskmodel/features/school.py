@@ -83,12 +83,16 @@ def _median(column: str) -> str:
         THEN quantile_disc({column}, 0.5) OVER ({_PEERS}) END"""
 
 
+def _above(column: str) -> str:
+    """Own value less the median of the school-grade."""
+    return f"{column} - {_median(column)}"
+
+
 _attendance = partial(
     Feature, family="attendance", source="attendance", kind="can_act", freshness="attendance_report_age_days"
 )
 _marks = partial(Feature, family="study", source="grades", kind="can_act", freshness="days_since_exam")
 _school = partial(Feature, family="school", source="enrolments", kind="background")
-_standing = partial(_marks, unit="share", direction=-1, reason_range=(0.0, 0.3), strength_range=(0.6, 1.0))
 
 GROUP = Group(
     "school",
@@ -111,31 +115,41 @@ GROUP = Group(
                     expression=_percentile("longest_absence_run_56d")),
         _attendance(name="days_since_absence_percentile", unit="share", direction=-1,
                     expression=_percentile("days_since_absence")),
-        _attendance(name="absence_share_above_grade_28d", unit="share", direction=1,
-                    expression=f"absence_share_28d - {_median('absence_share_28d')}",
-                    reason="reasons.absence_recent", reason_range=(0.03, 1.0)),
+        *(
+            _attendance(name=f"absence_share_above_grade_{window}", unit="share", direction=1,
+                        expression=_above(f"absence_share_{window}"),
+                        reason=f"reasons.{told}", reason_range=(0.03, 1.0))
+            for window, told in (("7d", "absence_recent"), ("28d", "absence_recent"),
+                                 ("56d", "absence_two_months"))
+        ),
         *(
             _attendance(name=f"grade_median_absence_days_{window}", unit="days", role="fact",
                         expression=_median(f"absence_days_{window}"))
             for window in ("28d", "56d", "term")
         ),
-        _standing(name="marks_percentile_last_round", expression=_percentile("marks_last_round"),
-                  reason="reasons.marks_low", strength="strengths.marks_good"),
-        _standing(name="marks_percentile_term", expression=_percentile("marks_term"),
-                  reason="reasons.marks_low_term", strength="strengths.marks_good_term"),
-        _standing(name="marks_percentile_365d", expression=_percentile("marks_mean_365d"),
-                  reason="reasons.marks_low_year", strength="strengths.marks_good_year"),
-        _marks(name="marks_change_percentile_round", unit="share", direction=-1,
-               expression=_percentile("marks_change_round")),
+        _marks(name="marks_percentile_365d", unit="share", direction=-1,
+               expression=_percentile("marks_mean_365d"),
+               reason="reasons.marks_low_year", reason_range=(0.0, 0.3),
+               strength="strengths.marks_good_year", strength_range=(0.6, 1.0)),
         _marks(name="marks_percentile_change_term", unit="share", direction=-1,
-               expression=f"({_percentile('marks_term')}) - ({_percentile('marks_previous_term')})"),
-        _marks(name="exams_sat_percentile_term", unit="share", direction=-1,
-               expression=_percentile("exams_sat_term")),
-        _marks(name="missed_exam_percentile_term", unit="share", direction=1,
-               expression=_percentile("missed_exam_share_term")),
+               expression=f"({_percentile('marks_term')}) - ({_percentile('marks_previous_term')})",
+               reason="reasons.marks_fell_since_last_term", reason_range=(-1.0, -0.1),
+               strength="strengths.marks_rose_since_last_term", strength_range=(0.1, 1.0)),
+        _marks(name="marks_change_above_grade_round", unit="points", direction=-1,
+               expression=_above("marks_change_round"),
+               reason="reasons.marks_fell", reason_range=(-100.0, -3.0),
+               strength="strengths.marks_rose", strength_range=(3.0, 100.0)),
+        _marks(name="marks_change_above_grade_term", unit="points", direction=-1,
+               expression=_above("marks_change_term"),
+               reason="reasons.marks_fell_since_last_term", reason_range=(-100.0, -3.0),
+               strength="strengths.marks_rose_since_last_term", strength_range=(3.0, 100.0)),
+        _marks(name="marks_slope_above_grade", unit="points", direction=-1, expression=_above("marks_slope")),
+        _marks(name="missed_exam_share_above_grade_term", unit="share", direction=1,
+               expression=f"""CASE WHEN count(missed_exam_share_term) OVER ({_PEERS}) > {_ENOUGH} THEN
+                   missed_exam_share_term - avg(missed_exam_share_term) OVER ({_PEERS}) END""",
+               reason="reasons.exams_missed_this_term", reason_range=(0.01, 1.0)),
         _marks(name="grade_median_marks_last_round", unit="points", role="fact",
                expression=_median("marks_last_round")),
-        _marks(name="grade_median_marks_term", unit="points", role="fact", expression=_median("marks_term")),
         _marks(name="grade_median_marks_365d", unit="points", role="fact",
                expression=_median("marks_mean_365d")),
         _marks(name="grade_median_marks_change_round", unit="points", role="fact",
@@ -144,12 +158,12 @@ GROUP = Group(
                expression=_median("marks_change_term")),
         Feature(name="years_older_than_grade", unit="years", family="age_and_grade", source="students",
                 direction=1, kind="background",
-                expression=f"years_over_grade_age - {_median('years_over_grade_age')}",
+                expression=_above("years_over_grade_age"),
                 reason="reasons.older_than_grade", reason_range=(0.8, 20.0)),
-        _school(name="school_students", unit="count", expression="count(*) OVER (PARTITION BY school_id)"),
-        _school(name="school_grade_students", unit="count", expression=f"count(*) OVER ({_PEERS})"),
-        _school(name="school_absence_share_28d", unit="share", direction=1, source="attendance",
-                expression="avg(absence_share_28d) OVER (PARTITION BY school_id)"),
+        _school(name="school_students", unit="count", role="audit",
+                expression="count(*) OVER (PARTITION BY school_id)"),
+        _school(name="school_grade_students", unit="count", role="audit",
+                expression=f"count(*) OVER ({_PEERS})"),
         _school(name="school_leaving_share_earlier", unit="share", direction=1, expression="school_rate"),
         _school(name="township_leaving_share_earlier", unit="share", direction=1, expression="township_rate"),
     ),
