@@ -115,9 +115,13 @@ def write_bundle(folder: Path, trained: TrainedModel, *, model_version: str, dat
     beside = folder.with_name(f".{folder.name}.{os.getpid()}")
     shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir()
-    for name, content in files.items():
-        (beside / name).write_bytes(content)
-    beside.rename(folder)
+    try:
+        for name, content in files.items():
+            (beside / name).write_bytes(content)
+        beside.rename(folder)
+    except OSError:
+        shutil.rmtree(beside, ignore_errors=True)
+        raise
 
 
 def read_bundle(folder: Path) -> ModelBundle:

@@ -37,7 +37,7 @@ class Logistic:
     def margin(self, X: Floats) -> Floats:
         """Return raw log-odds, one per row of X (n, p); NaN in X means not known."""
         wide = _widen(X, self.median, self.indicators)
-        return _standardise(wide, self.centre, self.scale) @ self.weight + self.intercept
+        return np.asarray(_standardise(wide, self.centre, self.scale) @ self.weight + self.intercept)
 
 
 def fit_logistic(X: Floats, y: NDArray[np.int_] | Floats, *, names: Sequence[str]) -> Logistic:
@@ -55,9 +55,10 @@ def fit_logistic(X: Floats, y: NDArray[np.int_] | Floats, *, names: Sequence[str
     median = _medians(X)
     indicators = _distinct_gaps(X)
     wide = _widen(X, median, indicators)
-    centre, scale = wide.mean(axis=0), wide.std(axis=0)
+    centre, scale = wide.mean(axis=0, dtype=np.float64), wide.std(axis=0, dtype=np.float64)
     scale = np.where(scale > 0, scale, 1.0)
-    model = LogisticRegression(C=PRIOR_SD**2, max_iter=1000)
+    # Few columns and many rows: Newton's steps are few.
+    model = LogisticRegression(C=PRIOR_SD**2, solver="newton-cholesky", max_iter=100)
     model.fit(_standardise(wide, centre, scale), y)
     return Logistic(
         names=tuple(names),
@@ -86,10 +87,18 @@ def _distinct_gaps(X: Floats) -> NDArray[np.int_]:
     return np.array(sorted(patterns.values()), dtype=np.int_)
 
 
-def _widen(X: Floats, median: Floats, indicators: NDArray[np.int_]) -> Floats:
+def _widen(X: Floats, median: Floats, indicators: NDArray[np.int_]) -> NDArray[np.float32]:
+    """Fill gaps and put the indicators beside; single precision, as all rows of some years are large."""
+    rows, columns = X.shape
+    wide = np.empty((rows, columns + len(indicators)), dtype=np.float32)
     gaps = np.isnan(X)
-    return np.hstack([np.where(gaps, median, X), gaps[:, indicators].astype(np.float64)])
+    wide[:, :columns] = np.where(gaps, median, X)
+    wide[:, columns:] = gaps[:, indicators]
+    return wide
 
 
-def _standardise(wide: Floats, centre: Floats, scale: Floats) -> Floats:
-    return np.clip((wide - centre) / scale, -CLIP, CLIP)
+def _standardise(wide: NDArray[np.float32], centre: Floats, scale: Floats) -> NDArray[np.float32]:
+    """Standardise and clip, in place."""
+    wide -= centre.astype(np.float32)
+    wide /= scale.astype(np.float32)
+    return np.clip(wide, -CLIP, CLIP, out=wide)

@@ -6,10 +6,11 @@ regression that stands beside on the same rows and folds. No figure of a test en
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from riskmodel.domain import FeatureInfo, FeatureMatrix, Labels, Outcome
 from riskmodel.errors import NotEnoughData
 from riskmodel.models.calibration import Calibrator, fit_calibrator
-from riskmodel.models.gbm import Gbm, fit_gbm
+from riskmodel.models.gbm import BinnedRows, Gbm
 from riskmodel.models.logistic import Logistic, fit_logistic
 from riskmodel.models.similar import SimilarStudents, group_by_risk
 from riskmodel.splits import school_folds
@@ -33,6 +34,8 @@ MINIMUM_TRAINING_EVENTS = 100
 slope cannot be told from a wrong one (Collins, Ogundimu and Altman 2016, Van Calster et al. 2016: at least
 100 events; a perfectly calibrated model shows observed over expected outside 0.8 to 1.2 in 14 of 100 cases
 at 50 events, in 4 at 100)."""
+FITS_BESIDE_EACH_OTHER = 2
+"""Each on one thread. Fixed, as each takes memory; no result depends on it."""
 
 
 @dataclass(frozen=True)
@@ -140,27 +143,28 @@ def train(
     seed
         The only source of chance: the same data and seed give the same texts.
     bag
-        Models on resamples of students.
+        How many models on resamples of students; 0 where nobody will be listed with reasons.
     folds
         Groups of schools for the cross-fitted calibration; fewer where there are fewer schools.
     progress
-        Called with (models fitted, models to fit).
+        Called with (steps done, steps to do).
 
     Raises
     ------
     NotEnoughData
-        If no row has a known outcome.
+        If no row has a known outcome, schools cannot be held out, or all leavers are of one fold.
     """
-    rows, counts = _join(matrix, labels)
-    if rows.empty:
+    known, y, counts = _join(matrix, labels)
+    if not len(y):
         raise NotEnoughData("no_training_rows", label_date=labels.label_date)
     names = matrix.model_features
-    X = rows[list(names)].to_numpy(dtype=np.float64)
-    y = (rows["outcome"] == Outcome.LEFT).to_numpy().astype(np.int_)
-    out_of_fold = rows[["as_of_date", "student_id"]].assign(left=y).reset_index(drop=True)
+    X = matrix.frame[list(names)].to_numpy(dtype=np.float64)[known]
+    out_of_fold = matrix.frame.loc[known, ["as_of_date", "student_id"]].assign(left=y).reset_index(drop=True)
+    days = np.unique(out_of_fold["as_of_date"].dt.date)
     fitted = None
     if counts.events >= MINIMUM_TRAINING_EVENTS:
-        fitted, margins = _fit(rows, X, y, names=names, seed=seed, bag=bag, folds=folds, progress=progress)
+        whose = matrix.frame.loc[known, ["school_id", "household_id", "student_id"]]
+        fitted, margins = _fit(X, y, whose, names=names, seed=seed, bag=bag, folds=folds, progress=progress)
         out_of_fold = out_of_fold.assign(
             margin=margins[0],
             risk=fitted.calibrator.risk(margins[0]),
@@ -172,7 +176,7 @@ def train(
         feature_names=names,
         counts=counts,
         base_risk=float(y.mean()),
-        as_of_dates=tuple(day.date() for day in sorted(rows["as_of_date"].unique())),
+        as_of_dates=tuple(days),
         label_date=labels.label_date,
         rule_version=labels.rule_version,
         seed=seed,
@@ -183,29 +187,32 @@ def train(
     )
 
 
-def _join(matrix: FeatureMatrix, labels: Labels) -> tuple[pd.DataFrame, TrainingCounts]:
+def _join(
+    matrix: FeatureMatrix, labels: Labels
+) -> tuple[NDArray[np.bool_], NDArray[np.int_], TrainingCounts]:
+    """Find the rows of the matrix whose outcome is known, and who of them left."""
     keys = ["as_of_date", "student_id"]
-    joined = matrix.frame.merge(labels.frame[[*keys, "outcome"]], on=keys, how="left", validate="1:1")
-    joined = joined.sort_values(keys, kind="stable")
-    rows = joined[joined["outcome"].isin([Outcome.STAYED, Outcome.LEFT])]
-    left = rows[rows["outcome"] == Outcome.LEFT]
+    joined = matrix.frame[keys].merge(labels.frame[[*keys, "outcome"]], on=keys, how="left", validate="1:1")
+    outcome, students = joined["outcome"], joined["student_id"]
+    left = outcome == Outcome.LEFT
+    known = left | (outcome == Outcome.STAYED)
     counts = TrainingCounts(
-        rows=len(rows),
-        students=rows["student_id"].nunique(),
-        events=left["student_id"].nunique(),
-        event_rows=len(left),
-        unaccounted=int((joined["outcome"] == Outcome.UNACCOUNTED).sum()),
-        unknown=int((joined["outcome"] == Outcome.UNKNOWN).sum()),
-        already_gone=int((joined["outcome"] == Outcome.ALREADY_GONE).sum()),
-        unlabelled=int(joined["outcome"].isna().sum()),
+        rows=int(known.sum()),
+        students=students[known].nunique(),
+        events=students[left].nunique(),
+        event_rows=int(left.sum()),
+        unaccounted=int((outcome == Outcome.UNACCOUNTED).sum()),
+        unknown=int((outcome == Outcome.UNKNOWN).sum()),
+        already_gone=int((outcome == Outcome.ALREADY_GONE).sum()),
+        unlabelled=int(outcome.isna().sum()),
     )
-    return rows, counts
+    return known.to_numpy(dtype=bool), left[known].to_numpy().astype(np.int_), counts
 
 
 def _fit(
-    rows: pd.DataFrame,
     X: Floats,
     y: NDArray[np.int_],
+    whose: pd.DataFrame,
     *,
     names: tuple[str, ...],
     seed: int,
@@ -213,41 +220,66 @@ def _fit(
     folds: int,
     progress: Progress | None,
 ) -> tuple[Fitted, Floats]:
-    students = rows["student_id"].to_numpy(dtype=str)
-    splits = school_folds(
-        rows["school_id"].to_numpy(dtype=str), rows["household_id"].to_numpy(dtype=str), students, folds=folds
+    """Fit all models, some beside each other: each depends on its own seed and rows only."""
+    students = whose["student_id"].to_numpy(dtype=str)
+    held_out = school_folds(
+        whose["school_id"].to_numpy(dtype=str),
+        whose["household_id"].to_numpy(dtype=str),
+        students,
+        folds=folds,
     )
-    steps = len(splits) + 1 + bag
-    tell = progress or (lambda _done, _all: None)
+    binned = BinnedRows.of(X, y, names=names)
     margins = np.full((2, len(y)), np.nan)
-    for done, (learn, held_out) in enumerate(splits):
-        tell(done, steps)
-        margins[0, held_out] = fit_gbm(X[learn], y[learn], names=names, seed=seed).margin(X[held_out])
-        margins[1, held_out] = fit_logistic(X[learn], y[learn], names=names).margin(X[held_out])
-    events = len(np.unique(students[y == 1]))
+
+    def fold(learn: NDArray[np.intp], held: NDArray[np.intp]) -> None:
+        if 0 < y[learn].sum() < len(learn):
+            margins[0, held] = binned.fit(seed=seed, rows=learn).margin(X[held])
+            margins[1, held] = fit_logistic(X[learn], y[learn], names=names).margin(X[held])
+
+    def member(number: int) -> Gbm:
+        rows, times = _resample(students, np.random.default_rng([seed, number]))
+        return binned.fit(seed=seed + 1 + number, rows=rows, times=times)
+
+    with ThreadPoolExecutor(FITS_BESIDE_EACH_OTHER) as pool:
+        model, logistic = pool.submit(binned.fit, seed=seed), pool.submit(fit_logistic, X, y, names=names)
+        folded = [pool.submit(fold, *split) for split in held_out]
+        members = [pool.submit(member, number) for number in range(bag)]
+        _wait([model, logistic, *folded, *members], progress)
     judged = ~np.isnan(margins[0])
+    if not 0 < y[judged].sum() < judged.sum():
+        raise NotEnoughData("leavers_of_one_fold")
+    events = len(np.unique(students[judged & (y == 1)]))
     calibrator, logistic_calibrator = (
         fit_calibrator(margin[judged], y[judged], events=events) for margin in margins
     )
-    tell(len(splits), steps)
-    gbm = fit_gbm(X, y, names=names, seed=seed)
-    logistic = fit_logistic(X, y, names=names)
-    bagged = []
-    for member in range(bag):
-        tell(len(splits) + 1 + member, steps)
-        drawn = _resample(students, np.random.default_rng([seed, member]))
-        bagged.append(fit_gbm(X[drawn], y[drawn], names=names, seed=seed + 1 + member))
-    tell(steps, steps)
-    risk = calibrator.risk(margins[0][judged])
-    similar = group_by_risk(risk, y[judged], students[judged])
-    return Fitted(gbm, calibrator, tuple(bagged), logistic, logistic_calibrator, similar), margins
+    fitted = Fitted(
+        gbm=model.result(),
+        calibrator=calibrator,
+        bag=tuple(member.result() for member in members),
+        logistic=logistic.result(),
+        logistic_calibrator=logistic_calibrator,
+        similar=group_by_risk(calibrator.risk(margins[0][judged]), y[judged], students[judged]),
+    )
+    return fitted, margins
 
 
-def _resample(students: NDArray[np.str_], chance: np.random.Generator) -> NDArray[np.int_]:
-    """Rows of students drawn with replacement; a student who is drawn twice stands there twice."""
+def _wait(steps: Sequence[Future[Any]], progress: Progress | None) -> None:
+    """Wait for all, telling how many are done; the first failure is raised."""
+    for done, step in enumerate(as_completed(steps), start=1):
+        step.result()
+        if progress:
+            progress(done, len(steps))
+
+
+def _resample(
+    students: NDArray[np.str_], chance: np.random.Generator
+) -> tuple[NDArray[np.intp], NDArray[np.int_]]:
+    """Draw students with replacement; return the positions of their rows, and how often each was drawn."""
     _, who = np.unique(students, return_inverse=True)
-    times = np.bincount(chance.integers(0, who.max() + 1, size=who.max() + 1), minlength=who.max() + 1)
-    return np.repeat(np.arange(len(students)), times[who])
+    count = int(who.max()) + 1
+    times = np.bincount(chance.integers(0, count, size=count), minlength=count)[who]
+    rows = np.flatnonzero(times)
+    return rows, times[rows]
 
 
 def _quantiles(X: Floats) -> Floats:
