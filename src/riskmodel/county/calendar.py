@@ -129,9 +129,7 @@ def _week(index: int, year: int, term: Term, number: int, differs: dict[date, bo
     first = term.start_date if number == 1 else term.start_date + (7 * (number - 1) + 1) * DAY
     end = term.start_date + 7 * number * DAY
     span = [first + i * DAY for i in range((end - first).days + 1)]
-    days = tuple(
-        day for day in span if day <= term.end_date and differs.get(day, day.weekday() < 5)
-    )
+    days = tuple(day for day in span if day <= term.end_date and differs.get(day, day.weekday() < 5))
     last = days
     if term.term.endswith("-1"):
         last = {1: (term.start_date,), AUTUMN_WEEKS: (term.end_date,)}.get(number, days)

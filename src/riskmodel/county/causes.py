@@ -25,22 +25,22 @@ Array = NDArray[np.float32]
 class Coefficients:
     """Log-hazard per unit of each cause; `WHAT` says what the unit is."""
 
-    absence: float = 0.95
-    absence_rise: float = 4.0
-    unexcused: float = 0.45
-    marks_low: float = 0.45
-    marks_fall: float = 0.75
+    absence: float = 1.05
+    absence_rise: float = 4.00
+    unexcused: float = 0.50
+    marks_low: float = 0.55
+    marks_fall: float = 0.85
     missed_exam: float = 0.60
-    absence_and_marks_fall: float = 0.35
+    absence_and_marks_fall: float = 0.45
     one_parent_away: float = 0.25
-    both_parents_away: float = 0.50
-    parents_just_left: float = 1.10
+    both_parents_away: float = 0.55
+    parents_just_left: float = 1.40
     hardship: float = 0.25
-    subsidy_lapsed: float = 1.00
-    distance: float = 0.30
+    subsidy_lapsed: float = 1.30
+    distance: float = 0.35
     distance_in_winter: float = 0.20
-    over_age: float = 0.60
-    sibling_left: float = 1.20
+    over_age: float = 0.70
+    sibling_left: float = 1.40
     moved: float = 0.50
     returned: float = 1.00
     grade_8: float = 0.35
@@ -49,7 +49,7 @@ class Coefficients:
     new_school_year: float = 1.10
     first_junior_year: float = 1.00
     after_new_year: float = 1.40
-    noise_sd: float = 0.80
+    noise_sd: float = 1.10
 
 
 COEFFICIENTS = Coefficients()
@@ -111,7 +111,7 @@ def log_hazard(measures: Measures, week: Week, c: Coefficients = COEFFICIENTS) -
     m = measures
     absence = np.log1p(m.slow * np.float32(1 / 0.03))
     fall = np.clip(m.fall, 0, 2.5)
-    x = m.place + c.absence * absence
+    x: Array = m.place + c.absence * absence
     x += c.absence_rise * np.clip(m.fast - m.slow, 0, 0.5)
     x += c.unexcused * np.log1p(m.unexcused * np.float32(100))
     x -= c.marks_low * np.clip(m.mark, -2.5, 2)
@@ -143,7 +143,8 @@ def hazard(measures: Measures, week: Week, intercepts: Mapping[Stage, float]) ->
 def noise(count: int, rng: np.random.Generator, c: Coefficients = COEFFICIENTS) -> Array:
     """Draw a week's noise: lognormal, mean one."""
     sd = np.float32(c.noise_sd)
-    return np.exp(sd * rng.standard_normal(count, dtype=np.float32) - sd * sd / 2)
+    drawn: Array = np.exp(sd * rng.standard_normal(count, dtype=np.float32) - sd * sd / 2)
+    return drawn
 
 
 def written_down(intercepts: Mapping[Stage, float]) -> dict[str, object]:
@@ -153,7 +154,8 @@ def written_down(intercepts: Mapping[Stage, float]) -> dict[str, object]:
         "noise": "lognormal, mean one, new for every student and week; no record shows it",
         "intercepts": {stage.value: round(value, 4) for stage, value in intercepts.items()},
         "causes": {
-            name: {"coefficient": value, "measure": WHAT[name]} for name, value in asdict(COEFFICIENTS).items()
+            name: {"coefficient": value, "measure": WHAT[name]}
+            for name, value in asdict(COEFFICIENTS).items()
         },
         "places": "normal differences of schools and townships (places.py: 0.25 and 0.15)",
     }

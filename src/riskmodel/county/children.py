@@ -64,7 +64,9 @@ def draw_children(
     rng.shuffle(entry)
     due = entry - rng.choice(3, p=_LATE_ENTRY_SHARES, size=count)
     september = (due - 7 - 1970).astype("datetime64[Y]").astype("datetime64[M]") + 8
-    birthday = september.astype("datetime64[D]") + rng.integers(0, 365, size=count)
+    birthday = np.asarray(
+        september.astype("datetime64[D]") + rng.integers(0, 365, size=count), "datetime64[D]"
+    )
     household, h_township = _households(places, entry, rng)
     houses = len(h_township)
     h_school = _first_schools(places, h_township, rng)

@@ -33,7 +33,11 @@ class Reporting:
         late = rng.random(schools) < 0.12
         skips = np.where(rng.random(schools) < 0.12, 0.10, 0.005)
         self.periods, self.period_of = _periods(weeks)
-        weekly = np.where(late[:, None], rng.integers(2, 18, (schools, len(weeks))), rng.integers(0, 3, (schools, len(weeks))))
+        weekly = np.where(
+            late[:, None],
+            rng.integers(2, 18, (schools, len(weeks))),
+            rng.integers(0, 3, (schools, len(weeks))),
+        )
         self.week_end = days_of(max(week.school_days, default=week.end_date) for week in weeks)
         self.week_start = days_of(min(week.school_days, default=week.end_date) for week in weeks)
         self.week_known = self.week_end[None, :] + weekly
@@ -45,17 +49,21 @@ class Reporting:
     def told(self, school: NDArray[np.intp], week: NDArray[np.intp]) -> NDArray[np.bool_]:
         """Return whether the school ever told about the week."""
         period = self.period_of[week]
-        return ~np.where(self.by_period[school], self.period_skipped[school, period], self.skipped[school, week])
+        return ~np.where(
+            self.by_period[school], self.period_skipped[school, period], self.skipped[school, week]
+        )
 
 
 def _periods(weeks: list[Week]) -> tuple[NDArray[np.datetime64], NDArray[np.intp]]:
-    """Cut each term into periods of four weeks: first and last school day of each, and the period of a week."""
+    """Cut terms into periods of four weeks: first and last school day of each, and each week's period."""
     keys = [(week.term.term, (week.number - 1) // PERIOD_WEEKS) for week in weeks]
     order = list(dict.fromkeys(keys))
     of_week = np.array([order.index(key) for key in keys])
     bounds = []
     for number in range(len(order)):
-        days = [day for week, own in zip(weeks, of_week, strict=True) if own == number for day in week.school_days]
+        days = [
+            day for week, own in zip(weeks, of_week, strict=True) if own == number for day in week.school_days
+        ]
         bounds.append((min(days), max(days)))
     return np.array(bounds, dtype="datetime64[D]"), of_week
 
@@ -75,17 +83,21 @@ def report_rows(places: Places, reporting: Reporting) -> Rows:
 def local_days(places: Places, weeks: list[Week], rng: np.random.Generator) -> list[SpecialDay]:
     """Invent, for two schools, a market day off that the Saturday makes up for."""
     found = []
+    whole = [week for week in weeks if len(week.school_days) == 5 and week.school_days[-1].weekday() == 0]
     for school in rng.choice(len(places.stage), 2, replace=False):
-        week = weeks[int(rng.choice([week.index for week in weeks if len(week.school_days) == 5 and week.number > 1]))]
+        week = whole[int(rng.integers(len(whole)))]
         free = next(day for day in week.school_days if day.weekday() == 2)
-        saturday = free + 3 * DAY
         found.append(SpecialDay(free, False, "虚构集市放假", int(school)))
-        found.append(SpecialDay(saturday, True, "集市调休上课", int(school)))
+        found.append(SpecialDay(free + 3 * DAY, True, "集市调休上课", int(school)))
     return found
 
 
 def attendance_rows(
-    children: Children, history: History, reporting: Reporting, local: list[SpecialDay], rng: np.random.Generator
+    children: Children,
+    history: History,
+    reporting: Reporting,
+    local: list[SpecialDay],
+    rng: np.random.Generator,
 ) -> Rows:
     """Return absences: a row per run of days, or one per student and period where schools only count."""
     a = history.absences.columns()
@@ -110,11 +122,9 @@ def _daily(
     first = (rng.random(len(span)) * (count[a["week"]] - span + 1)).astype(np.int64)
     table = days[a["week"]]
     for free, extra in zip(local[::2], local[1::2], strict=True):
-        touched = (a["school"] == free.school) & (table == np.datetime64(free.day)).any(axis=1)
-        moved = sorted([day for day in weeks[int(a["week"][touched][0])].school_days if day != free.day] + [extra.day]) \
-            if touched.any() else []  # fmt: skip
-        if moved:
-            table[touched, : len(moved)] = days_of(moved)
+        week = next(week for week in weeks if free.day in week.school_days)
+        moved = sorted({*week.school_days, extra.day} - {free.day})
+        table[(a["school"] == free.school) & (a["week"] == week.index), : len(moved)] = days_of(moved)
     rows = np.arange(len(span))
     start, end = table[rows, first], table[rows, first + span - 1]
     known = reporting.week_known[a["school"], a["week"]]
@@ -140,7 +150,11 @@ def _counted(a: Columns, history: History, reporting: Reporting) -> Columns:
         "end_date": np.minimum(reporting.periods[period, 1], spell_end[spell]),
         **{
             name: np.bincount(group, weights=a[own], minlength=len(first)) if len(first) else np.zeros(0)
-            for name, own in (("days_absent", "days"), ("days_unexcused", "unexcused"), ("times_late", "late"))
+            for name, own in (
+                ("days_absent", "days"),
+                ("days_unexcused", "unexcused"),
+                ("times_late", "late"),
+            )
         },
         "recorded_on": reporting.period_known[school, period],
     }

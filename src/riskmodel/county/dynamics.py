@@ -108,14 +108,16 @@ def open_year(state: State, children: Children, rng: np.random.Generator) -> NDA
     """
     count = len(state.grade)
     here = state.present
-    repeats = here & (state.grade < 9) & (rng.random(count, dtype=np.float32) < _REPEATS * (state.mark < 0) * 2)
+    repeats = (
+        here & (state.grade < 9) & (rng.random(count, dtype=np.float32) < _REPEATS * (state.mark < 0) * 2)
+    )
     up = here & ~repeats
     state.present &= ~(up & (state.grade == 9))
     up &= state.present
     state.grade[up] += 1
     places = children.places
     junior = up & (state.grade == JUNIOR) & (places.stage[state.school] == "primary")
-    moves = state.present & ~junior & (rng.random(count, dtype=np.float32) < _SUMMER_MOVES)
+    moves: NDArray[np.bool_] = state.present & ~junior & (rng.random(count, dtype=np.float32) < _SUMMER_MOVES)
     state.school[junior] = places.junior_of[state.school[junior]]
     move(state, children, moves, rng)
     state.km = np.where(junior, _way(children, junior), state.km)
@@ -155,7 +157,9 @@ def open_term(state: State, children: Children, rng: np.random.Generator) -> Non
 def step_family(state: State, rng: np.random.Generator, *, tide: float) -> NDArray[np.bool_]:
     """Let parents leave and come back; return the households where something changed."""
     drawn = rng.random(len(state.h_away), dtype=np.float32)
-    leave = drawn < np.array([0.0022, 0.0035, 0.0], dtype=np.float32)[state.h_away] * np.float32(tide)
+    leave: NDArray[np.bool_] = drawn < np.array([0.0022, 0.0035, 0.0], dtype=np.float32)[
+        state.h_away
+    ] * np.float32(tide)
     back = drawn > 1 - np.array([0.0, 0.006, 0.008], dtype=np.float32)[state.h_away]
     both = leave & (state.h_away == 0) & (drawn < np.float32(0.0007 * tide))
     state.h_just_left *= _AWAY_FADES
@@ -178,7 +182,7 @@ def step_absence(
     """Draw a week's absences from the recorded state, and remember them in it."""
     count = len(state.fast)
     h = children.household
-    expected = 0.0028 + 0.38 * state.fast + 0.42 * state.slow
+    expected = 0.0045 + 0.38 * state.fast + 0.44 * state.slow
     expected += 0.004 * np.clip(-state.mark, 0, 2.5) + 0.006 * np.clip(state.level - state.mark, 0, 2.5)
     expected += 0.030 * state.h_just_left[h] + 0.022 * (children.poor & state.aid_before & ~state.aid)
     expected += (0.0015 + 0.0015 * winter) * np.where(state.boards, 0, np.log1p(state.km))
@@ -208,10 +212,12 @@ def step_marks(
     """Hold an exam for those it is for; return who sat it."""
     count = len(state.mark)
     missed = sitting & (rng.random(count, dtype=np.float32) < np.minimum(0.004 + 0.6 * state.fast, 0.6))
-    sat = sitting & ~missed
-    drift = 0.12 * _expected_mark(children) - 1.6 * (state.slow - 0.03) - 0.25 * state.h_just_left[
-        children.household
-    ]
+    sat: NDArray[np.bool_] = sitting & ~missed
+    drift = (
+        0.12 * _expected_mark(children)
+        - 1.6 * (state.slow - 0.03)
+        - 0.25 * state.h_just_left[children.household]
+    )
     new = 0.88 * state.mark + drift + 0.42 * rng.standard_normal(count, dtype=np.float32)
     level = state.level + np.float32(0.35) * (state.mark - state.level)
     state.level = np.where(sat, level, state.level).astype(np.float32)
@@ -240,4 +246,5 @@ def _way(children: Children, junior: NDArray[np.bool_]) -> Array:
 def _boards(state: State, boarding: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.bool_]:
     drawn = rng.random(len(state.km), dtype=np.float32)
     chance = 1 / (1 + np.exp((5 - state.km) / 1.2))
-    return drawn < chance * np.where(state.grade >= JUNIOR, np.where(boarding, 0.95, 0.6), 0.15)
+    chance *= np.where(state.grade >= JUNIOR, np.where(boarding, 0.95, 0.6), 0.15)
+    return np.asarray(drawn < chance, dtype=bool)

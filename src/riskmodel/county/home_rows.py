@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from riskmodel.county.children import HARDSHIPS, Children
-from riskmodel.county.lateness import exits_recorded, lognormal_days
+from riskmodel.county.lateness import lognormal_days
 from riskmodel.county.simulation import Columns, History, days_of
 from riskmodel.county.writing import Coded, Rows, YesNo
 
@@ -130,48 +132,56 @@ def subsidy_rows(children: Children, history: History, rng: np.random.Generator)
     week = np.r_[aid["week"], *(year["week"][r] for r in rows)]
     amounts = [np.full(len(r), amount) for r, (_, _, amount) in zip(rows, yearly, strict=True)]
     kinds = [np.full(len(r), i + 1) for i, r in enumerate(rows)]
-    by_term = np.arange(len(child)) < len(aid["child"])
+    programme = np.r_[np.zeros(len(full), dtype=np.int64), *kinds]
     start = starts[week]
+    known = start + rng.integers(5, 24, len(start))
+    closed = np.flatnonzero(programme == 0)
+    ended = ends[week[closed]]
+    row = np.r_[np.arange(len(child)), closed]
+    amount = np.r_[full * np.where(aid["boards"], 1.0, 0.5), *amounts]
     return {
-        "student_id": Coded(child, children.student_id),
-        "programme": Coded(np.r_[np.zeros(len(full), dtype=np.int64), *kinds],
-                           np.array(["living_cost", *(name for name, _, _ in yearly)])),
-        "start_date": start,
-        "amount_yuan": np.r_[full * np.where(aid["boards"], 1.0, 0.5), *amounts],
-        "end_date": np.where(by_term, ends[week], np.datetime64("NaT", "D")),
-        "recorded_on": start + rng.integers(5, 24, len(start)),
-    }  # fmt: skip
+        "student_id": Coded(child[row], children.student_id),
+        "programme": Coded(programme[row], np.array(["living_cost", *(name for name, _, _ in yearly)])),
+        "start_date": start[row],
+        "amount_yuan": amount[row],
+        "end_date": np.r_[np.full(len(child), np.datetime64("NaT", "D")), ended],
+        "recorded_on": np.r_[known, ended + 1],
+    }
 
 
 def ledger_rows(children: Children, history: History, rng: np.random.Generator) -> Rows:
     """Return the follow-up of most who left, and of a few who were only absent for long."""
     left = history.leavings.columns()
     starts = days_of(week.school_days[0] if week.school_days else week.end_date for week in history.weeks)
-    pieces = []
+    pieces: list[Follow] = []
     if left:
         pieces += _follow_up(left, starts, rng)
     absences = history.absences.columns()
     long = np.flatnonzero((absences["days"] >= 4) & (rng.random(len(absences["days"])) < 0.02))
     seen = starts[absences["week"][long]] + 8
     for event, wait in (("suspected", 0), ("visited", 3), ("verified_not_dropout", 9), ("closed", 11)):
-        pieces.append((event, absences["child"][long], seen + wait, np.full(len(long), np.datetime64("NaT", "D")), 1))
+        pieces.append(
+            (event, absences["child"][long], seen + wait, np.full(len(long), np.datetime64("NaT", "D")), 1)
+        )
     child = np.concatenate([piece[1] for piece in pieces])
     day = np.concatenate([piece[2] for piece in pieces])
-    event = np.concatenate([np.full(len(piece[1]), piece[0]) for piece in pieces])
+    events = np.concatenate([np.full(len(piece[1]), piece[0]) for piece in pieces])
     left_on = np.concatenate([piece[3] for piece in pieces])
     late = np.concatenate([np.full(len(piece[1]), piece[4]) for piece in pieces])
-    _, first = np.unique(np.char.add(np.char.add(child.astype(str), event), day.astype(str)), return_index=True)
+    _, first = np.unique(
+        np.char.add(np.char.add(child.astype(str), events), day.astype(str)), return_index=True
+    )
     first = first[np.argsort(day[first], kind="stable")]
     return {
         "student_id": children.student_id[child[first]],
         "event_date": day[first],
-        "event": event[first],
+        "event": events[first],
         "left_on": left_on[first],
         "recorded_on": day[first] + late[first],
     }
 
 
-Follow = tuple[str, NDArray[np.intp], NDArray[np.datetime64], NDArray[np.datetime64], int]
+Follow = tuple[str, NDArray[Any], NDArray[Any], NDArray[Any], int]
 
 
 def _follow_up(left: Columns, starts: NDArray[np.datetime64], rng: np.random.Generator) -> list[Follow]:

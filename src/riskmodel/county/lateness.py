@@ -17,7 +17,9 @@ def days_after(day: Days, rng: np.random.Generator, *, mean: float, most: int) -
     return day + np.minimum(rng.exponential(mean, len(day)).astype(np.int64), most)
 
 
-def lognormal_days(count: int, median: float, spread: float, most: int, rng: np.random.Generator) -> NDArray[np.int64]:
+def lognormal_days(
+    count: int, median: float, spread: float, most: int, rng: np.random.Generator
+) -> NDArray[np.int64]:
     """Return whole numbers of days with a long tail, from 1 to `most`."""
     return np.clip(median * np.exp(spread * rng.standard_normal(count)), 1, most).astype(np.int64)
 

@@ -60,4 +60,5 @@ def national_numbers(
 def check_characters(bodies: NDArray[np.str_]) -> NDArray[np.str_]:
     """Return the check character (GB 11643) of each 17-digit body."""
     digits = np.ascontiguousarray(bodies.astype("<U17")).view("<U1").reshape(len(bodies), 17).astype(np.int64)
-    return _CHECK[(digits @ _WEIGHTS) % 11]
+    checks: NDArray[np.str_] = _CHECK[(digits @ _WEIGHTS) % 11]
+    return checks

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-_TOWNSHIPS = "青禾 柳溪 石桥 云岭 白沙 松坪 南塘 竹园 清河 红土 双井 月湖".split()
+_TOWNSHIPS = ["青禾", "柳溪", "石桥", "云岭", "白沙", "松坪", "南塘", "竹园", "清河", "红土", "双井", "月湖"]
 SCHOOL_SPREAD, TOWNSHIP_SPREAD = 0.25, 0.15
 """Standard deviations of the school and township differences in the log hazard."""
 
@@ -74,7 +74,9 @@ def build_places(county: int, students: int, rng: np.random.Generator) -> Places
     """Draw some 60 schools in a dozen townships; fewer where there are few students."""
     townships = max(2, min(12, round(12 * students / 20_000)))
     share = np.r_[3.0, rng.uniform(0.5, 1.5, townships - 1)]
-    township, stage, kind, junior_of, weight, gap = [], [], [], [], [], []
+    township: list[int] = []
+    stage: list[str] = []
+    kind, junior_of, weight, gap = [], [], [], []
     for place in range(townships):
         town = place == 0
         juniors = list(range(len(stage), len(stage) + (2 if town and townships > 3 else 1)))

@@ -66,7 +66,9 @@ def student_rows(children: Children, spells: Columns, rng: np.random.Generator) 
     np.minimum.at(first, spells["child"], spells["start"])
     known = np.flatnonzero(first < np.datetime64("2200-01-01"))
     temporary = known[rng.random(len(known)) < _TEMPORARY]
-    body = np.char.add("L", np.array([number[:14] for number in children.roll_number[temporary]], dtype="<U14"))
+    body = np.char.add(
+        "L", np.array([number[:14] for number in children.roll_number[temporary]], dtype="<U14")
+    )
     interim = np.char.add(body, np.char.zfill(rng.integers(0, 10_000, len(temporary)).astype(str), 4))
     numbers = np.char.add("G", children.roll_number)
     child = np.r_[known, temporary]
@@ -119,7 +121,9 @@ def enrolment_rows(children: Children, history: History, rng: np.random.Generato
         "exit_reason": Coded(np.r_[blank, reason], reasons),
         "to_school_id": Coded(np.r_[blank, closings["to_school"][close]], school_ids),
         "expected_return": np.r_[nothing, closings["expected_return"][close]],
-        "recorded_on": np.r_[opened, closed, closed[settled] + lognormal_days(len(settled), 40, 0.4, 120, rng)],
+        "recorded_on": np.r_[
+            opened, closed, closed[settled] + lognormal_days(len(settled), 40, 0.4, 120, rng)
+        ],
     }
 
 
@@ -148,12 +152,18 @@ def population_rows(children: Children, history: History, rng: np.random.Generat
     here = np.r_[pupil, rng.choice(pupil, extra, replace=False)]
     new = np.arange(len(here)) >= len(pupil)
     name = children.name[here]
-    name[new] = np.char.add(rng.choice(SURNAMES, extra), np.array([text[1:] for text in name[new]], dtype="<U2"))
+    name[new] = np.char.add(
+        rng.choice(SURNAMES, extra), np.array([text[1:] for text in name[new]], dtype="<U2")
+    )
     known = ~new & (rng.random(len(here)) < 0.9)
     numbers = np.where(known, np.char.add("G", children.roll_number[here]), "")
-    person = np.char.add(f"p{children.places.county + 1:03d}", np.char.zfill(rng.permutation(len(here)).astype(str), 7))
+    person = np.char.add(
+        f"p{children.places.county + 1:03d}", np.char.zfill(rng.permutation(len(here)).astype(str), 7)
+    )
     townships = children.places.township_names()
-    first_school = np.array([np.argmax(children.places.township == t) for t in range(children.h_township.max() + 1)])
+    first_school = np.array(
+        [np.argmax(children.places.township == t) for t in range(children.h_township.max() + 1)]
+    )
     return {
         "source": np.full(len(here), "household"),
         "person_id": person,

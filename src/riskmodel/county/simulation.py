@@ -10,13 +10,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from riskmodel.county import causes, dynamics
 from riskmodel.county.calendar import WEEKS_PER_YEAR, Week
-from riskmodel.county.causes import Array
 from riskmodel.county.children import Children
 from riskmodel.county.dynamics import State
 from riskmodel.domain import Stage
@@ -32,14 +32,14 @@ _OVERRUN = 0.08
 PURPOSES = ("dynamics", "noise", "leaving", "exits", "returns")
 _EXAM_WEEKS = {"monthly": (6, 15), "midterm": (10,), "final": (19,)}
 
-Columns = dict[str, NDArray[np.generic]]
+Columns = dict[str, NDArray[Any]]
 
 
 @dataclass
 class Gathered:
     """Columns gathered in pieces; `columns()` joins them."""
 
-    pieces: dict[str, list[NDArray[np.generic]]] = field(default_factory=lambda: defaultdict(list))
+    pieces: dict[str, list[NDArray[Any]]] = field(default_factory=lambda: defaultdict(list))
 
     def add(self, count: int, **columns: object) -> None:
         """Add `count` rows; a single value holds for all of them."""
@@ -128,7 +128,9 @@ class _World:
 
     def _close(self, who: NDArray[np.intp], reason: NDArray[np.str_] | str, **more: object) -> None:
         columns: dict[str, object] = {"to_school": -1, "expected_return": np.datetime64("NaT", "D"), **more}
-        self.history.closings.add(len(who), spell=self.spell[who], reason=np.asarray(reason, dtype="<U20"), **columns)
+        self.history.closings.add(
+            len(who), spell=self.spell[who], reason=np.asarray(reason, dtype="<U20"), **columns
+        )
         self.spell[who] = -1
 
     def _open_year(self, week: Week) -> None:
@@ -176,7 +178,9 @@ class _World:
     def _family(self, week: Week) -> None:
         tide = dynamics.family_tide(week)
         changed = dynamics.step_family(self.state, self.rng["dynamics"], tide=tide)
-        self._tell_family(np.flatnonzero(changed[self.children.household] & self.state.present), week, whole=False)
+        self._tell_family(
+            np.flatnonzero(changed[self.children.household] & self.state.present), week, whole=False
+        )
 
     def _tell_family(self, who: NDArray[np.intp], week: Week, *, whole: bool) -> None:
         if self.keep:
@@ -243,7 +247,11 @@ class _World:
 
     def _absences(self, week: Week) -> None:
         happened = dynamics.step_absence(
-            self.state, self.children, days=len(week.school_days), winter=week.winter, rng=self.rng["dynamics"]
+            self.state,
+            self.children,
+            days=len(week.school_days),
+            winter=week.winter,
+            rng=self.rng["dynamics"],
         )
         if self.keep and week.school_days:
             told = self.state.present & ((happened.days > 0) | (happened.late > 0))

@@ -28,16 +28,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
+from numpy.typing import NDArray
 
 from riskmodel.county import class_rows, home_rows, register_rows, truth
 from riskmodel.county.calendar import Week, weeks_of
 from riskmodel.county.causes import written_down
-from riskmodel.county.children import GRADES, Children, draw_children
+from riskmodel.county.children import Children, draw_children
 from riskmodel.county.places import build_places
 from riskmodel.county.simulation import History, simulate
 from riskmodel.county.writing import TableFiles, known_until
@@ -50,7 +52,6 @@ _FIRST_GUESS = {Stage.PRIMARY: -11.5, Stage.JUNIOR: -10.5}
 _CALIBRATIONS = 3
 _PLACES, _CHILDREN, _LATENESS = 11, 12, 13
 
-Progress = Callable[[str], None]
 Dates = Sequence[tuple[date, date]]
 
 
@@ -80,7 +81,8 @@ class CountyReport:
 
 def write_county(
     folder: Path, *, students: int = BLOCK_STUDENTS, first_school_year: int = 2023, school_years: int = 3,
-    seed: int, truth_dates: Dates = (), rates: Mapping[Stage, float] = RATES, progress: Progress | None = None,
+    seed: int, truth_dates: Dates = (), rates: Mapping[Stage, float] = RATES,
+    progress: Callable[[str], None] | None = None,
 ) -> CountyReport:  # fmt: skip
     """Write `folder/records` (files of the contract) and `folder/truth` (no pipeline reads it).
 
@@ -155,7 +157,9 @@ def _children(block: int, size: int, before: int, first_year: int, years: int, s
     )  # fmt: skip
 
 
-def _write_records(files: TableFiles, children: Children, history: History, *, first: bool, seed: int) -> None:
+def _write_records(
+    files: TableFiles, children: Children, history: History, *, first: bool, seed: int
+) -> None:
     places, weeks = children.places, history.weeks
     end = np.datetime64(weeks[-1].term.end_date)
     streams = np.random.SeedSequence([seed, places.county, _LATENESS]).spawn(10)
@@ -226,8 +230,10 @@ class _TruthFiles:
                 left_on=went[found.child],
             )  # fmt: skip
 
-    def _add(self, name: str, children: Children, child: np.ndarray, **columns: np.ndarray) -> None:  # type: ignore[type-arg]
-        piece = pa.table({"student_id": pa.array(children.student_id[child].tolist(), pa.string()), **columns})
+    def _add(self, name: str, children: Children, child: NDArray[np.intp], **columns: NDArray[Any]) -> None:
+        piece = pa.table(
+            {"student_id": pa.array(children.student_id[child].tolist(), pa.string()), **columns}
+        )
         if name not in self._writers:
             self._writers[name] = pq.ParquetWriter(self.folder / f"{name}.parquet", piece.schema)
         self._writers[name].write_table(piece)
