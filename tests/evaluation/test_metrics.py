@@ -56,16 +56,16 @@ def test_a_calibration_line_is_found_from_risks_that_are_far_off():
     rng = np.random.default_rng(0)
     true = rng.normal(size=4000) * 2
     left = (rng.random(4000) < 1 / (1 + np.exp(-true))).astype(float)
-    intercept, slope = calibration_line(true / 3 - 9, left, np.ones(4000))
+    intercept, slope = calibration_line(true / 3 - 9, leavers=left, rows=np.ones(4000))
     assert (intercept, slope) == (pytest.approx(27, abs=3), pytest.approx(3, abs=0.3))
 
 
 def test_no_calibration_line_where_risks_part_leavers_from_stayers_or_say_nothing():
     left = np.array([0.0, 0.0, 1.0, 1.0])
     parted = np.array([-2.0, -1.0, 1.0, 2.0])
-    assert np.isnan(calibration_line(parted, left, np.ones(4))).all()
-    assert np.isnan(calibration_line(np.zeros(4), left, np.ones(4))).all()
-    assert np.isnan(calibration_line(parted, np.zeros(4), np.ones(4))).all()
+    assert np.isnan(calibration_line(parted, leavers=left, rows=np.ones(4))).all()
+    assert np.isnan(calibration_line(np.zeros(4), leavers=left, rows=np.ones(4))).all()
+    assert np.isnan(calibration_line(parted, leavers=np.zeros(4), rows=np.ones(4))).all()
 
 
 def test_a_leaver_on_several_dates_is_one_event(cohort_of):
