@@ -57,8 +57,7 @@ def fit_logistic(X: Floats, y: NDArray[np.int_] | Floats, *, names: Sequence[str
     wide = _widen(X, median, indicators)
     centre, scale = wide.mean(axis=0, dtype=np.float64), wide.std(axis=0, dtype=np.float64)
     scale = np.where(scale > 0, scale, 1.0)
-    # Few columns and many rows: Newton's steps are few.
-    model = LogisticRegression(C=PRIOR_SD**2, solver="newton-cholesky", max_iter=100)
+    model = LogisticRegression(C=PRIOR_SD**2, max_iter=1000)
     model.fit(_standardise(wide, centre, scale), y)
     return Logistic(
         names=tuple(names),
