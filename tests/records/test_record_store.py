@@ -87,22 +87,26 @@ def test_who_is_killed_between_two_files_leaves_the_old_store_whole(bureau, ask,
     folder = tmp_path / "store"
     first = bureau({"attendance": [ABSENT]}, store=folder)
     before = (folder / MANIFEST).read_bytes()
+    changed = {
+        "attendance": [ABSENT | {"days_absent": 0.5}],
+        "family": [{"student_id": "s1", "recorded_on": "2024-11-01"}],
+    }
     written = []
     real = generation._write
 
-    def killed_at_the_third_file(*args):
+    def killed_at_the_second_file(*args):
         written.append(args)
-        if len(written) == 3:
+        if len(written) == 2:
             raise KeyboardInterrupt
         return real(*args)
 
-    monkeypatch.setattr(generation, "_write", killed_at_the_third_file)
+    monkeypatch.setattr(generation, "_write", killed_at_the_second_file)
     with pytest.raises(KeyboardInterrupt):
-        bureau({"attendance": [ABSENT | {"days_absent": 0.5}]}, store=folder)
+        bureau(changed, store=folder)
     assert (folder / MANIFEST).read_bytes() == before
     assert ask(RecordStore.open(folder), "SELECT days_absent FROM attendance", "2026-02-01") == [(1.0,)]
     monkeypatch.undo()
-    again = bureau({"attendance": [ABSENT | {"days_absent": 0.5}]}, store=folder)
+    again = bureau(changed, store=folder)
     assert ask(again, "SELECT days_absent FROM attendance", "2026-02-01") == [(0.5,)]
     assert again.manifest.generation == first.manifest.generation + 1
 

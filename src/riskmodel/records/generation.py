@@ -138,8 +138,11 @@ def write_generation(
                 continue
             rows[table.name] = 0
             student_count = 0 if table.name == "students" else student_count
+            told = _buckets_told(connection, table, bucket_count)
             for bucket in range(bucket_count) if table.per_student else (None,):
                 stored = before.file(table.name, bucket) if before else None
+                if stored is None and (bucket or 0) not in told:
+                    continue
                 merge(
                     connection,
                     table,
@@ -166,6 +169,11 @@ def write_generation(
         rows=rows,
     )
     return commit(store, manifest)
+
+
+def _buckets_told(connection: duckdb.DuckDBPyConnection, table: Table, bucket_count: int) -> set[int]:
+    found = connection.execute(f"SELECT DISTINCT student_hash % {bucket_count} FROM staged_{table.name}")
+    return {int(bucket) for (bucket,) in found.fetchall() if bucket is not None}
 
 
 def _write(connection: duckdb.DuckDBPyConnection, table: Table, file: Path) -> int:
