@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +49,12 @@ class Children:
     siblings: NDArray[np.int16]
     disability: NDArray[np.bool_]
 
-    @property
+    def take(self, who: NDArray[np.intp]) -> Children:
+        """Return some of the children; households keep their positions."""
+        own = (f.name for f in fields(self) if f.name != "places" and not f.name.startswith("h_"))
+        return replace(self, **{name: getattr(self, name)[who] for name in own})
+
+    @cached_property
     def poor(self) -> NDArray[np.bool_]:
         """Whether the child's household is one of hardship."""
         return self.h_hardship[self.household] > 0

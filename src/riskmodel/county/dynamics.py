@@ -51,6 +51,11 @@ class State:
         """Return a state that can move on by itself."""
         return State(*(getattr(self, field.name).copy() for field in fields(self)))
 
+    def take(self, who: NDArray[np.intp]) -> State:
+        """Return the state of some of the children; households stay."""
+        own = {f.name: getattr(self, f.name) for f in fields(self)}
+        return State(**{name: v.copy() if name.startswith("h_") else v[who] for name, v in own.items()})
+
 
 @dataclass(frozen=True)
 class Absences:

@@ -24,7 +24,9 @@ from riskmodel.county.dynamics import State
 from riskmodel.county.simulation import EXITS, GONE_A_WEEK, exam_of, generators
 from riskmodel.domain import Stage
 
-FUTURES = 32
+FUTURES = 64
+"""At 20,000 students and 180 days the simulation error is some 23 % of the probability in the middle, most
+where it is small; against 200 futures the AUC of the knowable probability is up to 0.01 too low."""
 _TRUTH_PURPOSE = 99
 
 
@@ -69,14 +71,17 @@ def probabilities(
     in_class = state.present & ~gone
     if as_of_date > after.term.end_date and not after.autumn:
         in_class &= state.grade < 9
+    who = np.flatnonzero(in_class)
+    theirs, start = children.take(who), state.take(who)
+    drawn = {week.index: noise[week.index][who] for week in weeks if week.index > after.index}
     ahead = [week for week in weeks if week.index > after.index and week.term.start_date <= horizon_end]
 
     def one(number: int) -> tuple[Array, Array]:
         key = [seed, children.places.county, _TRUTH_PURPOSE, as_of_date.toordinal(), number]
-        future = _Future(children, state.copy(), intercepts, np.random.default_rng(key))
-        return future.live(ahead, as_of_date, horizon_end, noise)
+        future = _Future(theirs, start.copy(), intercepts, np.random.default_rng(key))
+        return future.live(ahead, as_of_date, horizon_end, drawn)
 
-    knowable, squared, true = (np.zeros(len(in_class), dtype=np.float64) for _ in range(3))
+    knowable, squared, true = (np.zeros(len(who), dtype=np.float64) for _ in range(3))
     with ThreadPoolExecutor(2) as pool:
         for with_mean, with_noise in pool.map(one, range(FUTURES)):
             knowable += with_mean
@@ -84,8 +89,7 @@ def probabilities(
             true += with_noise
     mean = knowable / FUTURES
     spread = np.sqrt(np.maximum(squared / FUTURES - mean**2, 0) / (FUTURES - 1))
-    who = np.flatnonzero(in_class)
-    return Truth(who, *(values[who].astype(np.float32) for values in (true / FUTURES, mean, spread)))
+    return Truth(who, *(values.astype(np.float32) for values in (true / FUTURES, mean, spread)))
 
 
 @dataclass
@@ -96,7 +100,7 @@ class _Future:
     rng: np.random.Generator
 
     def live(
-        self, ahead: Sequence[Week], as_of_date: date, horizon_end: date, noise: Sequence[Array]
+        self, ahead: Sequence[Week], as_of_date: date, horizon_end: date, noise: Mapping[int, Array]
     ) -> tuple[Array, Array]:
         state, children, rng = self.state, self.children, self.rng
         count = len(state.present)
