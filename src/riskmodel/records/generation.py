@@ -43,7 +43,7 @@ def create_staged(connection: duckdb.DuckDBPyConnection) -> None:
     for table in TABLES:
         columns = ", ".join(f'"{name}" {kind}' for name, kind in (column_types(table) | STORED).items())
         connection.execute(f"CREATE TABLE staged_{table.name} ({columns}, student_hash BIGINT)")
-    connection.execute('CREATE TABLE sent ("table" VARCHAR, source VARCHAR, file VARCHAR, delay INTEGER)')
+    connection.execute('CREATE TABLE sent ("table" VARCHAR, origin VARCHAR, file VARCHAR, delay INTEGER)')
 
 
 def stage(connection: duckdb.DuckDBPyConnection, telling: Telling, *, delivery: int, delay: int) -> int:
@@ -59,7 +59,7 @@ def stage(connection: duckdb.DuckDBPyConnection, telling: Telling, *, delivery: 
     connection.execute(
         f"""INSERT INTO staged_{table.name} BY NAME
             SELECT {quoted(column_types(table))}, {known_from} AS known_from, {known_from} AS statement_on,
-                   false AS implied, $source AS source, $delivery AS delivery, $file AS file, "row",
+                   false AS implied, $source AS origin, $delivery AS delivery, $file AS file, "row",
                    {hash_sql() if table.per_student else "0"} AS student_hash
             FROM told""",
         {"source": telling.source, "delivery": delivery, "file": telling.file},
@@ -88,7 +88,7 @@ def check_references(
             connection.execute(
                 f"""INSERT INTO known_{known} SELECT {key} FROM read_parquet($file)
                     WHERE known_until IS NULL
-                      AND (source, file) NOT IN (SELECT (source, file) FROM sent WHERE "table" = $known)""",
+                      AND (origin, file) NOT IN (SELECT (origin, file) FROM sent WHERE "table" = $known)""",
                 {"file": str(file), "known": known},
             )
     for name, column, known in _REFERENCES:
@@ -99,7 +99,7 @@ def check_references(
         if not count:
             continue
         rows = connection.execute(
-            f'SELECT source, file, "row" {unknown} ORDER BY ALL LIMIT {findings.room}'
+            f'SELECT origin, file, "row" {unknown} ORDER BY ALL LIMIT {findings.room}'
         ).fetchall()
         for source, file, row in rows:
             where = Where(source=source, file=file, row=row, column=column)
@@ -181,7 +181,7 @@ def _write(connection: duckdb.DuckDBPyConnection, table: Table, file: Path) -> i
     count = int(connection.execute("SELECT count(*) FROM merged").fetchall()[0][0])
     if count:
         file.parent.mkdir(parents=True, exist_ok=True)
-        order = quoted([*table.key, "statement_on", "source", "file", "row", "implied", "delivery"])
+        order = quoted([*table.key, "statement_on", "origin", "file", "row", "implied", "delivery"])
         connection.execute(
             f"""COPY (SELECT {quoted(column_types(table) | STORED)} FROM merged ORDER BY {order})
                 TO '{str(file).replace("'", "''")}' (FORMAT parquet, COMPRESSION zstd)"""
@@ -211,8 +211,8 @@ def _latest(connection: duckdb.DuckDBPyConnection, before: RecordStore | None) -
     for table in TABLES:
         recorded_on = "max(recorded_on)" if "recorded_on" in column_types(table) else "NULL"
         told = connection.execute(
-            f"""SELECT source, {recorded_on}, max(known_from) FILTER (known_from > DATE '0001-01-01')
-                FROM staged_{table.name} GROUP BY source"""
+            f"""SELECT origin, {recorded_on}, max(known_from) FILTER (known_from > DATE '0001-01-01')
+                FROM staged_{table.name} GROUP BY origin"""
         ).fetchall()
         for source, recorded, known in told:
             latest[source] = latest.get(source, Latest()).or_later(recorded, known)

@@ -57,10 +57,10 @@ def merge(
     connection.execute(
         f"""CREATE OR REPLACE TEMP TABLE fresh AS
             SELECT {content}, any_value(known_from) AS known_from, CAST(NULL AS DATE) AS known_until,
-                   any_value(statement_on) AS statement_on, false AS implied, source,
+                   any_value(statement_on) AS statement_on, false AS implied, origin,
                    any_value(delivery) AS delivery, file, min("row") AS "row"
             FROM staged_{table.name} WHERE student_hash % $bucket_count = $bucket
-            GROUP BY {content}, source, file""",
+            GROUP BY {content}, origin, file""",
         {"bucket": bucket or 0, "bucket_count": bucket_count if table.per_student else 1},
     )
     if table.spell:
@@ -83,9 +83,9 @@ def report_conflicts(connection: duckdb.DuckDBPyConnection, table: Table, findin
         return
     rows = connection.execute(
         f"""SELECT dense_rank() OVER (ORDER BY {statement}) AS said,
-                   dense_rank() OVER (ORDER BY {content}) AS content, source, file, "row"
+                   dense_rank() OVER (ORDER BY {content}) AS content, origin, file, "row"
             FROM (SELECT * {claims} QUALIFY count(*) OVER (PARTITION BY {statement}) > 1)
-            ORDER BY said, source, file, "row" """
+            ORDER BY said, origin, file, "row" """
     ).fetchall()
     first: dict[int, tuple[int, str, int]] = {}
     for said, said_content, source, file, row in rows:
@@ -110,9 +110,9 @@ def _add_implied_openings(connection: duckdb.DuckDBPyConnection, table: Table) -
         f"""INSERT INTO fresh BY NAME
             WITH closed AS (
                 SELECT fresh.*, start_date + if(recorded_on IS NULL, delay, 0) AS opened_on
-                FROM fresh JOIN (SELECT source, max(delay) AS delay FROM sent GROUP BY source) USING (source)
+                FROM fresh JOIN (SELECT origin, max(delay) AS delay FROM sent GROUP BY origin) USING (origin)
                 QUALIFY row_number() OVER (
-                    PARTITION BY source, file, {key} ORDER BY fresh.known_from, "row"
+                    PARTITION BY origin, file, {key} ORDER BY fresh.known_from, "row"
                 ) = 1
             ),
             sent_openings AS (
@@ -120,7 +120,7 @@ def _add_implied_openings(connection: duckdb.DuckDBPyConnection, table: Table) -
                 UNION SELECT {key} FROM stored WHERE end_date IS NULL AND NOT implied
             )
             SELECT {opening}, opened_on AS known_from, NULL AS known_until,
-                   opened_on AS statement_on, true AS implied, source, delivery, file, "row"
+                   opened_on AS statement_on, true AS implied, origin, delivery, file, "row"
             FROM closed ANTI JOIN sent_openings USING ({key})
             WHERE opened_on < known_from"""
     )
@@ -128,10 +128,10 @@ def _add_implied_openings(connection: duckdb.DuckDBPyConnection, table: Table) -
 
 def _merge_with_stored(connection: duckdb.DuckDBPyConnection, table: Table, delivered_on: date) -> None:
     day = f"DATE '{delivered_on.isoformat()}'"
-    sent = f"SELECT (source, file) FROM sent WHERE \"table\" = '{table.name}'"
+    sent = f"SELECT (origin, file) FROM sent WHERE \"table\" = '{table.name}'"
     same_content = " AND ".join(
         f"a.{name} IS NOT DISTINCT FROM b.{name}"
-        for name in ["source", "file", "implied", *(f'"{name}"' for name in column_types(table))]
+        for name in ["origin", "file", "implied", *(f'"{name}"' for name in column_types(table))]
     )
     same_statement = " AND ".join(
         f"{a} IS NOT DISTINCT FROM {b}"
@@ -143,7 +143,7 @@ def _merge_with_stored(connection: duckdb.DuckDBPyConnection, table: Table, deli
         f"""CREATE OR REPLACE TEMP TABLE kept AS
             SELECT {stored_columns}, CASE
                 WHEN b.known_until IS NULL
-                  AND (b.source, b.file) IN ({sent})
+                  AND (b.origin, b.file) IN ({sent})
                   AND NOT EXISTS (SELECT 1 FROM fresh AS a WHERE {same_content})
                 THEN {day} ELSE b.known_until END AS known_until
             FROM stored AS b"""
@@ -154,7 +154,7 @@ def _merge_with_stored(connection: duckdb.DuckDBPyConnection, table: Table, deli
             UNION ALL BY NAME
             SELECT {fresh_columns}, CASE
                 WHEN EXISTS (SELECT 1 FROM kept AS b WHERE b.known_until IS NOT NULL
-                             AND b.source = a.source AND {same_statement})
+                             AND b.origin = a.origin AND {same_statement})
                 THEN greatest({day}, a.known_from) ELSE a.known_from END AS known_from
             FROM fresh AS a
             WHERE NOT EXISTS (SELECT 1 FROM kept AS b WHERE b.known_until IS NULL AND {same_content})"""

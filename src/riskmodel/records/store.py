@@ -46,15 +46,16 @@ STORED = {
     "known_until": "DATE",
     "statement_on": "DATE",
     "implied": "BOOLEAN",
-    "source": "VARCHAR",
+    "origin": "VARCHAR",
     "delivery": "INTEGER",
     "file": "VARCHAR",
     "row": "BIGINT",
 }
 """Columns of a stored row besides the contract's. `known_until` is the first day on which the row was
-withdrawn or replaced (empty: never); `delivery` the number of the delivery that brought it."""
+withdrawn or replaced (empty: never); `origin` the source (a word that the contract uses in `population`),
+`delivery` the number of the delivery that brought it."""
 
-LATEST_FIRST = "statement_on DESC, implied, {closed_first}delivery DESC, source DESC, file DESC, row DESC"
+LATEST_FIRST = "statement_on DESC, implied, {closed_first}delivery DESC, origin DESC, file DESC, row DESC"
 """Order of statements about one key; the first holds. Engines disagree on two statements of one day."""
 
 
