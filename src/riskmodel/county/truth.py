@@ -26,7 +26,8 @@ from riskmodel.domain import Stage
 
 FUTURES = 64
 """At 20,000 students and 180 days the simulation error is some 23 % of the probability in the middle, most
-where it is small; against 200 futures the AUC of the knowable probability is up to 0.01 too low."""
+where it is small; the AUC of the knowable probability was 0.003 and 0.008 below that of 200 futures on two
+dates (seed 5, 91 and 108 leavers)."""
 _TRUTH_PURPOSE = 99
 
 
