@@ -145,7 +145,8 @@ def _stored(rows: Sequence[Row], name: str) -> list[Row]:
         events = [row.get(column) for column in of.event_dates or ()]
         known = row.get("recorded_on") or max((on for on in events if on), default=BEGINNING)
         origin = {"known_from": known, "known_until": None, "statement_on": known, "implied": False}
-        place = {"source": "s", "delivery": 1, "file": f"{name}.csv", "row": number}
+        rest = {key: kind for key, kind in STORED.items() if key not in origin}
+        place = {key: "s" if kind == "VARCHAR" else number for key, kind in rest.items()}
         done.append({column.name: row.get(column.name) for column in of.columns} | origin | place)
     return done
 

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from riskmodel.domain import MATRIX_KEYS, AsOf, RegionRule
+from riskmodel.errors import NotEnoughData
 from riskmodel.features import ALL_FEATURES
 from riskmodel.features.build import StudentStageTask, read_matrix, school_stage, student_stage
 
@@ -171,3 +172,10 @@ def test_worlds_taken_in_from_files_give_the_same(county, made, bureau, tmp_path
     frame = read_matrix(school_stage([student_stage(task) for task in tasks], out=tmp_path / "matrix")).frame
 
     assert same(frame.set_index("student_id"), made)
+
+
+def test_dates_on_which_nobody_is_enrolled_are_said_so(county) -> None:
+    with pytest.raises(NotEnoughData) as raised:
+        county.features(("2020-10-30", "none"))
+
+    assert raised.value.code == "cohort_empty"

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import date
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from riskmodel.domain import MATRIX_KEYS, AsOf, FeatureMatrix, RegionRule
+from riskmodel.errors import NotEnoughData
 from riskmodel.features import ALL_FEATURES, GROUPS, school
 from riskmodel.features.declaration import Feature
 from riskmodel.records.asof import BucketReader
 from riskmodel.records.store import RecordStore, duckdb_settings
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _COMPOUND_SURNAMES = (
     "欧阳", "司马", "诸葛", "上官", "司徒", "东方", "皇甫", "尉迟", "公孙", "慕容", "令狐", "夏侯", "端木",
@@ -131,13 +137,30 @@ def school_stage(paths: Sequence[Path], *, out: Path) -> tuple[Path, ...]:
     return tuple(written)
 
 
-def read_matrix(paths: Iterable[Path]) -> FeatureMatrix:
-    """Read files of `school_stage` as one matrix, sorted by as-of date and student."""
-    order = ["as_of_date", "student_id"]
-    tables = [pq.read_table(path) for path in paths]
-    frame = pa.concat_tables(tables).to_pandas().sort_values([*order, "school_id"], ignore_index=True)
+def read_matrix(paths: Sequence[Path]) -> FeatureMatrix:
+    """Read files of `school_stage` as one matrix, sorted by as-of date and student.
+
+    Raises
+    ------
+    NotEnoughData
+        If there is no file: on none of the as-of dates a student was enrolled.
+    """
+    if not paths:
+        raise NotEnoughData("cohort_empty")
+    tables = sorted((pq.read_table(path) for path in paths), key=_date_of)
+    dates = [_date_of(table) for table in tables]
+    whole = pa.concat_tables(tables)
+    del tables
+    frame: pd.DataFrame = whole.to_pandas(self_destruct=True)
     frame["as_of_date"] = frame["as_of_date"].astype("datetime64[s]")
+    if len(dates) > len(set(dates)):
+        frame = frame.sort_values(["as_of_date", "student_id", "school_id"], ignore_index=True)
     return FeatureMatrix(frame=frame, features=ALL_FEATURES)
+
+
+def _date_of(table: pa.Table) -> date:
+    on: date = table["as_of_date"][0].as_py()
+    return on
 
 
 def _students_sql() -> str:
@@ -154,10 +177,20 @@ def _students_sql() -> str:
 
 
 def _matrix_sql() -> str:
-    kept = ", ".join([*MATRIX_KEYS, *(feature.name for group in GROUPS for feature in group.features)])
+    """One query per date. Windows sort whole rows, so they are given only the columns that they name."""
+    first = [feature.name for group in GROUPS for feature in group.features]
+    expressions = " ".join(feature.expression for feature in school.GROUP.features)
+    read = ", ".join(name for name in first if re.search(rf"\b{name}\b", expressions))
+    kept = ", ".join(f"students.{name}" for name in [*MATRIX_KEYS, *first])
+    added = ", ".join(feature.name for feature in school.GROUP.features)
     return f"""
-        SELECT {kept}, {_columns(school.GROUP.features)} FROM ({school.GROUP.relation})
-        ORDER BY as_of_date, student_id
+        WITH narrow AS (
+            SELECT student_id, school_id, grade, school_rate, township_rate, {read}
+            FROM ({school.GROUP.relation})
+        ),
+        compared AS (SELECT student_id, {_columns(school.GROUP.features)} FROM narrow)
+        SELECT {kept}, {added} FROM students JOIN compared USING (student_id)
+        ORDER BY students.as_of_date, students.student_id
     """
 
 

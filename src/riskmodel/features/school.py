@@ -72,9 +72,9 @@ _PEERS = "PARTITION BY school_id, grade"
 
 def _percentile(column: str) -> str:
     """Rank among those of the school-grade of whom it is known: (below + half of the equal) / all."""
+    upwards = f"({_PEERS} ORDER BY {column} NULLS LAST)"
     return f"""CASE WHEN {column} IS NOT NULL AND count({column}) OVER ({_PEERS}) > {_ENOUGH} THEN
-        (rank() OVER ({_PEERS} ORDER BY {column} NULLS LAST) - 1 + count(*) OVER ({_PEERS}, {column}) / 2)
-        / count({column}) OVER ({_PEERS}) END"""
+        (rank() OVER {upwards} - 1 + count(*) OVER {upwards}) / 2 / count({column}) OVER ({_PEERS}) END"""
 
 
 def _median(column: str) -> str:
