@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -100,14 +100,3 @@ def became(label: Callable[..., Labels]) -> Callable[..., dict[tuple[date, str],
         return {(row.as_of_date.date(), row.student_id): in_one_line(row) for row in rows}
 
     return tell
-
-
-@pytest.fixture(scope="session")
-def weekdays() -> Callable[[date, int], list[date]]:
-    """Return a function that lists so many days from Monday to Friday from a day on."""
-
-    def listed(first: date, count: int) -> list[date]:
-        days = (first + timedelta(days=n) for n in itertools.count())
-        return list(itertools.islice((day for day in days if day.weekday() < 5), count))
-
-    return listed

@@ -138,6 +138,9 @@ LIVES = [
     Life("comes back within the horizon", AUTUMN,
          ends("2024-12-05", "dropped_out") + spell("N", "2025-02-17"),
          "left 2024-12-06 dropped_out_exit, back 2025-02-17"),
+    Life("is back on the very day", AUTUMN,
+         ends("2024-12-05", "dropped_out") + spell("N", "2024-12-06"),
+         "left 2024-12-06 dropped_out_exit, back 2024-12-06"),
     Life("comes back on the last day of the horizon", AUTUMN,
          ends("2024-12-05", "dropped_out") + spell("N", "2025-04-26"),
          "left 2024-12-06 dropped_out_exit, back 2025-04-26"),
@@ -236,6 +239,8 @@ LIVES = [
          J + month("2024-12-02", "2024-12-29", unexcused=20) + away("2024-12-02", 3), STAYED),
     Life("away, then verified not to have left", AUTUMN,
          J + away("2024-11-04", 10) + ledger("verified_not_dropout", "2024-11-20"), STAYED),
+    Life("verified not to have left on the tenth day", AUTUMN,
+         J + away("2024-11-04", 10) + ledger("verified_not_dropout", "2024-11-15"), STAYED),
     Life("verified not to have left, then away", AUTUMN,
          J + ledger("verified_not_dropout", "2024-11-04") + away("2024-11-04", 10),
          "left 2024-11-15 unexcused_absence, back 2024-11-18"),
@@ -243,6 +248,8 @@ LIVES = [
          "left 2024-11-01 unexcused_absence, back 2024-11-04"),
     Life("had reached ten days by the as-of date", AUTUMN, J + away("2024-10-15", 12),
          "already_gone 2024-10-28 unexcused_absence"),
+    Life("had reached ten days by the as-of date, known then", AUTUMN, J + away("2024-10-07", 20),
+         "already_gone 2024-10-18 unexcused_absence"),
     Life("had reached ten days, but was present again", AUTUMN, J + away("2024-10-09", 11), STAYED),
     Life("corrected to no absence", AUTUMN,
          J + away("2024-11-04", 10)
@@ -258,6 +265,10 @@ LIVES = [
     Life("dies", AUTUMN, ends("2024-12-05", "died"), STAYED),
     Life("emigrates", AUTUMN, ends("2024-12-05", "emigrated"), STAYED),
     Life("is taught at home", AUTUMN, ends("2024-12-05", "home_teaching"), STAYED),
+    Life("transfer confirmed, the new school sends no spell", AUTUMN,
+         ends("2024-12-05", "transferred", to="N"), STAYED),
+    Life("was back late from the summer, but before the as-of date", AUTUMN,
+         ends("2024-07-05", "continued", start="2024-02-19") + spell(start="2024-10-14"), STAYED),
     Life("changes class", AUTUMN,
          ends("2024-12-05", "continued") + spell("J", "2024-12-06"), STAYED),
     # --- unaccounted
@@ -311,6 +322,9 @@ LIVES = [
          "already_gone 2025-07-05 dropped_out_exit"),
     Life("transferred within the data, never there", SUMMER,
          ends("2025-07-04", "transferred", to="N"), "unaccounted not_back"),
+    Life("transferred within the data, corrected to outside", SUMMER,
+         ends("2025-07-04", "transferred", to="N")
+         + ends("2025-07-04", "transferred", to="X", recorded="2025-09-15"), STAYED),
     Life("transferred outside", SUMMER, ends("2025-07-04", "transferred", to="X"), NOT_IN_COHORT),
     Life("has completed compulsory education", SUMMER,
          ends("2025-07-04", "graduated", grade=9), NOT_IN_COHORT),
@@ -335,7 +349,8 @@ LIVES = [
 
 
 def tables() -> dict[str, list[dict[str, Any]]]:
-    reports = [("P", "2024-02-19", "2026-01-16"), ("J", "2024-02-19", "2026-01-16"),
+    reports = [("P", "2024-02-19", "2026-01-16"), ("J", "2024-02-19", "2024-10-25"),
+               ("J", "2024-10-26", "2026-01-16"),
                ("N", "2024-02-19", "2024-12-01"), ("N", "2024-12-14", "2026-01-16")]  # fmt: skip
     told: dict[str, list[dict[str, Any]]] = {
         "schools": [

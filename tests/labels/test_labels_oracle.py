@@ -44,7 +44,7 @@ REPORTS = [
 ]
 
 
-EXAMPLES = 25
+EXAMPLES = 15
 EVERY_OUTCOME = {
     "not in the cohort",
     "stayed",

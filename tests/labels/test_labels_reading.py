@@ -60,6 +60,15 @@ def test_the_date_that_is_predicted_knows_nothing_of_what_was_recorded_after_it(
     assert found == {(AS_OF.as_of_date, "s"): "left 2024-12-06 dropped_out_exit"}
 
 
+def test_a_leaving_is_told_from_its_own_day_on_while_the_label_is_still_unknown(became):
+    for day, said in (
+        (date(2024, 12, 5), "unknown"),
+        (date(2024, 12, 6), "unknown 2024-12-06 dropped_out_exit"),
+    ):
+        found = became(county(LEAVES), [(AS_OF, RULE)], label_date=day, complete_to=END)
+        assert found == {(AS_OF.as_of_date, "leaves"): said}
+
+
 def test_expected_back_is_unknown_until_the_day_on_which_it_is_due(became):
     told = county(spell("s", date(2024, 12, 20), "continued"))
     asked = [(AS_OF, replace(RULE, outcome_delay_days=0))]

@@ -222,6 +222,11 @@ def test_the_latest_word_of_the_ledger_decides(events, belongs):
     assert ids(IN_TERM, spell(), ledger=[said(*event) for event in events]) == ["a"] * belongs
 
 
+def test_an_event_of_the_ledger_that_lies_ahead_does_not_decide_yet():
+    ahead = said("verified_dropout", "2025-05-13", recorded_on="2025-05-01")
+    assert ids(IN_TERM, spell(), ledger=[ahead]) == ["a"]
+
+
 def test_those_verified_to_have_left_are_not_expected_back_in_a_break():
     told = spell(end="2025-07-04", exit_reason="continued")
     assert ids(IN_BREAK, told, ledger=[said("verified_dropout", "2025-07-10")]) == []
