@@ -348,7 +348,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class AtCapacity:
-    """How lists of the top `share` of the cohort did: one list per as-of date, drawn up from that date's cohort.
+    """How lists of the top `share` of the cohort did: one list per as-of date, from that date's cohort.
 
     Attributes
     ----------

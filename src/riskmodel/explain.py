@@ -116,6 +116,9 @@ def _tell(
         if code is None or value is None or not low <= value <= high:
             continue
         slots = sorted(wording.slots(code))
+        if any(_known(row, slot) is None for slot in slots):
+            # A sentence with a gap in it tells nothing: the next member speaks.
+            continue
         told = [member, *(declared[slot] for slot in slots if slot in declared)]
         days = _known(row, member.freshness) if member.freshness else None
         as_of_date = row["as_of_date"].date()

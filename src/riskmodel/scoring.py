@@ -116,7 +116,7 @@ def scored_term(
     margin, risk = score(matrix, bundle)
     known = enough_known(matrix)
     ties = tie_breaks(matrix.frame["student_id"])
-    places = math.ceil(capacity_share * len(known))
+    places = math.ceil(capacity_share * len(known) - 1e-9)  # 7 % of 100 is 7, not 8
     ranked = margin if risk is None else risk
     banded = _bands(ranked, known, limits=None if risk is None else bands)
     to_help = np.isin(banded, [Band.REACH_OUT, Band.CHECK_IN])

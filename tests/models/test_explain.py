@@ -54,7 +54,9 @@ ALL_TRUE = MappingProxyType(
 
 
 def _explain(contributions: dict[str, float], *, values=(), bag=None):
-    row = {"as_of_date": pd.Timestamp("2025-11-14"), **ALL_TRUE, **dict(values)}
+    filled = {slot: 1.0 for feature in FEATURES if feature.reason for slot in wording.slots(feature.reason)}
+    filled |= {slot: 1.0 for slot in wording.slots("strengths.attendance_steady")}
+    row = {"as_of_date": pd.Timestamp("2025-11-14"), **filled, **ALL_TRUE, **dict(values)}
     frame = pd.DataFrame([row]).astype({"as_of_date": "datetime64[s]"})
     one = np.array([[*(contributions.get(name, 0.0) for name in NAMES), -4.0]])
     signs = np.ones(5) if bag is None else np.array(bag, dtype=float)
@@ -73,9 +75,14 @@ def test_a_family_is_told_by_its_strongest_member_with_its_values_and_its_day():
     assert reason.values["absence_days_28d"] == 6.0
 
 
-def test_a_slot_that_is_not_known_is_none():
-    (reason,) = _explain({"absence_share_28d": 0.3}, values={"absence_days_28d": np.nan}).reasons
-    assert reason.values["absence_days_28d"] is None
+def test_a_sentence_with_a_gap_is_not_said_and_the_next_member_speaks():
+    gap = {"absence_days_28d": np.nan}
+    (reason,) = _explain({"absence_share_28d": 0.3, "unexcused_absence_share_28d": 0.2}, values=gap).reasons
+    assert reason.code == "reasons.absence_unexcused"
+    assert not _explain({"absence_share_28d": 0.5}, values=gap).reasons
+
+
+def test_a_sentence_without_a_freshness_fact_has_no_day():
     (undated,) = _explain({"marks_last_round": 0.3}).reasons
     assert undated.source_date is None
 

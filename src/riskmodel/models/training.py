@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 Progress = Callable[[int, int], None]
 
+BAG = 5
+"""Models on resamples of students: they tell which signs are sure and who is near the line."""
+
 MINIMUM_TRAINING_EVENTS = 100
 """Leavers, each once, below which no probabilities are given. With fewer than 100 events a calibration
 slope cannot be told from a wrong one (Collins, Ogundimu and Altman 2016, Van Calster et al. 2016: at least
@@ -130,7 +133,7 @@ def train(
     labels: Labels,
     *,
     seed: int,
-    bag: int = 5,
+    bag: int = BAG,
     folds: int = 5,
     progress: Progress | None = None,
 ) -> TrainedModel:

@@ -16,7 +16,7 @@ from riskmodel.evaluation.metrics import evaluate
 from riskmodel.evaluation.pictures import calibration_picture, family_picture, precision_picture
 from riskmodel.evaluation.report import ReferenceRow, evaluation_json, evaluation_report
 from riskmodel.models.gbm import PARAMETERS
-from riskmodel.models.training import MINIMUM_TRAINING_EVENTS, TrainedModel, train
+from riskmodel.models.training import BAG, MINIMUM_TRAINING_EVENTS, TrainedModel, train
 from riskmodel.pipelines.inputs import labels_of, matrix_of
 from riskmodel.pipelines.run import Dates, Run, clock, complete_to, dates_of, model_version
 from riskmodel.records.store import RecordStore
@@ -77,7 +77,11 @@ def _judge(
         seconds=seconds(),
     )
     seconds = clock()
-    trained = train(matrix_of(run, store, dates.training_for_test), known, seed=run.configuration.seed)
+    # Only the model that is published needs a bag: it says how sure a reason is, never a score.
+    bag = BAG if dates.training == dates.training_for_test else 0
+    trained = train(
+        matrix_of(run, store, dates.training_for_test), known, seed=run.configuration.seed, bag=bag
+    )
     version = f"{folder.name}-judged"
     _say_trained(run, trained, version, seconds())
     write_bundle(folder / "judged", trained, model_version=version, data_hash=store.content_hash)
