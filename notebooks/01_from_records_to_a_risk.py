@@ -13,8 +13,8 @@
 #
 # 一个很小的虚构县，离校率调高了，好在几秒钟里看到全过程。这里的每一步都是 `make run` 用的同一个函数。
 #
-# A very small fictional county, with more leavers than is usual, so that the whole way can be seen in seconds. Every
-# step is the function that `make run` uses.
+# A very small fictional county, with more leavers than is usual, so that the whole way can be seen in
+# seconds. Every step is the function that `make run` uses.
 
 # %%
 import tempfile
@@ -49,10 +49,9 @@ configuration = {
 }
 (folder / "regions").mkdir()
 (folder / "notebook.yaml").write_text(yaml.safe_dump(configuration), encoding="utf-8")
-rule = {"version": "notebook", "valid_from": "2023-09-01", "source": "an example"}
+rules = [{"version": "notebook", "valid_from": "2023-09-01", "source": "an example"}]
 (folder / "regions" / "notebook.yaml").write_text(
-    f"config_version: 1\nrules:\n  - {{version: {rule['version']}, valid_from: {rule['valid_from']}, source: {rule['source']}}}\n",
-    encoding="utf-8",
+    yaml.safe_dump({"config_version": 1, "rules": rules}), encoding="utf-8"
 )
 
 

@@ -54,8 +54,8 @@ ALL_TRUE = MappingProxyType(
 
 
 def _explain(contributions: dict[str, float], *, values=(), bag=None):
-    filled = {slot: 1.0 for feature in FEATURES if feature.reason for slot in wording.slots(feature.reason)}
-    filled |= {slot: 1.0 for slot in wording.slots("strengths.attendance_steady")}
+    codes = [feature.reason for feature in FEATURES if feature.reason] + ["strengths.attendance_steady"]
+    filled = dict.fromkeys((slot for code in codes for slot in wording.slots(code)), 1.0)
     row = {"as_of_date": pd.Timestamp("2025-11-14"), **filled, **ALL_TRUE, **dict(values)}
     frame = pd.DataFrame([row]).astype({"as_of_date": "datetime64[s]"})
     one = np.array([[*(contributions.get(name, 0.0) for name in NAMES), -4.0]])
