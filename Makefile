@@ -12,6 +12,8 @@ BIN := $(VENV)/bin
 # No part of this software reports its use to anybody.
 export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := true
+# A bureau's own certificates are those of the system.
+export UV_SYSTEM_CERTS := true
 
 .PHONY: help run serve oulad test lint types unit lock clean docs
 
@@ -26,11 +28,11 @@ define install
 	@ldconfig -p | grep -q 'libgomp\.so\.1' || { echo "· installing libgomp1"; \
 	  $(if $(filter 0,$(shell id -u)),,sudo )apt-get update -qq && $(if $(filter 0,$(shell id -u)),,sudo )apt-get install -y -qq libgomp1 >/dev/null; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv || echo "· uv is not to be had; pip takes its place"
-	@if test -x $(BIN)/uv; then $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r $(1) \
-	  && $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .; \
-	else $(BIN)/python -m pip install --quiet --require-hashes -r $(1) \
-	  && $(BIN)/python -m pip install --quiet --no-deps --editable .; fi
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv || true
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r $(1) 2>/dev/null \
+	  || { echo "· uv cannot; pip installs the same files, in some minutes"; \
+	       $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(1); }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 endef
 
