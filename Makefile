@@ -32,7 +32,7 @@ define install
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r $(1) 2>/dev/null \
 	  || { echo "· uv cannot; pip installs the same files, in some minutes"; \
 	       $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(1); }
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 endef
 
@@ -72,9 +72,9 @@ unit: $(VENV)/test.installed  ## the tests, notebooks included
 UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 pyproject.toml
 
 lock: $(VENV)/test.installed  ## renew the hashed requirement files
-	@$(UV_COMPILE) --extra train --extra serve --extra pdf -o requirements/run.lock
-	@$(UV_COMPILE) --extra train --extra serve --extra pdf --extra dev -c requirements/run.lock -o requirements/test.lock
-	@$(UV_COMPILE) --extra serve --extra pdf -c requirements/run.lock -o requirements/serve.lock
+	@$(UV_COMPILE) --extra build --extra train --extra serve --extra pdf -o requirements/run.lock
+	@$(UV_COMPILE) --extra build --extra train --extra serve --extra pdf --extra dev -c requirements/run.lock -o requirements/test.lock
+	@$(UV_COMPILE) --extra build --extra serve --extra pdf -c requirements/run.lock -o requirements/serve.lock
 
 docs: $(VENV)/test.installed  ## renew what is generated from the declarations
 	@$(BIN)/python -m riskmodel.features.dictionary > docs/data-dictionary.md
