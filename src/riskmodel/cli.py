@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer.core import TyperGroup
 
 from riskmodel.domain import Language
 from riskmodel.errors import RiskmodelError
@@ -18,7 +19,18 @@ from riskmodel.wording import LANGUAGES, text
 if TYPE_CHECKING:
     from riskmodel.pipelines import Run
 
+TERM_OF_WORK = ("county", "intake", "features", "train", "publish", "sheets", "keys", "serve", "run")
+
+
+class _InOrder(TyperGroup):
+    """Lists the commands in the order of a term's work; Typer itself puts groups of commands last."""
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
+        return sorted(super().list_commands(ctx), key=TERM_OF_WORK.index)
+
+
 app = typer.Typer(
+    cls=_InOrder,
     help=text("commands.help", "zh") + "\n\n" + text("commands.help", "en"),
     no_args_is_help=True,
     add_completion=False,
@@ -175,10 +187,8 @@ app.add_typer(keys, name="keys")
 
 
 def _serve(workspace: Path, port: int) -> None:
-    """Hand over to the web process, which knows nothing of the model wing."""
+    """Become the web process, which knows nothing of the model wing: its memory and locks are given back."""
     command = [sys.executable, "-m", "serve", "--workspace", str(workspace), "--port", str(port)]
-    try:
-        code = subprocess.run(command, check=False).returncode  # noqa: S603  our own module, no shell
-    except KeyboardInterrupt:
-        code = 0
-    raise typer.Exit(code)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execv(sys.executable, command)  # noqa: S606  our own module, no shell

@@ -10,7 +10,7 @@ from typing import cast, get_args
 
 from riskmodel.bundle import ModelBundle, read_bundle
 from riskmodel.domain import AsOf, Band, ScoredStudent, TermFacts
-from riskmodel.errors import StoreError, Where
+from riskmodel.errors import StoreError, Where, WorkspaceError
 from riskmodel.pipelines.inputs import matrix_of
 from riskmodel.pipelines.run import Run, clock, complete_to, dates_of, model_version
 from riskmodel.records.store import RecordStore
@@ -32,14 +32,18 @@ BUREAU = Principal(key_id="riskmodel", role="bureau")
 def publish_scores(run: Run) -> str:
     """Score the current date's cohort, publish it, and make its model the champion; return the set id."""
     store = RecordStore.open(run.workspace.records)
-    bundle = read_bundle(run.workspace.models / model_version(run, store) / "bundle")
+    folder = run.workspace.models / model_version(run, store) / "bundle"
+    if not folder.exists():
+        raise WorkspaceError("model_not_trained", Where(file=str(run.workspace.models)))
+    bundle = read_bundle(folder)
     published = open_store(run.workspace.store, create=True)
-    last = run.workspace.store / "PUBLISHED_FROM"
-    if last.exists():
-        version, set_id = last.read_text(encoding="utf-8").split()
-        if version == bundle.model_version and current_set(published).set_id == set_id:
-            run.say("published_reused", set_id=set_id)
-            return set_id
+    marker = run.workspace.store / "PUBLISHED_FROM"
+    stands = _standing(marker, published, bundle.model_version)
+    if stands is not None:
+        run.say("published_reused", set_id=stands)
+        return stands
+    # Opened before anything is published: a tracking that is locked stops the step while it is whole.
+    tracking = open_tracking(run.workspace.tracking)
     seconds = clock()
     dates = dates_of(run, store)
     term = scored_term(
@@ -51,12 +55,8 @@ def publish_scores(run: Run) -> str:
         capacity_share=run.configuration.capacity.share,
     )
     set_id = publish(published, term, published_at=datetime.now(UTC), published_by="riskmodel publish")
-    last.write_text(f"{bundle.model_version} {set_id}", encoding="utf-8")
-    set_champion(
-        open_tracking(run.workspace.tracking),
-        region=run.configuration.region,
-        model_version=bundle.model_version,
-    )
+    set_champion(tracking, region=run.configuration.region, model_version=bundle.model_version)
+    marker.write_text(f"{bundle.model_version} {set_id}", encoding="utf-8")
     bands = Counter(student.band for student in term.students)
     run.say(
         "published",
@@ -148,6 +148,19 @@ def revoke_key(run: Run, key_id: str) -> None:
     """Revoke a key; it is refused from the next request on."""
     keys.revoke(open_store(run.workspace.store), key_id, at=datetime.now(UTC))
     run.say("key_revoked", key_id=key_id)
+
+
+def _standing(marker: Path, published: Store, version: str) -> str | None:
+    """Return the current set if this model's publishing of it was done to its end."""
+    if not marker.exists():
+        return None
+    try:
+        set_id = current_set(published).set_id
+    except StoreError as error:
+        if error.code != "nothing_published":
+            raise
+        return None
+    return set_id if marker.read_text(encoding="utf-8") == f"{version} {set_id}" else None
 
 
 def _facts(run: Run, store: RecordStore, current: AsOf, bundle: ModelBundle) -> TermFacts:

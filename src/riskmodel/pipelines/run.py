@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from riskmodel import labels as labelling
@@ -162,8 +162,12 @@ def digest(*parts: object) -> str:
     return hashlib.sha256(json.dumps([str(part) for part in parts]).encode()).hexdigest()[:16]
 
 
+@lru_cache
 def code_hash(*rooms: str) -> str:
-    """Return a hash over the source of some rooms: what other code made is not used again."""
+    """Return a hash over the source of some rooms: what other code made is not used again.
+
+    It is read once: files that are edited while a run goes on are not the code that runs.
+    """
     package = Path(__file__).parents[1]
     digest = hashlib.sha256()
     for room in rooms:

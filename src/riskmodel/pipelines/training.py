@@ -12,6 +12,7 @@ import pandas as pd
 from riskmodel.bundle import ModelBundle, read_bundle, write_bundle
 from riskmodel.config import configuration_hash
 from riskmodel.domain import Evaluation, FeatureMatrix, Outcome
+from riskmodel.errors import NotEnoughData
 from riskmodel.evaluation.metrics import evaluate
 from riskmodel.evaluation.pictures import calibration_picture, family_picture, precision_picture
 from riskmodel.evaluation.report import ReferenceRow, evaluation_json, evaluation_report
@@ -93,13 +94,21 @@ def _judge(
     rows = tested.frame[["as_of_date", "student_id"]].merge(
         outcomes.frame, on=["as_of_date", "student_id"], how="left", validate="one_to_one"
     )
-    evaluation = evaluate(
-        models,
-        rows,
-        seed=run.configuration.seed,
-        training_rows=trained.counts.rows,
-        training_events=trained.counts.events,
-    )
+    try:
+        evaluation = evaluate(
+            models,
+            rows,
+            seed=run.configuration.seed,
+            training_rows=trained.counts.rows,
+            training_events=trained.counts.events,
+        )
+    except NotEnoughData as error:
+        if error.code != "nobody_left":
+            raise
+        # A small county in a good term: there is nothing to judge by, and still a list to make.
+        for language in LANGUAGES:
+            run.say("not_judged_for", language=language, problem=error.text(language))
+        return None, trained
     _keep_scores(folder / "judged-scores.parquet", rows, models)
     if bundle.probabilities:
         _draw(folder / "pictures", tested, rows, bundle, evaluation)
