@@ -138,8 +138,8 @@ def _class_names(children: Children, spells: Columns) -> Coded:
     classes = np.maximum(np.ceil(size[place] / _CLASS_SIZE), 1)
     number = np.minimum(children.first_class[spells["child"]] * classes, classes - 1).astype(np.int64)
     most = int(classes.max())
-    texts = np.array([f"{grade}年级{i + 1}班" for grade in range(GRADES + 1) for i in range(most)])
-    return Coded(spells["grade"].astype(np.int64) * most + number, texts)
+    texts = np.array([f"{i + 1}班" for i in range(most)])
+    return Coded(number, texts)
 
 
 def population_rows(children: Children, history: History, rng: np.random.Generator) -> Rows:

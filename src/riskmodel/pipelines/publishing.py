@@ -114,7 +114,7 @@ def show_what_to_open(run: Run, *, port: int) -> None:
         run.say("open_list", port=port, school_id=school_id, key=key)
         for student in _listed(store, school_id)[:1]:
             run.say("open_student", port=port, student_id=student.student_id, key=key)
-    written = sorted((run.workspace.sheets / current_set(store).set_id).rglob("*.pdf"))
+    written = sorted((run.workspace.sheets / current_set(store).set_id).rglob("*.zh.pdf"))
     for sheet in written[:1]:
         run.say("open_sheet", file=sheet)
     run.say("open_mlflow", command=tracking_command(run.workspace.tracking))
