@@ -1,0 +1,82 @@
+"""On the Open University data, which stand beside the checkout: no look ahead, and the agreed figures."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+DATA = ROOT.parent / "shared" / "data" / "oulad"
+
+pytestmark = [
+    pytest.mark.shared_data,
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not DATA.is_dir(),
+        reason="the Open University data do not stand in ../shared/data/oulad (see configs/oulad.yaml)",
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def oulad() -> ModuleType:
+    """`benchmarks/oulad_future.py`, a script beside the package."""
+    file = ROOT / "benchmarks" / "oulad_future.py"
+    spec = importlib.util.spec_from_file_location("oulad_future", file)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def proof(oulad: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The proof on a quarter of the students of two presentations; `make oulad-proof` takes all."""
+    folder = tmp_path_factory.mktemp("proof")
+    return oulad.prove(DATA, folder, presentations=("2013B", "2014B"), one_in=4)
+
+
+@pytest.fixture(scope="module")
+def judged(oulad: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The figures of one training by `configs/oulad.yaml`, whole."""
+    from riskmodel.pipelines import train_model
+
+    run = oulad.taken_in(DATA, tmp_path_factory.mktemp("judged") / "workspace")
+    version = train_model(run)
+    told: dict[str, Any] = json.loads((run.workspace.models / version / "evaluation.json").read_text())
+    return told
+
+
+def test_the_cut_takes_rows_of_every_dated_table_and_all_results(proof: Any) -> None:
+    taken = {each.table: each for each in proof.removed["day 56 of every presentation"]}
+    assert taken["studentVle"].rows > 500_000
+    assert taken["studentAssessment"].rows > 10_000
+    assert taken["studentRegistration"].cells > 300
+    assert taken["studentInfo"].cells == taken["studentInfo"].rows_before - taken["studentInfo"].rows
+    assert not any(each.rows or each.cells for each in proof.removed["whole"])
+
+
+def test_one_more_day_let_through_is_noticed_in_features_and_scores(proof: Any) -> None:
+    assert [each.what for each in proof.alarms if each.differing_students > each.students // 2] == [
+        "features of 2013B, one day more let through",
+        "features of 2014B, one day more let through",
+        "scores of 2014B, one day more let through",
+    ]
+
+
+def test_features_and_scores_are_the_same_without_what_came_after_day_56(proof: Any) -> None:
+    assert {each.what: each.where for each in proof.same} == {
+        "features of 2013B, cut at 56 everywhere": (),
+        "features of 2014B, cut at 56 everywhere": (),
+        "features of 2014B, cut at 56 in 2014B alone": (),
+        "scores of 2014B, cut at 56 in 2014B alone": (),
+    }
+    assert min(each.values for each in proof.same) > 2_000
