@@ -66,7 +66,7 @@ types: $(VENV)/test.installed  ## mypy, strict
 	@$(BIN)/mypy
 
 unit: $(VENV)/test.installed  ## the tests, notebooks included
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n 2 --dist loadfile
 
 # --- keeping ----------------------------------------------------------------------------------------
 UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 pyproject.toml
