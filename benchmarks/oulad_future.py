@@ -229,12 +229,13 @@ class Compared:
     where: tuple[str, ...]
 
 
-def compare(what: str, whole: pd.DataFrame, cut: pd.DataFrame, *, leave_out: Sequence[str] = ()) -> Compared:
+def compare(what: str, whole: pd.DataFrame, cut: pd.DataFrame, *, only: Collection[str] = ()) -> Compared:
     """Hold the numbers of two frames against each other by their bits; missing equals missing only.
 
     A student, or a key column, that is in one and not the same in the other differs in every number.
+    `only` names the columns to compare; empty: all.
     """
-    numbers = [name for name in whole if whole[name].dtype == np.float64 and name not in leave_out]
+    numbers = [name for name in whole if whole[name].dtype == np.float64 and (not only or name in only)]
     keys = [name for name in whole if name in (*MATRIX_KEYS, "student_id")]
     if list(whole) != list(cut):
         raise SystemExit(f"{what}: the columns are not the same")
@@ -259,11 +260,15 @@ def compare(what: str, whole: pd.DataFrame, cut: pd.DataFrame, *, leave_out: Seq
 
 @dataclass(frozen=True)
 class Proof:
-    """All that was found: what each cut removed, where the alarm had to ring, what had to be the same."""
+    """All that was found: what each cut removed, where the alarm had to ring, what had to be the same.
+
+    `taken_away` is what differs rightly: see EARLIER_COHORTS.
+    """
 
     removed: Mapping[str, Sequence[Removed]]
     alarms: Sequence[Compared]
     same: Sequence[Compared]
+    taken_away: Sequence[Compared]
 
     @property
     def holds(self) -> bool:
@@ -279,7 +284,7 @@ def prove(raw: Path, folder: Path, *, presentations: Collection[str], one_in: in
     presentations, one_in
         What of the raw folder is used: see `cut_copy`.
     """
-    removed, alarms, same = {}, [], []
+    removed, alarms, same, taken_away = {}, [], [], []
 
     def world(name: str, last_day: Mapping[str, int]) -> Run:
         removed[name] = cut_copy(raw, folder / name, last_day=last_day, one_in=one_in)
@@ -293,11 +298,14 @@ def prove(raw: Path, folder: Path, *, presentations: Collection[str], one_in: in
     every = world("day 56 of every presentation", dict.fromkeys(presentations, DAY))
     cut = features_of(every)
     for term, frame in features.items():
-        # The first presentation has no earlier one: there all features are compared here.
-        left_out = () if term == min(features) else EARLIER_COHORTS
-        same.append(
-            compare(f"features of {term}, cut at {DAY} everywhere", frame, cut[term], leave_out=left_out)
-        )
+        what = f"features of {term}, cut at {DAY} everywhere"
+        # The first presentation has no earlier one: there all features are the same.
+        of_earlier = EARLIER_COHORTS if term != min(features) else ()
+        rest = [name for name in frame if name not in of_earlier]
+        same.append(compare(what, frame, cut[term], only=rest))
+        if of_earlier:
+            what = f"how many left earlier, as known on day {DAY} of {term}, cut at {DAY} everywhere"
+            taken_away.append(compare(what, frame, cut[term], only=of_earlier))
     late, cut_late = features_of(one_day_later(whole)), features_of(one_day_later(every))
     alarms += [
         compare(f"features of {term}, one day more let through", frame, cut_late[term])
@@ -321,7 +329,7 @@ def prove(raw: Path, folder: Path, *, presentations: Collection[str], one_in: in
         run = world("the calendar day of 2014B's day 56", on_day)
         cut = features_of(run)
         same.append(compare("features of 2014B, cut at the calendar day", features["2014B"], cut["2014B"]))
-    return Proof(removed, alarms, same)
+    return Proof(removed, alarms, same, taken_away)
 
 
 def _last_days_on(run: Run, presentations: Collection[str]) -> dict[str, int]:
@@ -352,7 +360,12 @@ def report(proof: Proof) -> str:
         ]
     lines += ["", "| compared | students | columns | values | that differ | students that differ |"]
     lines.append("|---|---:|---:|---:|---:|---:|")
-    for title, rows in (("the alarm", proof.alarms), ("must be the same", proof.same)):
+    titled = {
+        "the alarm": proof.alarms,
+        "must be the same": proof.same,
+        "known, and taken away by the cut": proof.taken_away,
+    }
+    for title, rows in titled.items():
         for each in rows:
             lines.append(
                 f"| {title}: {each.what} | {each.students:,} | {each.columns} | {each.values:,} "

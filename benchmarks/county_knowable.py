@@ -1,0 +1,272 @@
+"""How much of what is knowable the model reaches, on fictional counties whose true probabilities are known.
+
+For each seed a county is made, and the commands of `make run` work on it up to training. What was judged is
+then held against the county's truth on the same rows: the true probability of each child, and the knowable
+one, in which causes that no record shows are averaged out (an upper bound: records also come late or not at
+all).
+
+    python benchmarks/county_knowable.py 1 2 3
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from riskmodel.domain import AtCapacity, Evaluation, Interval, Outcome
+from riskmodel.evaluation.metrics import evaluate, knowable_share, share_of_knowable
+
+ROOT = Path(__file__).parents[1]
+STEPS = ("county", "intake", "features", "train")
+METHODS = {"lightgbm": "LightGBM", "logistic": "logistic regression", "absence_rule": "absence rule"}
+TRUTHS = {"knowable": "knowable", "true": "true"}
+APART = pd.Timedelta(days=36_500)
+"""Lists are drawn up per as-of date: pooled counties are put so far apart that none shares one."""
+ERROR_DRAWS = 20
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a command took. `peak_mb` is that of its largest process."""
+
+    step: str
+    wall_seconds: float
+    cpu_seconds: float
+    peak_mb: float
+
+
+@dataclass(frozen=True)
+class County:
+    """A county that was judged: one row per student-date, with scores, outcome and truth.
+
+    `without_truth` rows are left out: the child had left, or was not in class, and no record said so; of
+    them `left_without_truth` count as leaving within the horizon.
+    """
+
+    seed: int
+    rows: pd.DataFrame
+    without_truth: int
+    left_without_truth: int
+    training_events: int
+    costs: tuple[Cost, ...]
+
+
+def run_county(seed: int, folder: Path, *, students: int, times_leavers: float) -> County:
+    """Do the commands of `make run` up to training in a folder of their own."""
+    shutil.copytree(ROOT / "configs" / "regions", folder / "regions")
+    told = yaml.safe_load((ROOT / "configs" / "demo.yaml").read_text(encoding="utf-8"))
+    workspace = folder / "workspace"
+    told |= {"seed": seed, "workspace": str(workspace)}
+    told["sources"][0]["path"] = str(workspace / "county" / "records")
+    told["county"] |= {
+        "students": students,
+        "primary_leavers_a_year": 0.006 * times_leavers,
+        "junior_leavers_a_year": 0.018 * times_leavers,
+    }
+    config = folder / "county.yaml"
+    config.write_text(yaml.safe_dump(told), encoding="utf-8")
+    costs = tuple(_command(step, config) for step in STEPS)
+    model = next((workspace / "models").glob("*/evaluation.json")).parent
+    judged = pd.read_parquet(model / "judged-scores.parquet")
+    truth = pd.read_parquet(workspace / "county" / "truth" / "probabilities.parquet")
+    evaluation = yaml.safe_load((model / "evaluation.json").read_text(encoding="utf-8"))
+    return _county(seed, judged, truth, costs, training_events=evaluation["training_events"])
+
+
+def _command(step: str, config: Path) -> Cost:
+    """Run one command as a user would, and measure it with all its processes."""
+    begun = time.monotonic()
+    with tempfile.TemporaryFile() as said:
+        command = [str(Path(sys.executable).with_name("riskmodel")), step, "--config", str(config)]
+        process = subprocess.Popen(command, cwd=ROOT, stdout=said, stderr=subprocess.STDOUT)
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            said.seek(0)
+            raise SystemExit(said.read().decode())
+    cpu = used.ru_utime + used.ru_stime
+    return Cost(step, time.monotonic() - begun, cpu, used.ru_maxrss / 1024)
+
+
+def _county(
+    seed: int, judged: pd.DataFrame, truth: pd.DataFrame, costs: tuple[Cost, ...], *, training_events: int
+) -> County:
+    """Lay the truth beside what was judged; rows that were judged and have no truth are left out."""
+    truth = truth.assign(as_of_date=pd.to_datetime(truth["as_of_date"]).astype("datetime64[s]"))
+    truth = truth.rename(columns={"knowable_probability": "knowable", "true_probability": "true"})
+    columns = ["as_of_date", "student_id", "knowable", "true", "simulation_error"]
+    judged = judged.assign(as_of_date=judged["as_of_date"].astype("datetime64[s]"))
+    rows = judged.merge(truth[columns], on=columns[:2], how="left", validate="one_to_one")
+    lacks = _is_judged(rows) & rows["knowable"].isna()
+    left = int((rows.loc[lacks, "outcome"] == Outcome.LEFT).sum())
+    rows = rows[~lacks].assign(student_id=f"{seed}/" + rows["student_id"])
+    return County(seed, rows, int(lacks.sum()), left, training_events, costs)
+
+
+def _is_judged(rows: pd.DataFrame) -> pd.Series[bool]:
+    return rows["outcome"].isin([Outcome.STAYED, Outcome.LEFT])
+
+
+@dataclass(frozen=True)
+class Found:
+    """A county, or all of them pooled: the figures on the same rows."""
+
+    name: str
+    evaluation: Evaluation
+    share: Interval | None
+    share_with_error: float | None
+    error: float
+    auc_lost: float
+    without_truth: int
+    left_without_truth: int
+    training_events: int
+
+
+def found(name: str, counties: Sequence[County], *, resamples: int) -> Found:
+    """Judge all methods and both truths on the same rows.
+
+    Pooled counties are ranked by calibrated risk where there is one: margins of two models have no common
+    scale.
+    """
+    rows = pd.concat(
+        [county.rows.assign(as_of_date=county.rows["as_of_date"] + number * APART)
+         for number, county in enumerate(counties)], ignore_index=True,
+    )  # fmt: skip
+    scores = {name: rows.get(f"{name}_risk", rows.get(f"{name}_score")) for name in METHODS}
+    models = {name: (score, None) for name, score in scores.items() if score is not None}
+    models |= {name: (rows[name], None) for name in TRUTHS}
+    training_events = sum(county.training_events for county in counties)
+    evaluation = evaluate(
+        models, rows, seed=1, training_rows=0, training_events=training_events, resamples=resamples
+    )
+    judged = rows[_is_judged(rows)]
+    left, knowable = (judged["outcome"] == Outcome.LEFT).to_numpy(), judged["knowable"].to_numpy(float)
+    lost = _auc_lost(judged, left)
+    aucs = {model.name: model.auc.value for model in evaluation.models}
+    share = None
+    if "lightgbm" in models:
+        share = knowable_share(
+            models["lightgbm"][0][judged.index], knowable, labels=left, students=list(judged["student_id"]),
+            seed=1, resamples=resamples,
+        )  # fmt: skip
+    return Found(
+        name,
+        evaluation,
+        share,
+        share_of_knowable(aucs["lightgbm"], aucs["knowable"] + lost) if share else None,
+        float(judged["simulation_error"].mean() / judged["knowable"].mean()),
+        lost,
+        sum(county.without_truth for county in counties),
+        sum(county.left_without_truth for county in counties),
+        training_events,
+    )
+
+
+def _auc_lost(judged: pd.DataFrame, left: np.ndarray[Any, np.dtype[np.bool_]]) -> float:
+    """Return how much AUC the knowable probability loses when its simulation error is added once more.
+
+    About so much it has lost by the error that it has: the knowable AUC is too low by it, the share too high.
+    """
+    from sklearn.metrics import roc_auc_score
+
+    knowable = np.maximum(judged["knowable"].to_numpy(float), 1e-9)
+    relative = np.minimum(judged["simulation_error"].to_numpy(float) / knowable, 1)
+    spread = np.sqrt(np.log1p(relative**2))
+    generator = np.random.default_rng(1)
+    noisy = (knowable * np.exp(spread * generator.standard_normal(len(knowable))) for _ in range(ERROR_DRAWS))
+    return float(roc_auc_score(left, knowable) - np.mean([roc_auc_score(left, each) for each in noisy]))
+
+
+def report(counties: Sequence[County], *, resamples: int) -> str:
+    """Tell everything as Markdown tables."""
+    each = [found(f"seed {county.seed}", [county], resamples=resamples) for county in counties]
+    if len(counties) > 1:
+        each.append(found("pooled", counties, resamples=resamples))
+    return "\n".join([*_overall(each), "", *_lists(each), "", *_costs(counties)])
+
+
+def _overall(each: Sequence[Found]) -> Iterator[str]:
+    names = {**METHODS, **TRUTHS}
+    titles = " | ".join(f"AUC {title}" for title in names.values())
+    yield f"| county | student-dates | left (each once) | left in training | {titles} |"
+    yield f"|---|---:|---:|---:|{'---|' * len(names)}"
+    for one in each:
+        aucs = {model.name: _interval(model.auc) for model in one.evaluation.models}
+        cells = " | ".join(aucs.get(name, "–") for name in names)
+        counts = f"{one.evaluation.rows:,} | {one.evaluation.events} | {one.training_events}"
+        yield f"| {one.name} | {counts} | {cells} |"
+    yield ""
+    titles = "simulation error | AUC lost by it | share, that allowed for | no truth (left)"
+    yield f"| county | share of what is knowable | {titles} |"
+    yield "|---|---|---:|---:|---:|---:|"
+    for one in each:
+        share = "– (too few events for a model)" if one.share is None else _interval(one.share)
+        allowed = "–" if one.share_with_error is None else f"{one.share_with_error:.3f}"
+        error = f"{one.error:.1%} of the probability | {one.auc_lost:.4f}"
+        left_out = f"{one.without_truth} ({one.left_without_truth})"
+        yield f"| {one.name} | {share} | {error} | {allowed} | {left_out} |"
+
+
+def _lists(each: Sequence[Found]) -> Iterator[str]:
+    names = {**METHODS, **TRUTHS}
+    yield "| county | list | method | listed | left | precision | ceiling | recall | lift |"
+    yield "|---|---:|---|---:|---:|---|---:|---|---|"
+    for one in each:
+        for number, share in enumerate(one.evaluation.models[0].at_capacity):
+            for model in one.evaluation.models:
+                figures = _list(model.at_capacity[number])
+                yield f"| {one.name} | {share.share:.0%} | {names[model.name]} | {figures} |"
+
+
+def _list(at: AtCapacity) -> str:
+    figures = (f"{at.listed:,}", str(at.listed_left), _interval(at.precision), f"{at.precision_ceiling:.3f}")
+    return " | ".join([*figures, _interval(at.recall), _interval(at.lift, digits=1)])
+
+
+def _costs(counties: Sequence[County]) -> Iterator[str]:
+    yield "| county | step | wall s | CPU s | peak MB of the largest process |"
+    yield "|---|---|---:|---:|---:|"
+    for county in counties:
+        for cost in county.costs:
+            used = f"{cost.wall_seconds:.0f} | {cost.cpu_seconds:.0f} | {cost.peak_mb:.0f}"
+            yield f"| seed {county.seed} | {cost.step} | {used} |"
+
+
+def _interval(figure: Interval, *, digits: int = 3) -> str:
+    if figure.low is None or figure.high is None:
+        return f"{figure.value:.{digits}f}"
+    return f"{figure.value:.{digits}f} [{figure.low:.{digits}f}, {figure.high:.{digits}f}]"
+
+
+def main() -> None:
+    """Make the counties one after the other, and print the tables."""
+    asked = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    asked.add_argument("seeds", type=int, nargs="+")
+    asked.add_argument("--students", type=int, default=20_000)
+    asked.add_argument("--times-leavers", type=float, default=1, help="so many times as many leave")
+    asked.add_argument("--resamples", type=int, default=1000)
+    told = asked.parse_args()
+    counties = []
+    for seed in told.seeds:
+        with tempfile.TemporaryDirectory(prefix="county-") as folder:
+            counties.append(
+                run_county(seed, Path(folder), students=told.students, times_leavers=told.times_leavers)
+            )
+    print(report(counties, resamples=told.resamples))
+
+
+if __name__ == "__main__":
+    main()
