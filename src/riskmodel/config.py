@@ -190,7 +190,7 @@ def configuration_hash(file: Path) -> str:
 def _read(file: Path, model: type[_Model]) -> _Model:
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except OSError:
         raise ConfigurationError("configuration_missing", Where(file=str(file))) from None
     except (yaml.YAMLError, UnicodeDecodeError) as problem:
         mark = getattr(problem, "problem_mark", None)

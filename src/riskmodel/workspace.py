@@ -67,11 +67,16 @@ class Workspace:
         Raises
         ------
         WorkspaceError
-            If the folder is of another version, is no workspace, or another job holds it.
+            If the folder is of another version, is no workspace, cannot be written, or another job
+            holds it.
         """
-        self.root.mkdir(parents=True, exist_ok=True)
-        self._check_format()
-        with (self.root / "LOCK").open("w") as lock:
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            self._check_format()
+            held = (self.root / "LOCK").open("w")
+        except OSError:
+            raise WorkspaceError("workspace_not_writable", Where(file=str(self.root))) from None
+        with held as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:

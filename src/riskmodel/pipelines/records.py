@@ -5,8 +5,9 @@ from __future__ import annotations
 import shutil
 
 from riskmodel.domain import Stage
+from riskmodel.errors import NotEnoughData, Where
 from riskmodel.pipelines.inputs import matrix_files
-from riskmodel.pipelines.run import Run, as_of_on, clock, code_hash, digest
+from riskmodel.pipelines.run import Run, as_of_on, clock, code_hash, dates_of, digest
 from riskmodel.records.intake import SourceFiles, take_in
 from riskmodel.records.store import RecordStore
 from riskmodel.wording import LANGUAGES
@@ -33,6 +34,8 @@ def make_county(run: Run) -> None:
     ]
     seconds = clock()
     shutil.rmtree(folder, ignore_errors=True)
+    # Another county is no later word about the former one: its records are not revisions.
+    shutil.rmtree(run.workspace.records, ignore_errors=True)
     report = write_county(
         folder,
         students=asked.students,
@@ -77,5 +80,17 @@ def take_in_records(run: Run) -> None:
 
 
 def build_features(run: Run) -> None:
-    """Build the features of every date that the configuration needs, as they were known on it."""
-    matrix_files(run, RecordStore.open(run.workspace.records))
+    """Build the features of every date that the configuration needs, as they were known on it.
+
+    Raises
+    ------
+    NotEnoughData
+        If nobody was enrolled on a date that is judged or scored. (A term of long ago from which nobody
+        can be learnt is no harm.)
+    """
+    store = RecordStore.open(run.workspace.records)
+    built = {file.stem for file in matrix_files(run, store)}
+    dates = dates_of(run, store)
+    for as_of in (*dates.test, dates.current):
+        if f"matrix-{as_of.as_of_date}-{as_of.term}" not in built:
+            raise NotEnoughData("cohort_empty", Where(key=as_of.as_of_date.isoformat()))

@@ -108,7 +108,7 @@ def read_mapping(file: Path) -> SourceMapping:
     """
     try:
         return SourceMapping.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
-    except FileNotFoundError:
+    except OSError:
         raise ConfigurationError("configuration_missing", Where(file=str(file))) from None
     except (yaml.YAMLError, UnicodeDecodeError) as problem:
         mark = getattr(problem, "problem_mark", None)

@@ -83,18 +83,25 @@ def choose_columns(telling: Telling, header: Sequence[str], findings: Findings) 
         Canonical name to position in the header; None where a column is missing or there twice.
     """
     before = findings.refused
+    names = {telling.columns.get(column.name, column.name): column for column in telling.table.columns}
+    missing = [
+        name
+        for name, column in names.items()
+        if (column.required or column.name in telling.columns)
+        and name not in header
+        and column.name not in telling.constants
+    ]
+    if missing and not names.keys() & set(header):
+        # Without a header the first row is a child's: nothing of it may be repeated.
+        findings.refuse("header_missing", telling.where(row=1), columns=", ".join(missing))
+        return None
     for name in sorted({name for name in header if name and header.count(name) > 1}):
         findings.refuse("column_twice", telling.where(row=1), column=name)
-    names = {telling.columns.get(column.name, column.name): column for column in telling.table.columns}
-    for name, column in names.items():
-        wanted = column.required or column.name in telling.columns
-        if wanted and name not in header and column.name not in telling.constants:
-            near = difflib.get_close_matches(
-                name, [h for h in header if h and h not in names], n=1, cutoff=0.6
-            )
-            code = "column_missing_but_near" if near else "column_missing"
-            slots = {"near": near[0]} if near else {"header": ", ".join(header)}
-            findings.refuse(code, telling.where(row=1), column=name, **slots)
+    for name in missing:
+        near = difflib.get_close_matches(name, [h for h in header if h and h not in names], n=1, cutoff=0.6)
+        code = "column_missing_but_near" if near else "column_missing"
+        slots = {"near": near[0]} if near else {"header": ", ".join(header)}
+        findings.refuse(code, telling.where(row=1), column=name, **slots)
     for name in header:
         if name not in names:
             findings.review("column_dropped", telling.where(row=1), column=name)
