@@ -19,6 +19,9 @@ ISOTONIC_MINIMUM_EVENTS = 1000
 """Below it a free curve follows the noise (Niculescu-Mizil and Caruana, ICML 2005: sigmoid wins under
 about 1,000 cases)."""
 
+LEAST_RISE = 1e-3
+"""Log-odds between two knots of the broken line: less is no difference between students."""
+
 Kind = Literal["sigmoid", "isotonic", "base_rate"]
 
 
@@ -132,8 +135,9 @@ def _fit_isotonic(margin: Floats, y: Floats) -> Calibrator:
         rows = pool.sum()
         smooth = (share * rows + 0.5) / (rows + 1)
         knot = (float(margin[order][pool].mean()), float(np.log(smooth / (1 - smooth))))
-        # Smoothing may turn two small neighbours round; the later one is then left out.
-        if not knots or (knot[0] > knots[-1][0] and knot[1] > knots[-1][1]):
+        # Smoothing may turn two small neighbours round, or make them all but equal: then the later one is
+        # left out, so that the line rises everywhere by more than rounding.
+        if not knots or (knot[0] > knots[-1][0] and knot[1] > knots[-1][1] + LEAST_RISE):
             knots.append(knot)
     return Calibrator("isotonic", 1.0, 0.0, tuple(knots))
 
