@@ -113,12 +113,13 @@ def scored_term(
     days = matrix.frame["as_of_date"].dt.date
     if (days != facts.as_of_date).any():
         raise NotEnoughData("not_the_as_of_date", as_of_date=facts.as_of_date)
-    margin, risk = score(matrix, bundle)
+    scores = score(matrix, bundle)
+    margin, risk = scores
     known = enough_known(matrix)
     ties = tie_breaks(matrix.frame["student_id"])
     places = math.ceil(capacity_share * len(known) - 1e-9)  # 7 % of 100 is 7, not 8
     ranked = margin if risk is None else risk
-    banded = _bands(ranked, known, limits=None if risk is None else bands)
+    banded = bands_of(scores, known, limits=bands)
     to_help = np.isin(banded, [Band.REACH_OUT, Band.CHECK_IN])
     listed = to_help | _top(ranked, known, ties, places)
     near_line = np.zeros(len(known), dtype=bool)
@@ -161,15 +162,23 @@ def _columns(matrix: FeatureMatrix, names: Sequence[str]) -> Floats:
     return matrix.frame[list(names)].to_numpy(dtype=np.float64)
 
 
-def _bands(ranked: Floats, known: Bools, *, limits: tuple[float, float] | None) -> list[Band]:
-    """Bands by limits of risk, or by the absence rule."""
-    if limits is None:
-        found = rule_bands(ranked)
+def bands_of(scores: Scores, known: Bools, *, limits: tuple[float, float]) -> list[Band]:
+    """Band each row: by the limits of risk, by the absence rule where there is none, if enough is known.
+
+    Parameters
+    ----------
+    known
+        What `explain.enough_known` tells of the same rows.
+    limits
+        Calibrated risk from which to reach out, and from which to check in.
+    """
+    if scores.risk is None:
+        found = rule_bands(scores.margin)
     else:
         reach_out, check_in = limits
         found = [
             Band.REACH_OUT if risk >= reach_out else Band.CHECK_IN if risk >= check_in else Band.USUAL_CARE
-            for risk in ranked
+            for risk in scores.risk
         ]
     return [
         band if enough else Band.NOT_ENOUGH_INFORMATION for band, enough in zip(found, known, strict=True)

@@ -19,8 +19,11 @@ from riskmodel.runners.local import LocalRunner
 
 
 def matrix_files(run: Run, store: RecordStore) -> tuple[Path, ...]:
-    """Return the matrices of all dates, one file each; made now, or found from the same inputs."""
-    dates = dates_of(run, store).all
+    """Return the matrices of all configured dates, one file each; made now, or found from the same inputs."""
+    return _files_of(run, store, dates_of(run, store).all)
+
+
+def _files_of(run: Run, store: RecordStore, dates: tuple[AsOf, ...]) -> tuple[Path, ...]:
     folder = run.workspace.features / digest(
         store.content_hash, dates, run.rules, code_hash("features", "records")
     )
@@ -53,9 +56,14 @@ def matrix_files(run: Run, store: RecordStore) -> tuple[Path, ...]:
 
 
 def matrix_of(run: Run, store: RecordStore, dates: Sequence[AsOf]) -> FeatureMatrix:
-    """Read the matrices of some dates, and no others: a whole history does not stay in memory."""
+    """Read the matrices of some dates, and no others: a whole history does not stay in memory.
+
+    Dates of the configuration are read from what its run made; others are made for themselves.
+    """
     wanted = {f"matrix-{as_of.as_of_date}-{as_of.term}.parquet" for as_of in dates}
-    files = matrix_files(replace(run, say=silent), store)
+    configured = dates_of(run, store).all
+    made_for = configured if set(dates) <= set(configured) else tuple(dates)
+    files = _files_of(replace(run, say=silent), store, made_for)
     return features.read_matrix([file for file in files if file.name in wanted])
 
 

@@ -32,10 +32,7 @@ BUREAU = Principal(key_id="riskmodel", role="bureau")
 def publish_scores(run: Run) -> str:
     """Score the current date's cohort, publish it, and make its model the champion; return the set id."""
     store = RecordStore.open(run.workspace.records)
-    folder = run.workspace.models / model_version(run, store) / "bundle"
-    if not folder.exists():
-        raise WorkspaceError("model_not_trained", Where(file=str(run.workspace.models)))
-    bundle = read_bundle(folder)
+    bundle = current_bundle(run, store)
     published = open_store(run.workspace.store, create=True)
     marker = run.workspace.store / "PUBLISHED_FROM"
     stands = _standing(marker, published, bundle.model_version)
@@ -67,6 +64,20 @@ def publish_scores(run: Run) -> str:
         seconds=seconds(),
     )
     return set_id
+
+
+def current_bundle(run: Run, store: RecordStore) -> ModelBundle:
+    """Read the model that these records, this configuration and this code made.
+
+    Raises
+    ------
+    WorkspaceError
+        If there is none yet.
+    """
+    folder = run.workspace.models / model_version(run, store) / "bundle"
+    if not folder.exists():
+        raise WorkspaceError("model_not_trained", Where(file=str(run.workspace.models)))
+    return read_bundle(folder)
 
 
 def write_sheets(run: Run, *, school_ids: Sequence[str] = ()) -> tuple[Path, ...]:

@@ -6,6 +6,7 @@ relations of the contract are made anew from it, in full, so that a query at one
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 from types import TracebackType
@@ -96,6 +97,22 @@ WHERE longer.start_date < longer.end_date AND EXISTS (
 """
 
 
+def held_rows(of: Table, columns: Iterable[str]) -> str:
+    """Return the SQL of the rows of a table that hold on `$day`: known by then, each key's latest statement.
+
+    It reads the schema `raw` of a `BucketReader`'s connection; what a longer attendance row loses to the
+    daily rows inside it is not cut here.
+    """
+    named = quoted(columns)
+    return f"""
+        SELECT {named} FROM raw.{of.name} WHERE single AND {_KNOWN}
+        UNION ALL
+        SELECT {named} FROM (
+            SELECT * FROM raw.{of.name} WHERE NOT single AND {_KNOWN}
+            QUALIFY row_number() OVER (PARTITION BY {quoted(of.key)} ORDER BY {latest_first(of)}) = 1
+        )"""
+
+
 class BucketReader:
     """One bucket of the store, and the tables that hold for all students, cut at any day.
 
@@ -178,17 +195,8 @@ class BucketReader:
             connection.execute("INSERT INTO tables_present VALUES ($name)", {"name": name})
 
     def _cut(self, of: Table, day: date) -> None:
-        columns, key = quoted(column_types(of)), quoted(of.key)
-        self._connection.execute(
-            f"""CREATE OR REPLACE TABLE main.{of.name} AS
-                SELECT {columns} FROM raw.{of.name} WHERE single AND {_KNOWN}
-                UNION ALL
-                SELECT {columns} FROM (
-                    SELECT * FROM raw.{of.name} WHERE NOT single AND {_KNOWN}
-                    QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY {latest_first(of)}) = 1
-                )""",
-            {"day": day},
-        )
+        held = held_rows(of, column_types(of))
+        self._connection.execute(f"CREATE OR REPLACE TABLE main.{of.name} AS {held}", {"day": day})
 
     def _school_days(self, day: date) -> None:
         """Make the school days, unless what they are made from is as on the day before."""
