@@ -173,6 +173,17 @@ def test_every_training_outcome_was_known_before_the_predicted_date(
         splits.check_reach(as_of, complete_to=complete_to, outcome_delay_days=delay)
 
 
+def test_last_terms_list_is_of_the_latest_date_before_the_test_that_is_of_another_term():
+    candidates = of_weeks(8, 16)
+    autumn = tuple(as_of for as_of in candidates if as_of.term == NEXT_AUTUMN.term)
+    last = splits.last_of_earlier_term(candidates, autumn[1:])
+    assert last is not None
+    assert (last.term, last.as_of_date) == (SPRING.term, SPRING.start_date + timedelta(days=112))
+    first_term = tuple(as_of for as_of in candidates if as_of.term == AUTUMN.term)
+    assert splits.last_of_earlier_term(candidates, first_term) is None
+    assert splits.last_of_earlier_term(candidates, ()) is None
+
+
 # --- by school
 
 

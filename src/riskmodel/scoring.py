@@ -8,6 +8,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from riskmodel.bundle import Model, ModelBundle
@@ -31,6 +32,7 @@ Bools = NDArray[np.bool_]
 Progress = Callable[[int, int], None]
 
 HISTORY = tuple(f"absence_days_block_{block}" for block in range(1, 7))
+SCHOOL_RATE = "school_leaving_share_earlier"
 CHUNK_ROWS = 5_000
 
 
@@ -59,16 +61,37 @@ def score(matrix: FeatureMatrix, bundle: ModelBundle) -> Scores:
     return Scores(margin, bundle.model.calibrator.risk(margin))
 
 
-def score_beside(matrix: FeatureMatrix, trained: TrainedModel) -> dict[str, Scores]:
-    """Score every row by what stands beside the model: `logistic` (if fitted), `absence_rule`, `constant`."""
-    beside = {
-        "absence_rule": Scores(absence_rule(matrix), None),
-        "constant": Scores(constant(matrix), np.full(len(matrix.frame), trained.base_risk)),
-    }
-    if trained.fitted is None:
-        return beside
-    margin = trained.fitted.logistic.margin(_columns(matrix, trained.feature_names))
-    return {"logistic": Scores(margin, trained.fitted.logistic_calibrator.risk(margin)), **beside}
+def score_beside(
+    matrix: FeatureMatrix, trained: TrainedModel | None, *, last_term: Floats | None = None
+) -> dict[str, Scores]:
+    """Score every row by what stands beside the model, none of it needing LightGBM.
+
+    `logistic` (if fitted), `absence_rule`, `last_term` (if given: see `places_on_last_list`), `school_rate`
+    (what share left the school's stage in an earlier year; if the matrix has it) and `constant`, which has
+    no risk where there was nothing to train on (`trained` is None).
+    """
+    beside: dict[str, Scores] = {}
+    if trained is not None and trained.fitted is not None:
+        margin = trained.fitted.logistic.margin(_columns(matrix, trained.feature_names))
+        beside["logistic"] = Scores(margin, trained.fitted.logistic_calibrator.risk(margin))
+    beside["absence_rule"] = Scores(absence_rule(matrix), None)
+    if last_term is not None:
+        beside["last_term"] = Scores(last_term, None)
+    if SCHOOL_RATE in matrix.frame:
+        beside["school_rate"] = Scores(_columns(matrix, [SCHOOL_RATE])[:, 0], None)
+    base_risk = None if trained is None else np.full(len(matrix.frame), trained.base_risk)
+    return {**beside, "constant": Scores(constant(matrix), base_risk)}
+
+
+def places_on_last_list(matrix: FeatureMatrix, earlier: pd.Series[float]) -> Floats:
+    """Return each row's place on the list of an earlier date: the share of that cohort not ranked above.
+
+    `earlier` holds that date's scores by student id. A place, and no score: lists that different models or
+    a rule made can stand side by side. In (0, 1], 1 for the first, equal scores in the middle; NaN for who
+    was not in that cohort.
+    """
+    places = earlier.rank(pct=True, na_option="top")
+    return np.asarray(matrix.frame["student_id"].map(places), dtype=np.float64)
 
 
 def tie_breaks(student_ids: Iterable[str]) -> NDArray[np.uint64]:

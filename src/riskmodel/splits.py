@@ -70,6 +70,14 @@ def test_dates(candidates: Sequence[AsOf], *, outcome_delay_days: int, complete_
     return tuple(as_of for as_of in known if latest is not None and as_of.term == latest.term)
 
 
+def last_of_earlier_term(candidates: Sequence[AsOf], test: Sequence[AsOf]) -> AsOf | None:
+    """Return the latest candidate before all test dates that is of none of their terms: last term's list."""
+    first = min((as_of.as_of_date for as_of in test), default=date.min)
+    terms = {as_of.term for as_of in test}
+    earlier = (as_of for as_of in candidates if as_of.as_of_date < first and as_of.term not in terms)
+    return max(earlier, key=lambda as_of: (as_of.as_of_date, as_of.term), default=None)
+
+
 def check_reach(as_of: AsOf, *, complete_to: date, outcome_delay_days: int) -> None:
     """Refuse an as-of date whose outcomes the data cannot know yet.
 

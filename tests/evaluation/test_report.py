@@ -3,7 +3,8 @@ from dataclasses import replace
 
 import pytest
 
-from riskmodel.evaluation.report import ReferenceRow, evaluation_json, evaluation_report
+from riskmodel.domain import Interval
+from riskmodel.evaluation.report import ReferenceRow, evaluation_json, evaluation_report, verdict
 
 TUNED = ReferenceRow(
     name="tuned | by others", auc=0.663, auc_low=0.644, auc_high=0.682, precision_at_10=0.382
@@ -71,3 +72,27 @@ def test_flat_names_of_figures_leave_out_what_is_missing(judged):
     assert model["calibration_intercept"] == judged.models[0].calibration_intercept.value
     assert "brier" in model
     assert "brier" not in rule
+
+
+def differing(judged, **auc):
+    return replace(judged, paired_auc_difference=auc)
+
+
+@pytest.mark.parametrize(
+    ("logistic", "said", "not_said"),
+    [
+        (Interval(0.02, 0.01, 0.03), "better than every other", "Logistic regression. The"),
+        (Interval(0.01, -0.01, 0.03), "cannot be called better than: Logistic regression.", "does worse"),
+        (Interval(-0.02, -0.03, -0.01), "does worse than: Logistic regression.", "cannot be called"),
+    ],
+)
+def test_the_report_says_whether_the_model_is_the_best_beyond_the_interval(judged, logistic, said, not_said):
+    evaluation = differing(judged, logistic=logistic, absence_rule=Interval(0.2, 0.1, 0.3))
+    report = evaluation_report(evaluation, "en")
+    assert said in report
+    assert not_said not in report
+
+
+def test_a_table_without_the_model_says_nothing_of_it(judged):
+    rule_only = replace(judged, models=judged.models[1:])
+    assert verdict(rule_only, "zh") == []

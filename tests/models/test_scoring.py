@@ -2,6 +2,7 @@ import math
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
@@ -10,7 +11,7 @@ from riskmodel.domain import Band, FeatureMatrix
 from riskmodel.errors import BundleRefused, NotEnoughData
 from riskmodel.explain import FLOOR
 from riskmodel.models.rules import absence_rule
-from riskmodel.scoring import score, score_beside, scored_term, tie_breaks
+from riskmodel.scoring import places_on_last_list, score, score_beside, scored_term, tie_breaks
 
 BANDS = (0.5, 0.3)
 
@@ -69,6 +70,30 @@ def test_what_stands_beside_ranks_the_same_rows(other_term, trained):
     assert beside["absence_rule"].risk is None
     assert set(beside["constant"].risk) == {trained.base_risk}
     assert "logistic" not in score_beside(other_term.matrix, replace(trained, fitted=None))
+    untrained = score_beside(other_term.matrix, None)
+    assert list(untrained) == ["absence_rule", "constant"]
+    assert untrained["constant"].risk is None
+
+
+def test_the_schools_rate_alone_ranks_by_what_the_matrix_says_of_the_school(other_term, trained):
+    rates = np.linspace(0.01, 0.05, len(other_term.matrix.frame))
+    rates[3] = np.nan
+    frame = other_term.matrix.frame.assign(school_leaving_share_earlier=rates)
+    alone = score_beside(replace(other_term.matrix, frame=frame), trained)["school_rate"]
+    assert np.array_equal(alone.margin, rates, equal_nan=True)
+    assert alone.risk is None
+
+
+def test_last_terms_list_gives_places_by_student_and_none_to_the_unseen(other_term, trained):
+    few = replace(other_term.matrix, frame=other_term.matrix.frame.iloc[[2, 0, 1, 3]])
+    first, second, third, _ = few.frame["student_id"]
+    earlier = pd.Series({third: 0.1, first: 0.9, "gone since": 0.4, second: 0.1})
+    places = places_on_last_list(few, earlier)
+    assert places.tolist()[:3] == [1.0, 1.5 / 4, 1.5 / 4]
+    assert math.isnan(places[3])
+    assert np.array_equal(
+        score_beside(few, trained, last_term=places)["last_term"].margin, places, equal_nan=True
+    )
 
 
 def test_bands_come_from_risk_by_limits(term):

@@ -43,7 +43,9 @@ def evaluation_report(
     parts = [
         "\n".join(f"- {line}" for line in _counts(evaluation, language)),
         _table(_overall_head(language), _overall_rows(evaluation, language, reference)),
-        "\n".join(f"- {line}" for line in _differences(evaluation, language)),
+        "\n".join(
+            f"- {line}" for line in [*_differences(evaluation, language), *verdict(evaluation, language)]
+        ),
         _say("lists", language),
         _table(_list_head(language), _list_rows(evaluation, language, reference)),
     ]
@@ -120,6 +122,31 @@ def _differences(evaluation: Evaluation, language: Language) -> list[str]:
             average_precision=_figure(evaluation.paired_average_precision_difference.get(other), 3, sign="+"),
         )
         for other, auc in evaluation.paired_auc_difference.items()
+    ]
+
+
+def verdict(evaluation: Evaluation, language: Language) -> list[str]:
+    """Say whether LightGBM is better than all that is simpler, beyond the interval of the AUC difference.
+
+    Empty where the first model is not LightGBM.
+    """
+    first = evaluation.models[0]
+    if first.name != "lightgbm":
+        return []
+    names = {model.name: _name(model, language) for model in evaluation.models}
+    differences = evaluation.paired_auc_difference
+    worse = [other for other, auc in differences.items() if auc.high is not None and auc.high < 0]
+    even = [
+        other
+        for other, auc in differences.items()
+        if other not in worse and (auc.low is None or auc.low <= 0)
+    ]
+    said = [("worse_than", worse), ("not_better_than", even)] if worse or even else [("better_than_all", [])]
+    between = _say("and", language)
+    return [
+        _say(code, language, first=names["lightgbm"], others=between.join(names[other] for other in others))
+        for code, others in said
+        if others or code == "better_than_all"
     ]
 
 

@@ -70,13 +70,21 @@ class Dates:
     training_for_test: tuple[AsOf, ...]
     current: AsOf
     training: tuple[AsOf, ...]
+    last_term: AsOf | None = None
+    """The latest date of an earlier term than those of `test`: whose list was in force before."""
 
     @property
     def all(self) -> tuple[AsOf, ...]:
         """Every date that needs features, oldest first."""
         return tuple(
             sorted(
-                {*self.test, *self.training_for_test, self.current, *self.training},
+                {
+                    *self.test,
+                    *self.training_for_test,
+                    self.current,
+                    *self.training,
+                    *([self.last_term] if self.last_term else ()),
+                },
                 key=lambda as_of: (as_of.as_of_date, as_of.term),
             )
         )
@@ -100,16 +108,21 @@ def as_of_on(run: Run, moment: WeekOfTerm | date, terms: Sequence[Term]) -> AsOf
     return found[0]
 
 
+def candidates_of(run: Run, terms: Sequence[Term]) -> tuple[AsOf, ...]:
+    """Resolve the days of which the configuration wants every one that can be learnt from."""
+    horizon = run.configuration.horizon
+    return splits.resolve(
+        terms,
+        weeks=run.configuration.as_of.weeks,
+        dates=run.configuration.as_of.dates,
+        horizon_days=horizon.days if isinstance(horizon, HorizonDays) else None,
+    )
+
+
 def dates_of(run: Run, store: RecordStore) -> Dates:
     """Resolve the configuration's dates against the terms, and hold them against what the data reach."""
     terms, asked = store.terms(), run.configuration.as_of
-    horizon = run.configuration.horizon
-    candidates = splits.resolve(
-        terms,
-        weeks=asked.weeks,
-        dates=asked.dates,
-        horizon_days=horizon.days if isinstance(horizon, HorizonDays) else None,
-    )
+    candidates = candidates_of(run, terms)
     current = as_of_on(run, asked.current, terms)
     delay = run.rule(current).outcome_delay_days
     reach = complete_to(run, store, current)
@@ -133,6 +146,7 @@ def dates_of(run: Run, store: RecordStore) -> Dates:
         training_for_test=known_before(min(test, key=lambda as_of: as_of.as_of_date)) if test else (),
         current=current,
         training=known_before(current),
+        last_term=splits.last_of_earlier_term(candidates, test),
     )
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -13,15 +13,15 @@ from riskmodel.bundle import ModelBundle, read_bundle, write_bundle
 from riskmodel.config import configuration_hash
 from riskmodel.domain import Evaluation, FeatureMatrix, Outcome
 from riskmodel.errors import NotEnoughData
-from riskmodel.evaluation.metrics import evaluate
 from riskmodel.evaluation.pictures import calibration_picture, family_picture, precision_picture
 from riskmodel.evaluation.report import ReferenceRow, evaluation_json, evaluation_report
 from riskmodel.models.gbm import PARAMETERS
 from riskmodel.models.training import BAG, MINIMUM_TRAINING_EVENTS, TrainedModel, train
 from riskmodel.pipelines.inputs import labels_of, matrix_of
+from riskmodel.pipelines.judging import judge, keep_scores, score_rows, train_before
 from riskmodel.pipelines.run import Dates, Run, clock, complete_to, dates_of, model_version
 from riskmodel.records.store import RecordStore
-from riskmodel.scoring import Scores, score, score_beside
+from riskmodel.scoring import score
 from riskmodel.tracking import log_training, open_tracking
 from riskmodel.wording import LANGUAGES
 
@@ -76,8 +76,6 @@ def _judge(
         run.say("not_judged")
         return None, None
     seconds = clock()
-    first = min(as_of.as_of_date for as_of in dates.test)
-    known = labels_of(run, store, dates.training_for_test, label_date=first)
     outcomes = labels_of(run, store, dates.test, label_date=complete_to(run, store, dates.test[0]))
     run.say(
         "labels_made",
@@ -87,38 +85,25 @@ def _judge(
         seconds=seconds(),
     )
     seconds = clock()
+    read = partial(matrix_of, run, store)
     # Only the model that is published needs a bag: it says how sure a reason is, never a score.
     bag = BAG if dates.training == dates.training_for_test else 0
-    trained = train(
-        matrix_of(run, store, dates.training_for_test), known, seed=run.configuration.seed, bag=bag
-    )
+    trained = train_before(run, store, training=dates.training_for_test, test=dates.test, read=read, bag=bag)
     version = f"{folder.name}-judged"
     _say_trained(run, trained, version, seconds())
     write_bundle(folder / "judged", trained, model_version=version, data_hash=store.content_hash)
     # The one path to a score: what is judged is read back as production reads it.
     bundle = read_bundle(folder / "judged")
-    tested = matrix_of(run, store, dates.test)
-    models = {"lightgbm": score(tested, bundle)} if bundle.probabilities else {}
-    models |= score_beside(tested, trained)
-    rows = tested.frame[["as_of_date", "student_id"]].merge(
-        outcomes.frame, on=["as_of_date", "student_id"], how="left", validate="one_to_one"
-    )
-    try:
-        evaluation = evaluate(
-            models,
-            rows,
-            seed=run.configuration.seed,
-            training_rows=trained.counts.rows,
-            training_events=trained.counts.events,
-        )
-    except NotEnoughData as error:
-        if error.code != "nobody_left":
-            raise
-        # A small county in a good term: there is nothing to judge by, and still a list to make.
-        for language in LANGUAGES:
-            run.say("not_judged_for", language=language, problem=error.text(language))
+    tested = read(dates.test)
+    last_list = None
+    if dates.last_term:
+        earlier = read((dates.last_term,))
+        last_list = pd.Series(score(earlier, bundle).margin, index=earlier.frame["student_id"])
+    rows, models = score_rows(tested, outcomes, trained=trained, bundle=bundle, last_list=last_list)
+    evaluation = judge(run, rows, models, trained=trained)
+    if evaluation is None:
         return None, trained
-    _keep_scores(folder / "judged-scores.parquet", rows, models)
+    keep_scores(folder / "judged-scores.parquet", rows, models)
     if bundle.probabilities:
         _draw(folder / "pictures", tested, rows, bundle, evaluation)
     reference = [ReferenceRow(**row.model_dump()) for row in run.configuration.reference]
@@ -129,13 +114,6 @@ def _judge(
         (folder / f"report.{language}.md").write_text(table, encoding="utf-8")
         run.say("table", language=language, table=table)
     return evaluation, trained
-
-
-def _keep_scores(file: Path, rows: pd.DataFrame, models: Mapping[str, Scores]) -> None:
-    """Keep what was judged, row by row: a figure can be made again without another training."""
-    scores = {f"{name}_score": given.margin for name, given in models.items()}
-    risks = {f"{name}_risk": given.risk for name, given in models.items() if given.risk is not None}
-    rows[["as_of_date", "student_id", "outcome"]].assign(**scores, **risks).to_parquet(file, index=False)
 
 
 def _draw(
