@@ -6,6 +6,7 @@ PYTHON ?= python3
 CONFIG ?= configs/demo.yaml
 SERVE ?= 1
 PORT ?= 8000
+SEEDS ?= 1 2 3
 VENV := .venv
 BIN := $(VENV)/bin
 
@@ -15,19 +16,24 @@ export DO_NOT_TRACK := true
 # A bureau's own certificates are those of the system.
 export UV_SYSTEM_CERTS := true
 
-.PHONY: help run serve oulad test lint types unit lock clean docs
+.PHONY: help run serve oulad oulad-proof knowable test lint types unit lock clean docs
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 # --- installing -------------------------------------------------------------------------------------
 # uv installs in seconds; where it cannot be had, pip does the same from the same hashed files.
-# LightGBM's wheel needs the OpenMP runtime, the one Debian package that a slim machine may lack.
+# A slim machine may lack two Debian packages: the OpenMP runtime that LightGBM's wheel needs, and what Python
+# needs to make a virtual environment.
+define debian
+	{ echo "· installing $(1)"; $(if $(filter 0,$(shell id -u)),,sudo )apt-get update -qq >/dev/null 2>&1; \
+	  $(if $(filter 0,$(shell id -u)),,sudo )apt-get install -y -qq --no-install-recommends $(1) >/dev/null 2>&1; }
+endef
 define install
 	@echo "· installing $(1) (once)"
-	@ldconfig -p | grep -q 'libgomp\.so\.1' || { echo "· installing libgomp1"; \
-	  $(if $(filter 0,$(shell id -u)),,sudo )apt-get update -qq && $(if $(filter 0,$(shell id -u)),,sudo )apt-get install -y -qq libgomp1 >/dev/null; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@ldconfig -p | grep -q 'libgomp\.so\.1' || $(call debian,libgomp1)
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || $(call debian,python3-venv)
+	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv || true
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r $(1) 2>/dev/null \
 	  || { echo "· uv cannot; pip installs the same files, in some minutes"; \
@@ -52,6 +58,14 @@ serve: $(VENV)/run.installed  ## start the server alone
 oulad: $(VENV)/run.installed  ## the same job on the Open University data (DATA=folder)
 	@test -n "$(DATA)" || { echo "请给出数据所在的文件夹 / name the folder of the data: make oulad DATA=folder"; exit 2; }
 	@$(BIN)/riskmodel run --config configs/oulad.yaml --data $(DATA) --no-serve
+
+# --- proofs and measurements (benchmarks/README.md) ------------------------------------------------------
+oulad-proof: $(VENV)/run.installed  ## proof that nothing after day 56 reaches a score (DATA=folder)
+	@test -n "$(DATA)" || { echo "请给出数据所在的文件夹 / name the folder of the data: make oulad-proof DATA=folder"; exit 2; }
+	@$(BIN)/python benchmarks/oulad_future.py $(DATA)
+
+knowable: $(VENV)/run.installed  ## how much of what is knowable the model reaches (SEEDS="1 2 3")
+	@$(BIN)/python benchmarks/county_knowable.py $(SEEDS)
 
 clean:  ## remove everything a run made
 	@rm -rf workspace workspace-*
