@@ -11,6 +11,7 @@ all).
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import subprocess
@@ -26,6 +27,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from riskmodel.config import CountySize
 from riskmodel.domain import AtCapacity, Evaluation, Interval, Outcome
 from riskmodel.evaluation.metrics import evaluate, knowable_share, share_of_knowable
 
@@ -66,24 +68,31 @@ class County:
 
 def run_county(seed: int, folder: Path, *, students: int, times_leavers: float) -> County:
     """Do the commands of `make run` up to training in a folder of their own."""
-    shutil.copytree(ROOT / "configs" / "regions", folder / "regions")
-    told = yaml.safe_load((ROOT / "configs" / "demo.yaml").read_text(encoding="utf-8"))
-    workspace = folder / "workspace"
-    told |= {"seed": seed, "workspace": str(workspace)}
-    told["sources"][0]["path"] = str(workspace / "county" / "records")
-    told["county"] |= {
-        "students": students,
-        "primary_leavers_a_year": 0.006 * times_leavers,
-        "junior_leavers_a_year": 0.018 * times_leavers,
-    }
-    config = folder / "county.yaml"
-    config.write_text(yaml.safe_dump(told), encoding="utf-8")
+    config = configured(seed, folder, students=students, times_leavers=times_leavers)
     costs = tuple(_command(step, config) for step in STEPS)
+    workspace = folder / "workspace"
     model = next((workspace / "models").glob("*/evaluation.json")).parent
     judged = pd.read_parquet(model / "judged-scores.parquet")
     truth = pd.read_parquet(workspace / "county" / "truth" / "probabilities.parquet")
-    evaluation = yaml.safe_load((model / "evaluation.json").read_text(encoding="utf-8"))
+    evaluation = json.loads((model / "evaluation.json").read_text(encoding="utf-8"))
     return _county(seed, judged, truth, costs, training_events=evaluation["training_events"])
+
+
+def configured(seed: int, folder: Path, *, students: int, times_leavers: float) -> Path:
+    """Write the demo's configuration with another seed, workspace and county; return the file."""
+    shutil.copytree(ROOT / "configs" / "regions", folder / "regions")
+    told = yaml.safe_load((ROOT / "configs" / "demo.yaml").read_text(encoding="utf-8"))
+    told |= {"seed": seed, "workspace": str(folder / "workspace")}
+    told["sources"][0]["path"] = str(folder / "workspace" / "county" / "records")
+    usual = CountySize()
+    told["county"] |= {
+        "students": students,
+        "primary_leavers_a_year": times_leavers * usual.primary_leavers_a_year,
+        "junior_leavers_a_year": times_leavers * usual.junior_leavers_a_year,
+    }
+    file = folder / "county.yaml"
+    file.write_text(yaml.safe_dump(told), encoding="utf-8")
+    return file
 
 
 def _command(step: str, config: Path) -> Cost:

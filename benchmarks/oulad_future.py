@@ -26,7 +26,7 @@ import pandas as pd
 
 from riskmodel.config import AsOfDates
 from riskmodel.domain import MATRIX_KEYS
-from riskmodel.records.store import RecordStore
+from riskmodel.records.store import RecordStore, duckdb_settings
 
 if TYPE_CHECKING:
     from riskmodel.pipelines import Run
@@ -123,7 +123,7 @@ def cut_copy(raw: Path, out: Path, *, last_day: Mapping[str, int], one_in: int =
     """
     out.mkdir(parents=True)
     removed = []
-    with duckdb.connect(config={"threads": 1, "memory_limit": "1GB"}) as connection:
+    with duckdb.connect(config=duckdb_settings()) as connection:
         for raw_table in _RAW_TABLES:
             file = _raw_file(raw, raw_table.name)
             read = (

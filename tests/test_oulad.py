@@ -80,3 +80,37 @@ def test_features_and_scores_are_the_same_without_what_came_after_day_56(proof: 
         "scores of 2014B, cut at 56 in 2014B alone": (),
     }
     assert min(each.values for each in proof.same) > 2_000
+
+
+def test_only_what_was_known_of_earlier_leavers_differs_where_the_cut_takes_it_away(
+    proof: Any, oulad: ModuleType
+) -> None:
+    assert [each.where for each in proof.taken_away] == [oulad.EARLIER_COHORTS]
+
+
+def _model(judged: dict[str, Any], name: str) -> dict[str, Any]:
+    model: dict[str, Any] = next(each for each in judged["models"] if each["name"] == name)
+    return model
+
+
+def test_the_strict_split_is_the_agreed_one(judged: dict[str, Any]) -> None:
+    assert judged["test_dates"] == ["2014-03-29"]
+    assert judged["training_rows"] == 3_962
+    assert judged["rows"] + judged["unaccounted"] == 6_210
+
+
+def test_auc_reaches_the_floor(judged: dict[str, Any]) -> None:
+    assert _model(judged, "lightgbm")["auc"]["value"] >= 0.65
+
+
+def test_average_precision_reaches_the_floor(judged: dict[str, Any]) -> None:
+    assert _model(judged, "lightgbm")["average_precision"]["value"] >= 0.27
+
+
+def test_the_model_is_not_below_our_own_logistic_regression(judged: dict[str, Any]) -> None:
+    for difference in ("paired_auc_difference", "paired_average_precision_difference"):
+        assert judged[difference]["logistic"]["high"] >= 0, difference
+
+
+def test_risks_are_neither_too_extreme_nor_too_flat(judged: dict[str, Any]) -> None:
+    assert 0.8 <= _model(judged, "lightgbm")["calibration_slope"]["value"] <= 1.25

@@ -1,0 +1,111 @@
+"""The benchmarks' own reckoning, on counties of a few rows; full runs are made by hand (`make knowable`)."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+ROOT = Path(__file__).parents[1]
+DAY = pd.Timestamp(2025, 10, 27).as_unit("s")
+
+
+@pytest.fixture(scope="module")
+def knowable() -> ModuleType:
+    """`benchmarks/county_knowable.py`, a script beside the package."""
+    spec = importlib.util.spec_from_file_location(
+        "county_knowable", ROOT / "benchmarks" / "county_knowable.py"
+    )
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def _county(knowable: ModuleType, seed: int, *, students: int = 400, noise: float = 0.0) -> Any:
+    """A county whose model knows the knowable probability, but for some noise on the log-odds."""
+    generator = np.random.default_rng(seed)
+    chance = generator.beta(1, 12, students)
+    ids = [f"s{number}" for number in range(students)]
+    left = generator.random(students) < chance
+    margin = np.log(chance / (1 - chance)) + noise * generator.standard_normal(students)
+    judged = pd.DataFrame(
+        {
+            "as_of_date": DAY,
+            "student_id": ids,
+            "outcome": np.where(left, "left", "stayed"),
+            "lightgbm_score": margin,
+            "lightgbm_risk": 1 / (1 + np.exp(-margin)),
+            "absence_rule_score": generator.random(students),
+        }
+    )
+    truth = pd.DataFrame(
+        {
+            "as_of_date": DAY.date(),
+            "student_id": ids,
+            "true_probability": chance,
+            "knowable_probability": chance,
+            "simulation_error": 0.2 * chance,
+        }
+    ).iloc[1:]
+    cost = knowable.Cost("county", 1.0, 1.0, 100.0)
+    return knowable._county(seed, judged, truth, (cost,), training_events=100)
+
+
+def test_a_model_that_knows_all_that_is_knowable_has_the_whole_share(knowable: ModuleType) -> None:
+    found = knowable.found("one", [_county(knowable, 1)], resamples=20)
+    assert found.share.value == 1
+    assert found.share_with_error < 1
+    assert found.error == pytest.approx(0.2)
+    assert 0 < found.auc_lost < 0.05
+
+
+def test_noise_on_the_scores_costs_a_part_of_the_share(knowable: ModuleType) -> None:
+    found = knowable.found("one", [_county(knowable, 1, noise=1.5)], resamples=20)
+    assert found.share.low < found.share.value < 0.9
+
+
+def test_a_row_without_a_truth_is_not_judged_and_is_counted(knowable: ModuleType) -> None:
+    county = _county(knowable, 1)
+    assert county.without_truth == 1
+    assert knowable.found("one", [county], resamples=20).evaluation.rows == 399
+
+
+def test_pooled_counties_have_lists_of_their_own_and_share_no_student(knowable: ModuleType) -> None:
+    pooled = knowable.found("pooled", [_county(knowable, seed) for seed in (1, 2)], resamples=20)
+    assert pooled.evaluation.students == 2 * 399
+    assert len(pooled.evaluation.test_dates) == 2
+    assert pooled.evaluation.models[0].at_capacity[0].listed == 2 * 4
+
+
+def test_the_report_is_tables_with_a_line_per_county_and_the_pooled_ones(knowable: ModuleType) -> None:
+    told = knowable.report([_county(knowable, seed) for seed in (1, 2)], resamples=20)
+    figures, shares, lists, costs = (block.splitlines() for block in told.split("\n\n"))
+    for block in (figures, shares):
+        assert [line.split(" | ")[0] for line in block[2:]] == ["| seed 1", "| seed 2", "| pooled"]
+    assert len(lists) == 2 + 3 * 4 * 4
+    assert len(costs) == 2 + 2
+    assert {line.count("|") for line in lists} == {10}
+
+
+def test_a_command_that_fails_ends_the_benchmark_with_what_it_said(
+    knowable: ModuleType, tmp_path: Path
+) -> None:
+    with pytest.raises(SystemExit, match="missing"):
+        knowable._command("intake", tmp_path / "missing.yaml")
+
+
+def test_commands_work_on_a_county_of_their_own(knowable: ModuleType, tmp_path: Path) -> None:
+    config = knowable.configured(3, tmp_path, students=500, times_leavers=2)
+    cost = knowable._command("county", config)
+    assert cost.cpu_seconds > 0
+    assert cost.peak_mb > 50
+    assert (tmp_path / "workspace" / "county" / "truth" / "probabilities.parquet").exists()
