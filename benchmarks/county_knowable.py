@@ -210,13 +210,14 @@ def report(counties: Sequence[County], *, resamples: int) -> str:
 def _overall(each: Sequence[Found]) -> Iterator[str]:
     names = {**METHODS, **TRUTHS}
     titles = " | ".join(f"AUC {title}" for title in names.values())
-    yield f"| county | student-dates | left (each once) | left in training | {titles} |"
-    yield f"|---|---:|---:|---:|{'---|' * len(names)}"
+    yield f"| county | student-dates | left (each once) | left in training | {titles} | less logistic |"
+    yield f"|---|---:|---:|---:|{'---|' * (len(names) + 1)}"
     for one in each:
         aucs = {model.name: _interval(model.auc) for model in one.evaluation.models}
         cells = " | ".join(aucs.get(name, "–") for name in names)
         counts = f"{one.evaluation.rows:,} | {one.evaluation.events} | {one.training_events}"
-        yield f"| {one.name} | {counts} | {cells} |"
+        paired = one.evaluation.paired_auc_difference.get("logistic")
+        yield f"| {one.name} | {counts} | {cells} | {_interval(paired) if paired else '–'} |"
     yield ""
     titles = "simulation error | AUC lost by it | share, that allowed for | no truth (left)"
     yield f"| county | share of what is knowable | {titles} |"
