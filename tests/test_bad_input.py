@@ -74,9 +74,10 @@ class Bureau:
         }
         self.write("mine.yaml", content | changes)
 
-    def does(self, *command: str) -> None:
+    def does(self, *command: str) -> str:
         ran = CliRunner().invoke(app, [*command, "--config", str(self.config)])
         assert ran.exit_code == 0, ran.output
+        return ran.stdout
 
     def is_refused(self, *command: str) -> str:
         """Run a command that must be refused, and return what it said; nothing of a child is in it."""
@@ -211,6 +212,25 @@ def test_a_date_that_the_records_cannot_carry_is_refused(
     assert before.items() <= bureau.content().items()
 
 
+def test_a_bureau_in_which_nobody_left_is_told_so_and_gets_its_list(
+    bureau: Bureau, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("riskmodel.runners.local.os.cpu_count", lambda: 1)  # no processes of their own
+    rule = {"version": "v1", "valid_from": date(2023, 9, 1), "source": "an example", "outcome_delay_days": 0}
+    bureau.write("regions/here.yaml", {"config_version": 1, "rules": [rule]})
+    learnt, judged, current = date(2024, 10, 8), date(2024, 11, 8), date(2025, 1, 10)
+    bureau.configure(as_of={"dates": [learnt], "test": [judged], "current": current})
+    bureau.does("intake")
+
+    said = bureau.does("train")
+
+    reason = {"rows": 1, "dates": "2024-11-08"}
+    for language in LANGUAGES:
+        problem = text("errors.nobody_left", language, **reason)
+        assert text("steps.not_judged_for", language, problem=problem) in said
+    assert " 1 " in bureau.does("publish")
+
+
 # --- configuration
 
 
@@ -252,6 +272,12 @@ def test_a_region_without_rules_is_named_with_the_file_that_is_looked_for(bureau
 
     file = bureau.folder / "regions" / "there.yaml"
     assert_told(bureau.is_refused("run"), "configuration_missing", {"file": str(file)})
+
+
+def test_bands_in_the_wrong_order_are_named(bureau: Bureau) -> None:
+    bureau.configure(bands={"reach_out": 0.05, "check_in": 0.1})
+
+    assert bureau.is_refused("run").count("check_in must be below reach_out") == len(LANGUAGES)
 
 
 # --- workspace, locks, port

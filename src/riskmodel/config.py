@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from riskmodel.domain import RegionRule, UnexcusedAbsenceRule
 from riskmodel.errors import ConfigurationError, Where
@@ -73,6 +73,12 @@ class Bands(_Strict):
 
     reach_out: float = Field(gt=0, lt=1)
     check_in: float = Field(gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Bands:
+        if self.check_in >= self.reach_out:
+            raise ValueError("check_in 须小于 reach_out / check_in must be below reach_out")
+        return self
 
 
 class Capacity(_Strict):
