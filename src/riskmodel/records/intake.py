@@ -163,6 +163,8 @@ def _staging(store: Path) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
         spill = folder / "spill"
         settings = duckdb_settings(threads=2, memory_limit=MEMORY_LIMIT, spill_to=spill)
         with duckdb.connect(str(folder / "rows.duckdb"), config=settings) as connection:
+            # A bar of its own would write into what a person or a program reads.
+            connection.execute("SET enable_progress_bar = false")
             yield connection, spill
     finally:
         shutil.rmtree(folder, ignore_errors=True)

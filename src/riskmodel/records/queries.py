@@ -32,6 +32,8 @@ class RawViews:
         self._mapping = mapping
         settings = duckdb_settings(threads=2, memory_limit=MEMORY_LIMIT, spill_to=spill_to)
         self._connection = duckdb.connect(config=settings)
+        # A bar of its own would write into what a person or a program reads.
+        self._connection.execute("SET enable_progress_bar = false")
         self._files: dict[str, RawFile] = {}
 
     def close(self) -> None:

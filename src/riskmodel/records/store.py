@@ -284,8 +284,6 @@ def duckdb_settings(
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",
         "preserve_insertion_order": "false",
-        # A bar of its own would write into what a person or a program reads.
-        "enable_progress_bar": "false",
     }
 
 
