@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,7 +20,10 @@ from riskmodel.wording import LANGUAGES, text
 if TYPE_CHECKING:
     from riskmodel.pipelines import Run
 
-TERM_OF_WORK = ("county", "intake", "features", "train", "publish", "sheets", "keys", "serve", "run")
+TERM_OF_WORK = (
+    "county", "intake", "features", "train", "backtest", "publish", "explain", "sheets", "keys", "serve",
+    "run",
+)  # fmt: skip
 
 
 class _InOrder(TyperGroup):
@@ -117,6 +121,27 @@ def sheets(
     school: Annotated[list[str] | None, typer.Option("--school", help="school_id")] = None,
 ) -> None:
     """Write the sheets of schools."""
+@app.command(help=_help("explain"))
+def explain(
+    student: Annotated[str, typer.Argument(metavar="STUDENT", help=text("commands.explain_student", "en"))],
+    as_of: Annotated[
+        datetime | None,
+        typer.Option("--as-of", formats=["%Y-%m-%d"], help=text("commands.explain_as_of", "en")),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help=text("commands.explain_json", "en"))] = False,
+    config: Config = DEMO,
+) -> None:
+    """Show the data team how a student's score comes about."""
+    with _job(config) as run:
+        from riskmodel.pipelines import explain_student, tell_explanation
+
+        told = explain_student(run, student, as_of_date=as_of.date() if as_of else None)
+        if as_json:
+            typer.echo(told.json())
+        else:
+            tell_explanation(run, told)
+
+
     with _job(config) as run:
         from riskmodel.pipelines import write_sheets
 

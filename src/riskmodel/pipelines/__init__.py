@@ -6,6 +6,8 @@ it did through `Run.say`, uses again what was made from the same inputs, and say
 
 from __future__ import annotations
 
+from riskmodel.pipelines.backtesting import backtest
+from riskmodel.pipelines.explaining import explain_student, tell_explanation
 from riskmodel.pipelines.publishing import (
     list_keys,
     make_key,
@@ -22,6 +24,7 @@ __all__ = [
     "Run",
     "build_features",
     "list_keys",
+    "explain_student",
     "make_county",
     "make_key",
     "publish_scores",
@@ -30,6 +33,7 @@ __all__ = [
     "show_what_to_open",
     "take_in_records",
     "train_model",
+    "tell_explanation",
     "write_sheets",
 ]
 
