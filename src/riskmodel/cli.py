@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from riskmodel.pipelines import Run
 
 TERM_OF_WORK = (
-    "county", "intake", "features", "train", "backtest", "publish", "explain", "sheets", "keys", "serve",
-    "run",
+    "county", "intake", "features", "train", "publish", "explain", "sheets", "keys", "serve", "run",
 )  # fmt: skip
 
 
@@ -115,12 +114,6 @@ def publish(config: Config = DEMO) -> None:
     _step(config, "publish_scores")
 
 
-@app.command(help=_help("sheets"))
-def sheets(
-    config: Config = DEMO,
-    school: Annotated[list[str] | None, typer.Option("--school", help="school_id")] = None,
-) -> None:
-    """Write the sheets of schools."""
 @app.command(help=_help("explain"))
 def explain(
     student: Annotated[str, typer.Argument(metavar="STUDENT", help=text("commands.explain_student", "en"))],
@@ -142,6 +135,12 @@ def explain(
             tell_explanation(run, told)
 
 
+@app.command(help=_help("sheets"))
+def sheets(
+    config: Config = DEMO,
+    school: Annotated[list[str] | None, typer.Option("--school", help="school_id")] = None,
+) -> None:
+    """Write the sheets of schools."""
     with _job(config) as run:
         from riskmodel.pipelines import write_sheets
 

@@ -6,7 +6,6 @@ it did through `Run.say`, uses again what was made from the same inputs, and say
 
 from __future__ import annotations
 
-from riskmodel.pipelines.backtesting import backtest
 from riskmodel.pipelines.explaining import explain_student, tell_explanation
 from riskmodel.pipelines.publishing import (
     list_keys,
@@ -23,8 +22,8 @@ from riskmodel.pipelines.training import train_model
 __all__ = [
     "Run",
     "build_features",
-    "list_keys",
     "explain_student",
+    "list_keys",
     "make_county",
     "make_key",
     "publish_scores",
@@ -32,8 +31,8 @@ __all__ = [
     "run_all",
     "show_what_to_open",
     "take_in_records",
-    "train_model",
     "tell_explanation",
+    "train_model",
     "write_sheets",
 ]
 
