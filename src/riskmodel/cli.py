@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from riskmodel.pipelines import Run
 
 TERM_OF_WORK = (
-    "county", "intake", "features", "train", "publish", "explain", "sheets", "keys", "serve", "run",
+    "county", "intake", "features", "train", "backtest", "publish", "explain", "sheets", "keys", "serve",
+    "run",
 )  # fmt: skip
 
 
@@ -106,6 +107,12 @@ def features(config: Config = DEMO) -> None:
 def train(config: Config = DEMO) -> None:
     """Train, judge on dates whose outcomes are known, and track."""
     _step(config, "train_model")
+
+
+@app.command(help=_help("backtest"))
+def backtest(config: Config = DEMO) -> None:
+    """Judge every past term as it would have been scored, and report; only what is new is judged."""
+    _step(config, "backtest")
 
 
 @app.command(help=_help("publish"))

@@ -46,6 +46,11 @@ class Workspace:
         return self.root / "models"
 
     @property
+    def backtest(self) -> Path:
+        """Past terms as they would have been scored, in a folder per term, and the report on them."""
+        return self.root / "backtest"
+
+    @property
     def tracking(self) -> Path:
         """MLflow's database and artefacts."""
         return self.root / "mlflow"

@@ -6,7 +6,7 @@ TreeExplainer; a test holds it). Every picture holds aggregates, or dots without
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from riskmodel.evaluation.ranking import Floats
 from riskmodel.wording import has, text
 
 _BLUE, _GREY, _RED = "#2f6690", "#8a8f98", "#b3261e"
-_COLOURS = (_BLUE, "#d98e04", "#3a7d44", _GREY)
+_COLOURS = (_BLUE, "#d98e04", "#3a7d44", "#7d5ba6", "#4fa3a5", _GREY)
 _MOST_BINS = 10
 _EXPECTED_PER_BIN = 5
 _MOST_DOTS = 2000
@@ -91,7 +91,7 @@ def precision_picture(file: Path, *, evaluation: Evaluation, language: Language 
                 said, (place, height), (0, 3), textcoords="offset points", ha="center", color=_RED, fontsize=9
             )
         handles, labels = precision.get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper center", ncols=5, frameon=False)
+        figure.legend(handles, labels, loc="outside upper center", ncols=4, frameon=False)
         _note(figure, say("lists_note", events=f"{evaluation.events:,}", students=f"{evaluation.students:,}"))
     return file
 
@@ -109,6 +109,44 @@ def _bars(axes: Any, evaluation: Evaluation, name: str, say: _Say) -> None:
         colour = _COLOURS[number % len(_COLOURS)]
         axes.bar(at, value, width * 0.92, color=colour, label=say(f"model.{model.name}"))
         axes.vlines(at, ends[:, 0], ends[:, 1], color="#333333", lw=1.2)
+
+
+def terms_picture(file: Path, *, terms: Mapping[str, Evaluation], language: Language = "en") -> Path:
+    """Draw AUC, and recall at capacity, of each method by term, with intervals; return the file.
+
+    Parameters
+    ----------
+    terms
+        Evaluations by term, oldest first, each judged at one list length.
+    """
+    with _figure(file, language, size=(9.6, 4.8)) as (figure, say):
+        names = list(dict.fromkeys(model.name for one in terms.values() for model in one.models))
+        for axes, figure_name in zip(figure.subplots(1, 2), ("auc", "recall"), strict=True):
+            for number, name in enumerate(names):
+                shift = (number - (len(names) - 1) / 2) * 0.12
+                drawn = [
+                    (place + shift, model.auc if figure_name == "auc" else model.at_capacity[0].recall)
+                    for place, one in enumerate(terms.values())
+                    for model in one.models
+                    if model.name == name
+                ]
+                colour = _COLOURS[number % len(_COLOURS)]
+                at, value = [place for place, _ in drawn], [found.value for _, found in drawn]
+                label = say(f"model.{name}") if figure_name == "auc" else None
+                axes.plot(at, value, "o", ms=5, color=colour, label=label)
+                for place, found in drawn:
+                    if found.low is not None:
+                        axes.vlines(place, found.low, found.high, color=colour, lw=1.4)
+            axes.set_xticks(range(len(terms)), list(terms))
+            axes.set_xlim(-0.6, len(terms) - 0.4)
+            axes.grid(axis="y", color="#e6e6e6")
+            axes.set_title(say(f"terms_{figure_name}"), loc="left")
+        _percent_axis(axes.yaxis)
+        figure.legend(loc="outside upper center", ncols=4, frameon=False)
+        events = ", ".join(f"{term}: {one.events:,}" for term, one in terms.items())
+        share = next(iter(terms.values())).models[0].at_capacity[0].share
+        _note(figure, say("terms_note", share=f"{share * 100:g}", events=events))
+    return file
 
 
 def family_picture(

@@ -40,16 +40,26 @@ def evaluation_report(
 
     Reference rows stand beneath ours and are marked as such.
     """
+    parts = [bullets(count_lines(evaluation, language)), *figures(evaluation, language, reference=reference)]
+    return "\n\n".join(parts) + "\n"
+
+
+def figures(
+    evaluation: Evaluation, language: Language, *, reference: Sequence[ReferenceRow] = ()
+) -> list[str]:
+    """Return the parts of a report that hold figures: every model, differences and verdict, lists."""
     parts = [
-        "\n".join(f"- {line}" for line in _counts(evaluation, language)),
-        _table(_overall_head(language), _overall_rows(evaluation, language, reference)),
-        "\n".join(
-            f"- {line}" for line in [*_differences(evaluation, language), *verdict(evaluation, language)]
-        ),
+        markdown_table(_overall_head(language), _overall_rows(evaluation, language, reference)),
+        bullets([*_differences(evaluation, language), *verdict(evaluation, language)]),
         _say("lists", language),
-        _table(_list_head(language), _list_rows(evaluation, language, reference)),
+        markdown_table(_list_head(language), _list_rows(evaluation, language, reference)),
     ]
-    return "\n\n".join(part for part in parts if part) + "\n"
+    return [part for part in parts if part]
+
+
+def bullets(lines: Sequence[str]) -> str:
+    """Return lines as a list in Markdown."""
+    return "\n".join(f"- {line}" for line in lines)
 
 
 def evaluation_json(evaluation: Evaluation) -> str:
@@ -61,7 +71,8 @@ def _say(code: str, language: Language, **slots: object) -> str:
     return text(f"evaluation.{code}", language, **slots)
 
 
-def _counts(evaluation: Evaluation, language: Language) -> list[str]:
+def count_lines(evaluation: Evaluation, language: Language, *, trained: bool = True) -> list[str]:
+    """Say who was judged, who not, what the first model was trained on (`trained`), what intervals mean."""
     numbers = {name: f"{value:,}" for name, value in asdict(evaluation).items() if isinstance(value, int)} | {
         "seed": str(evaluation.seed)
     }
@@ -69,7 +80,7 @@ def _counts(evaluation: Evaluation, language: Language) -> list[str]:
     lines = [
         _say("judged", language, dates=dates, **numbers),
         _say("apart", language, **numbers),
-        _say("trained_on", language, **numbers),
+        *([_say("trained_on", language, **numbers)] if trained else []),
         _say("intervals", language, **numbers),
     ]
     if evaluation.events < FEW_EVENTS:
@@ -87,22 +98,22 @@ def _overall_rows(
 ) -> list[list[str]]:
     ours = [
         [
-            _name(model, language),
-            _figure(model.auc, 3),
-            _figure(model.average_precision, 3),
-            _figure(model.brier, 4),
-            _figure(model.calibration_slope, 2),
-            _figure(model.observed_over_expected, 2),
+            model_name(model, language),
+            figure(model.auc, 3),
+            figure(model.average_precision, 3),
+            figure(model.brier, 4),
+            figure(model.calibration_slope, 2),
+            figure(model.observed_over_expected, 2),
         ]
         for model in evaluation.models
     ]
     theirs = [
         [
             _say("reference", language, name=row.name),
-            _figure(_given(row.auc, row.auc_low, row.auc_high), 3),
-            _figure(_given(row.average_precision), 3),
-            _figure(_given(row.brier), 4),
-            _figure(_given(row.calibration_slope), 2),
+            figure(_given(row.auc, row.auc_low, row.auc_high), 3),
+            figure(_given(row.average_precision), 3),
+            figure(_given(row.brier), 4),
+            figure(_given(row.calibration_slope), 2),
             _NONE,
         ]
         for row in reference
@@ -111,15 +122,15 @@ def _overall_rows(
 
 
 def _differences(evaluation: Evaluation, language: Language) -> list[str]:
-    names = {model.name: _name(model, language) for model in evaluation.models}
+    names = {model.name: model_name(model, language) for model in evaluation.models}
     return [
         _say(
             "difference",
             language,
             first=names[evaluation.models[0].name],
             other=names[other],
-            auc=_figure(auc, 3, sign="+"),
-            average_precision=_figure(evaluation.paired_average_precision_difference.get(other), 3, sign="+"),
+            auc=figure(auc, 3, sign="+"),
+            average_precision=figure(evaluation.paired_average_precision_difference.get(other), 3, sign="+"),
         )
         for other, auc in evaluation.paired_auc_difference.items()
     ]
@@ -133,7 +144,7 @@ def verdict(evaluation: Evaluation, language: Language) -> list[str]:
     first = evaluation.models[0]
     if first.name != "lightgbm":
         return []
-    names = {model.name: _name(model, language) for model in evaluation.models}
+    names = {model.name: model_name(model, language) for model in evaluation.models}
     differences = evaluation.paired_auc_difference
     worse = [other for other, auc in differences.items() if auc.high is not None and auc.high < 0]
     even = [
@@ -162,7 +173,7 @@ def _list_rows(
     for lists in zip(*(model.at_capacity for model in evaluation.models), strict=True):
         share = f"{lists[0].share * 100:g} %"
         rows += [
-            [share, _name(model, language), *_list_cells(at, evaluation.events, language)]
+            [share, model_name(model, language), *_list_cells(at, evaluation.events, language)]
             for model, at in zip(evaluation.models, lists, strict=True)
         ]
         if lists[0].share == 0.1:
@@ -179,15 +190,16 @@ def _list_cells(at: AtCapacity, events: int, language: Language) -> list[str]:
     return [
         f"{at.listed:,}",
         f"{at.listed_left:,}",
-        _figure(at.precision, 1, percent=True),
+        figure(at.precision, 1, percent=True),
         _percent(at.precision_ceiling),
         _say("found_of", language, found=f"{at.found:,}", events=f"{events:,}"),
-        _figure(at.recall, 1, percent=True),
-        _figure(at.lift, 1),
+        figure(at.recall, 1, percent=True),
+        figure(at.lift, 1),
     ]
 
 
-def _name(model: ModelFigures, language: Language) -> str:
+def model_name(model: ModelFigures, language: Language) -> str:
+    """Return what people call a model or a baseline."""
     code = f"evaluation.model.{model.name}"
     return text(code, language) if has(code, language) else model.name
 
@@ -196,7 +208,8 @@ def _given(value: float | None, low: float | None = None, high: float | None = N
     return None if value is None else Interval(value, low, high)
 
 
-def _figure(interval: Interval | None, decimals: int, *, percent: bool = False, sign: str = "") -> str:
+def figure(interval: Interval | None, decimals: int, *, percent: bool = False, sign: str = "") -> str:
+    """Return a value with its interval in brackets, or a dash where there is none."""
     if interval is None:
         return _NONE
     scale, unit = (100, " %") if percent else (1, "")
@@ -210,7 +223,8 @@ def _percent(share: float | None) -> str:
     return _NONE if share is None else f"{share * 100:.1f} %"
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table in Markdown whose columns are aligned on a screen too."""
     cells = [[cell.replace("|", "\\|") for cell in row] for row in (head, *rows)]
     widths = [max(_width(row[column]) for row in cells) for column in range(len(head))]
 

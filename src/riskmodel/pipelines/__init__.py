@@ -6,6 +6,7 @@ it did through `Run.say`, uses again what was made from the same inputs, and say
 
 from __future__ import annotations
 
+from riskmodel.pipelines.backtesting import backtest
 from riskmodel.pipelines.explaining import explain_student, tell_explanation
 from riskmodel.pipelines.publishing import (
     list_keys,
@@ -21,6 +22,7 @@ from riskmodel.pipelines.training import train_model
 
 __all__ = [
     "Run",
+    "backtest",
     "build_features",
     "explain_student",
     "list_keys",

@@ -55,6 +55,14 @@ def _files_of(run: Run, store: RecordStore, dates: tuple[AsOf, ...]) -> tuple[Pa
     return files
 
 
+def matrix_file_of_each(run: Run, store: RecordStore, dates: Sequence[AsOf]) -> dict[AsOf, Path]:
+    """Return the matrix of each date, made together with those of the configuration."""
+    both = {*dates, *dates_of(run, store).all}
+    together = tuple(sorted(both, key=lambda as_of: (as_of.as_of_date, as_of.term)))
+    found = {file.name: file for file in _files_of(run, store, together)}
+    return {as_of: found[f"matrix-{as_of.as_of_date}-{as_of.term}.parquet"] for as_of in dates}
+
+
 def matrix_of(run: Run, store: RecordStore, dates: Sequence[AsOf]) -> FeatureMatrix:
     """Read the matrices of some dates, and no others: a whole history does not stay in memory.
 

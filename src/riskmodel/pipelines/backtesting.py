@@ -1,0 +1,223 @@
+"""Backtest: every past term whose outcomes are known, as it would have been scored then.
+
+A term is kept under the digest of all that its figures come from: the bytes of its matrices, its labels, the
+list before it, and the code. A later delivery that changes nothing of a past term leaves it as it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from itertools import groupby
+from pathlib import Path
+
+import pandas as pd
+
+from riskmodel import splits
+from riskmodel.bundle import read_bundle, write_bundle
+from riskmodel.domain import AsOf, FeatureMatrix, Labels
+from riskmodel.evaluation.backtest import TermJudged, backtest_json, read_term, summarise, term_json
+from riskmodel.evaluation.backtest_report import backtest_report
+from riskmodel.evaluation.pictures import terms_picture
+from riskmodel.features import build as features
+from riskmodel.models.training import MINIMUM_TRAINING_EVENTS
+from riskmodel.pipelines.inputs import labels_of, matrix_file_of_each
+from riskmodel.pipelines.judging import judge, keep_scores, score_rows, train_before
+from riskmodel.pipelines.run import Run, candidates_of, clock, code_hash, complete_to, dates_of, digest
+from riskmodel.records.store import RecordStore
+from riskmodel.wording import LANGUAGES
+from riskmodel.wording import version as wording_version
+
+CODE = ("models", "evaluation", "scoring.py", "bundle.py", "splits.py", "pipelines/judging.py",
+        "pipelines/backtesting.py")  # fmt: skip
+"""What makes a term's figures of its matrices and labels."""
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """One term to judge: its dates, those to learn from, and the day on which outcomes are told."""
+
+    term: str
+    test: tuple[AsOf, ...]
+    training: tuple[AsOf, ...]
+    outcomes_on: date
+
+
+def backtest(run: Run) -> Path | None:
+    """Judge every past term that was not judged from the same inputs before, and report on all of them.
+
+    Returns the folder of the report; None where no past date has known outcomes.
+    """
+    seconds = clock()
+    store = RecordStore.open(run.workspace.records)
+    asked = _terms(run, store)
+    if not asked:
+        run.say("backtest_nothing")
+        return None
+    files = matrix_file_of_each(run, store, [day for one in asked for day in (*one.test, *one.training)])
+    folder, before, made = run.workspace.backtest, None, 0
+    kept: list[Path] = []
+    for number, one in enumerate(asked, start=1):
+        outcomes, known = _labels(run, store, one)
+        place = folder / one.term / _inputs(run, one, files, labels=(outcomes, known), before=before)
+        if (place / "term.json").exists():
+            run.say("backtest_term_reused", number=f"{number}/{len(asked)}", term=one.term)
+        else:
+            _judge_term(run, store, one, outcomes, files=files, place=place, before=before,
+                        number=f"{number}/{len(asked)}")  # fmt: skip
+            made += 1
+        kept.append(place)
+        before = place
+    _report(run, kept)
+    said = "backtest_done" if made else "backtest_unchanged"
+    run.say(said, made=made, reused=len(asked) - made, folder=folder, seconds=seconds())
+    return folder
+
+
+def _terms(run: Run, store: RecordStore) -> list[_Asked]:
+    """Find the terms with known outcomes, oldest first, and what was known before each."""
+    current = dates_of(run, store).current
+    delay, reach = run.rule(current).outcome_delay_days, complete_to(run, store, current)
+    candidates = candidates_of(run, store.terms())
+    known = splits.training_dates(candidates, predicted=date.max, outcome_delay_days=delay, complete_to=reach)
+    by_term = groupby(sorted(known, key=lambda as_of: as_of.term), key=lambda as_of: as_of.term)
+    asked = []
+    for term, days in by_term:
+        test = tuple(sorted(days, key=lambda as_of: as_of.as_of_date))
+        training = splits.training_dates(
+            candidates, predicted=test[0].as_of_date, outcome_delay_days=delay, complete_to=reach
+        )
+        last = max(as_of.horizon_end for as_of in test)
+        asked.append(_Asked(term, test, training, last + timedelta(days=delay)))
+    return sorted(asked, key=lambda one: (one.test[0].as_of_date, one.term))
+
+
+def _labels(run: Run, store: RecordStore, one: _Asked) -> tuple[Labels, Labels | None]:
+    """Return what became of the term's cohorts, and what was known of others before its first date.
+
+    Outcomes are told as known on the first day on which all of them were: what is heard years later about
+    a past term does not change its figures.
+    """
+    outcomes = labels_of(run, store, one.test, label_date=one.outcomes_on)
+    if not one.training:
+        return outcomes, None
+    return outcomes, labels_of(run, store, one.training, label_date=one.test[0].as_of_date)
+
+
+def _inputs(
+    run: Run,
+    one: _Asked,
+    files: Mapping[AsOf, Path],
+    *,
+    labels: Sequence[Labels | None],
+    before: Path | None,
+) -> str:
+    """Name all that the term's figures come from."""
+    frames = [told.frame[["as_of_date", "student_id", "outcome", "left_on"]] for told in labels if told]
+    return digest(
+        run.configuration.seed,
+        run.configuration.capacity.share,
+        [hashlib.sha256(files[as_of].read_bytes()).hexdigest() for as_of in (*one.test, *one.training)],
+        [
+            hashlib.sha256(pd.util.hash_pandas_object(frame).to_numpy().tobytes()).hexdigest()
+            for frame in frames
+        ],
+        before.name if before else None,
+        code_hash(*CODE),
+    )
+
+
+def _judge_term(
+    run: Run,
+    store: RecordStore,
+    one: _Asked,
+    outcomes: Labels,
+    *,
+    files: Mapping[AsOf, Path],
+    place: Path,
+    before: Path | None,
+    number: str,
+) -> None:
+    """Train on what was known, judge, and keep; what was kept of the term from other inputs is removed."""
+    seconds = clock()
+    shutil.rmtree(place.parent, ignore_errors=True)
+    place.mkdir(parents=True)
+
+    def read(dates: Sequence[AsOf]) -> FeatureMatrix:
+        return features.read_matrix([files[as_of] for as_of in dates])
+
+    trained = (
+        train_before(run, store, training=one.training, test=one.test, read=read) if one.training else None
+    )
+    bundle = None
+    if trained is not None:
+        write_bundle(place / "judged", trained, model_version=place.name, data_hash=store.content_hash)
+        bundle = read_bundle(place / "judged")
+    rows, models = score_rows(
+        read(one.test), outcomes, trained=trained, bundle=bundle, last_list=_last_list(before)
+    )
+    share = run.configuration.capacity.share
+    evaluation = judge(run, rows, models, trained=trained, shares=(share,))
+    keep_scores(place / "scores.parquet", rows, models)
+    judged = TermJudged(
+        term=one.term,
+        as_of_dates=tuple(as_of.as_of_date for as_of in one.test),
+        training_dates=len(one.training),
+        training_events=trained.counts.events if trained else 0,
+        by_model=bool(trained and trained.probabilities),
+        evaluation=evaluation,
+    )
+    # This file comes last: a folder that holds it was judged to its end.
+    (place / "term.json").write_text(term_json(judged), encoding="utf-8")
+    run.say(
+        "backtest_term" if judged.by_model else "backtest_term_rule",
+        number=number,
+        term=one.term,
+        events=evaluation.events if evaluation else 0,
+        training_events=judged.training_events,
+        minimum=MINIMUM_TRAINING_EVENTS,
+        seconds=seconds(),
+    )
+
+
+def _last_list(before: Path | None) -> pd.Series[float] | None:
+    """Return the scores, by student, of the last as-of date of the term before, as its own list had them."""
+    if before is None:
+        return None
+    rows = pd.read_parquet(before / "scores.parquet")
+    rows = rows[rows["as_of_date"] == rows["as_of_date"].max()]
+    score = next(column for column in rows.columns if column.endswith("_score"))
+    return pd.Series(rows[score].to_numpy(), index=rows["student_id"])
+
+
+def _report(run: Run, kept: Sequence[Path]) -> None:
+    """Write the report on all terms, and say it; where it is there from the same terms it is said again."""
+    folder = run.workspace.backtest
+    marker = folder / "REPORTED_FROM"
+    made_from = digest([place.name for place in kept], wording_version(), code_hash("evaluation"))
+    if not (marker.exists() and marker.read_text(encoding="utf-8") == made_from):
+        marker.unlink(missing_ok=True)
+        terms = [read_term((place / "term.json").read_text(encoding="utf-8")) for place in kept]
+        scores = {
+            term.term: pd.read_parquet(place / "scores.parquet")
+            for term, place in zip(terms, kept, strict=True)
+        }
+        found = summarise(
+            terms,
+            scores,
+            capacity_share=run.configuration.capacity.share,
+            seed=run.configuration.seed,
+        )
+        (folder / "backtest.json").write_text(backtest_json(found), encoding="utf-8")
+        for language in LANGUAGES:
+            (folder / f"report.{language}.md").write_text(backtest_report(found, language), encoding="utf-8")
+        judged = {term.term: term.evaluation for term in terms if term.evaluation is not None}
+        if judged:
+            terms_picture(folder / "by_term.png", terms=judged)
+        marker.write_text(made_from, encoding="utf-8")
+    for language in LANGUAGES:
+        report = (folder / f"report.{language}.md").read_text(encoding="utf-8")
+        run.say("table", language=language, table=report)
