@@ -20,7 +20,7 @@ from riskmodel.records.generation import check_references, create_staged, stage,
 from riskmodel.records.queries import RawViews
 from riskmodel.records.readers import Telling, read_cells
 from riskmodel.records.shipment import Shipment, SourceFiles, look_at
-from riskmodel.records.store import MANIFEST, RecordStore, duckdb_settings
+from riskmodel.records.store import MANIFEST, RecordStore, duckdb_settings, without_progress_bar
 from riskmodel.wording import text
 
 MEMORY_LIMIT = "600MB"
@@ -163,8 +163,7 @@ def _staging(store: Path) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
         spill = folder / "spill"
         settings = duckdb_settings(threads=2, memory_limit=MEMORY_LIMIT, spill_to=spill)
         with duckdb.connect(str(folder / "rows.duckdb"), config=settings) as connection:
-            # A bar of its own would write into what a person or a program reads.
-            connection.execute("SET enable_progress_bar = false")
+            without_progress_bar(connection)
             yield connection, spill
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -12,7 +12,7 @@ from riskmodel.errors import Where
 from riskmodel.records.findings import Findings
 from riskmodel.records.mapping import RawFile, SourceMapping
 from riskmodel.records.readers import Telling, choose_columns, first_row_not_utf8
-from riskmodel.records.store import duckdb_settings
+from riskmodel.records.store import duckdb_settings, without_progress_bar
 
 _SAFE_TO_TELL = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException)
 """What these say comes from the query and the columns' names; others may quote a value of a person."""
@@ -32,8 +32,7 @@ class RawViews:
         self._mapping = mapping
         settings = duckdb_settings(threads=2, memory_limit=MEMORY_LIMIT, spill_to=spill_to)
         self._connection = duckdb.connect(config=settings)
-        # A bar of its own would write into what a person or a program reads.
-        self._connection.execute("SET enable_progress_bar = false")
+        without_progress_bar(self._connection)
         self._files: dict[str, RawFile] = {}
 
     def close(self) -> None:

@@ -287,6 +287,15 @@ def duckdb_settings(
     }
 
 
+def without_progress_bar(connection: duckdb.DuckDBPyConnection) -> None:
+    """Keep DuckDB's own bar out of what a person or a program reads.
+
+    In a notebook without ipywidgets it is off, and DuckDB refuses every word about it.
+    """
+    if connection.execute("SELECT current_setting('enable_progress_bar')").fetchall() == [(True,)]:
+        connection.execute("SET enable_progress_bar = false")
+
+
 def generation_folder(folder: Path, generation: int) -> Path:
     """Return the folder of a generation of a store."""
     return folder / f"generation-{generation:05d}"
