@@ -364,6 +364,16 @@ def test_a_port_in_use_is_said_before_anything_is_served(bureau: Bureau) -> None
         assert_told(served(bureau, port), "port_in_use", {"key": "port"}, port=port)
 
 
+def test_a_port_in_use_is_said_before_a_whole_run_is_done(bureau: Bureau) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+
+        said = bureau.is_refused("run", "--port", str(port))
+
+    assert_told(said, "port_in_use", {"key": "PORT"}, port=port)
+    assert not (bureau.workspace / "records").exists()
+
+
 # --- a step before the one that it needs
 
 

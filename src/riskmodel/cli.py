@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from riskmodel.domain import Language
-from riskmodel.errors import RiskmodelError
+from riskmodel.errors import ConfigurationError, RiskmodelError, Where
 from riskmodel.wording import LANGUAGES, text
 
 if TYPE_CHECKING:
@@ -179,6 +180,8 @@ def run(
     with _job(config, data) as job:
         from riskmodel.pipelines import run_all
 
+        if serve:
+            _check_port(port)
         run_all(job, port=port)
         workspace = job.configuration.workspace
     if serve:
@@ -215,6 +218,14 @@ def keys_revoke(key_id: str, config: Config = DEMO) -> None:
 
 
 app.add_typer(keys, name="keys")
+
+
+def _check_port(port: int) -> None:
+    """Say that the port is in use before the work, and not after it."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1)
+        if probe.connect_ex(("127.0.0.1", port)) == 0:
+            raise ConfigurationError("port_in_use", Where(key="PORT"), port=port)
 
 
 def _serve(workspace: Path, port: int) -> None:
