@@ -119,8 +119,10 @@ def terms_picture(file: Path, *, terms: Mapping[str, Evaluation], language: Lang
     terms
         Evaluations by term, oldest first, each judged at one list length.
     """
-    with _figure(file, language, size=(9.6, 4.8)) as (figure, say):
-        names = list(dict.fromkeys(model.name for one in terms.values() for model in one.models))
+    with _figure(file, language, size=(max(9.6, 2.4 * len(terms)), 5.2)) as (figure, say):
+        most_first = sorted(terms.values(), key=lambda one: -len(one.models))
+        names = list(dict.fromkeys(model.name for one in most_first for model in one.models))
+        under = [f"{term}\n{say('terms_left', events=f'{one.events:,}')}" for term, one in terms.items()]
         for axes, figure_name in zip(figure.subplots(1, 2), ("auc", "recall"), strict=True):
             for number, name in enumerate(names):
                 shift = (number - (len(names) - 1) / 2) * 0.12
@@ -137,15 +139,14 @@ def terms_picture(file: Path, *, terms: Mapping[str, Evaluation], language: Lang
                 for place, found in drawn:
                     if found.low is not None:
                         axes.vlines(place, found.low, found.high, color=colour, lw=1.4)
-            axes.set_xticks(range(len(terms)), list(terms))
+            axes.set_xticks(range(len(terms)), under, fontsize=8)
             axes.set_xlim(-0.6, len(terms) - 0.4)
             axes.grid(axis="y", color="#e6e6e6")
             axes.set_title(say(f"terms_{figure_name}"), loc="left")
         _percent_axis(axes.yaxis)
         figure.legend(loc="outside upper center", ncols=4, frameon=False)
-        events = ", ".join(f"{term}: {one.events:,}" for term, one in terms.items())
         share = next(iter(terms.values())).models[0].at_capacity[0].share
-        _note(figure, say("terms_note", share=f"{share * 100:g}", events=events))
+        _note(figure, say("terms_note", share=f"{share * 100:g}"))
     return file
 
 
