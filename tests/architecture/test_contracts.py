@@ -1,4 +1,5 @@
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -10,6 +11,15 @@ MACHINE_OR_REGISTRY = re.compile(
 
 
 def tracked() -> list[Path]:
+    """Return the project's own files: what git tracks, or, in an unpacked archive, all but what a run made."""
+    if shutil.which("git") is None or not (ROOT / ".git").exists():
+        made = {".venv", "workspace", ".git", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache",
+                ".hypothesis", ".import_linter_cache"}  # fmt: skip
+        return [
+            path
+            for path in ROOT.rglob("*")
+            if path.is_file() and not made & set(path.relative_to(ROOT).parts)
+        ]
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
     return [ROOT / name for name in listed.stdout.split("\n") if name and (ROOT / name).exists()]
 
