@@ -11,7 +11,7 @@ MACHINE_OR_REGISTRY = re.compile(
 
 
 def tracked() -> list[Path]:
-    """Return the project's own files: what git tracks, or, in an unpacked archive, all but what a run made."""
+    """Return the files that git tracks, or, in an unpacked archive, all but what a run made."""
     if shutil.which("git") is None or not (ROOT / ".git").exists():
         made = {".venv", "workspace", ".git", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache",
                 ".hypothesis", ".import_linter_cache"}  # fmt: skip
