@@ -193,8 +193,6 @@ DATES: list[tuple[dict[str, Any], str, str, dict[str, Any], dict[str, Any]]] = [
     ({"current": date(2025, 1, 10), "test": [date(2024, 12, 20)]}, "features", "horizon_past_data",
      {"key": "2024-12-20"}, {"horizon_end": "2025-01-03", "outcome_delay_days": 70,
                             "known_on": "2025-03-14", "complete_to": "2025-01-31"}),
-    ({"current": date(2025, 1, 10), "dates": [date(2024, 12, 20)]}, "train", "no_training_rows", {},
-     {"label_date": "2025-01-10"}),
 ]  # fmt: skip
 
 

@@ -68,7 +68,7 @@ def score_beside(
 
     `logistic` (if fitted), `absence_rule`, `last_term` (if given: see `places_on_last_list`), `school_rate`
     (what share left the school's stage in an earlier year; if the matrix has it) and `constant`, which has
-    no risk where there was nothing to train on (`trained` is None).
+    no risk where there was nothing to train on.
     """
     beside: dict[str, Scores] = {}
     if trained is not None and trained.fitted is not None:
@@ -79,8 +79,9 @@ def score_beside(
         beside["last_term"] = Scores(last_term, None)
     if SCHOOL_RATE in matrix.frame:
         beside["school_rate"] = Scores(_columns(matrix, [SCHOOL_RATE])[:, 0], None)
-    base_risk = None if trained is None else np.full(len(matrix.frame), trained.base_risk)
-    return {**beside, "constant": Scores(constant(matrix), base_risk)}
+    base_risk = None if trained is None else trained.base_risk
+    risk = None if base_risk is None else np.full(len(matrix.frame), base_risk)
+    return {**beside, "constant": Scores(constant(matrix), risk)}
 
 
 def places_on_last_list(matrix: FeatureMatrix, earlier: pd.Series[float]) -> Floats:

@@ -93,10 +93,14 @@ def test_leavers_of_a_single_school_out_of_two_cannot_be_judged(planted):
     assert refused.value.code == "leavers_of_one_fold"
 
 
-def test_nothing_known_is_refused_with_the_label_date(planted):
+def test_where_no_outcome_is_known_nothing_is_fitted_and_no_base_risk_is_told(planted):
     unknown = planted.labels.frame["outcome"].map(lambda _: Outcome.UNKNOWN.value)
-    with pytest.raises(NotEnoughData, match="2026-03-01"):
-        train(planted.matrix, _relabelled(planted.labels, unknown), seed=7)
+    trained = train(planted.matrix, _relabelled(planted.labels, unknown), seed=7)
+    assert (trained.counts.rows, trained.counts.events) == (0, 0)
+    assert trained.counts.unknown == len(planted.matrix.frame)
+    assert trained.base_risk is None
+    assert not trained.probabilities
+    assert trained.as_of_dates == ()
 
 
 def test_progress_is_told_to_its_end(planted):

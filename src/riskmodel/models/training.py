@@ -101,7 +101,7 @@ class TrainedModel:
         One row per training row: `as_of_date`, `student_id`, `left` (0 or 1) and, where fitted, `margin`,
         `risk`, `logistic_margin`, `logistic_risk` by models that had not seen the row's school.
     base_risk
-        Share of training rows that left.
+        Share of training rows that left; None where no outcome is known.
     quantiles
         (p, 19): the 5th to the 95th percentile of each column, of which synthetic rows are made (the
         extremes are left out: one may be a single child's). NaN where nothing is known.
@@ -112,7 +112,7 @@ class TrainedModel:
     features: tuple[FeatureInfo, ...]
     feature_names: tuple[str, ...]
     counts: TrainingCounts
-    base_risk: float
+    base_risk: float | None
     as_of_dates: tuple[date, ...]
     label_date: date
     rule_version: str
@@ -137,7 +137,7 @@ def train(
     folds: int = 5,
     progress: Progress | None = None,
 ) -> TrainedModel:
-    """Train on the rows whose outcome is known.
+    """Train on the rows whose outcome is known; where there are too few, or none, nothing is fitted.
 
     Parameters
     ----------
@@ -155,11 +155,9 @@ def train(
     Raises
     ------
     NotEnoughData
-        If no row has a known outcome, schools cannot be held out, or all leavers are of one fold.
+        If schools cannot be held out, or all leavers are of one fold.
     """
     known, y, counts = _join(matrix, labels)
-    if not len(y):
-        raise NotEnoughData("no_training_rows", label_date=labels.label_date)
     names = matrix.model_features
     X = matrix.frame[list(names)].to_numpy(dtype=np.float64)[known]
     out_of_fold = matrix.frame.loc[known, ["as_of_date", "student_id"]].assign(left=y).reset_index(drop=True)
@@ -178,7 +176,7 @@ def train(
         features=matrix.features,
         feature_names=names,
         counts=counts,
-        base_risk=float(y.mean()),
+        base_risk=float(y.mean()) if len(y) else None,
         as_of_dates=tuple(days),
         label_date=labels.label_date,
         rule_version=labels.rule_version,
@@ -186,7 +184,7 @@ def train(
         fitted=fitted,
         out_of_fold=out_of_fold,
         quantiles=_quantiles(X),
-        missing=np.isnan(X).mean(axis=0),
+        missing=np.isnan(X).mean(axis=0) if len(X) else np.ones(len(names)),
     )
 
 

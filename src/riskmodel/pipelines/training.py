@@ -12,11 +12,12 @@ import pandas as pd
 from riskmodel.bundle import ModelBundle, read_bundle, write_bundle
 from riskmodel.config import configuration_hash
 from riskmodel.domain import Evaluation, FeatureMatrix, Outcome
-from riskmodel.errors import NotEnoughData
 from riskmodel.evaluation.pictures import calibration_picture, family_picture, precision_picture
 from riskmodel.evaluation.report import ReferenceRow, evaluation_json, evaluation_report
 from riskmodel.models.gbm import PARAMETERS
+from riskmodel.models.rules import absence_rule
 from riskmodel.models.training import BAG, MINIMUM_TRAINING_EVENTS, TrainedModel, train
+from riskmodel.pipelines.first_term import tell_first_term
 from riskmodel.pipelines.inputs import labels_of, matrix_of
 from riskmodel.pipelines.judging import judge, keep_scores, score_rows, train_before
 from riskmodel.pipelines.run import Dates, Run, clock, complete_to, dates_of, model_version
@@ -33,39 +34,39 @@ def train_model(run: Run) -> str:
     """Train a model to be judged and one to be used, judge, track; return the model's version.
 
     The figures are those of a model that knew only outcomes known before the test dates; the one that is
-    used has learnt from all outcomes known on the current date and is never judged on them.
+    used has learnt from all outcomes known on the current date and is never judged on them. Where too few
+    are known, or none, there is no model: the bundle says so, the absence rule makes the lists, and what is
+    missing is told.
     """
     store = RecordStore.open(run.workspace.records)
     version = model_version(run, store)
     folder = run.workspace.models / version
     if (folder / "bundle").exists():
         run.say("model_reused", version=version)
+        stands = read_bundle(folder / "bundle")
+        if not stands.probabilities:
+            tell_first_term(run, store, dates_of(run, store), events=stands.manifest["training"]["events"])
         return version
     dates = dates_of(run, store)
-    _check_training_dates(dates)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     evaluation, judged = _judge(run, store, dates, folder)
     if judged is not None and dates.training == dates.training_for_test:
         trained = judged
     else:
-        known = labels_of(run, store, dates.training, label_date=dates.current.as_of_date)
+        # The current date's own outcomes are never known: alone, it makes a bundle without probabilities.
+        learnt_from = dates.training or (dates.current,)
+        known = labels_of(run, store, learnt_from, label_date=dates.current.as_of_date)
         seconds = clock()
-        trained = train(matrix_of(run, store, dates.training), known, seed=run.configuration.seed)
+        trained = train(matrix_of(run, store, learnt_from), known, seed=run.configuration.seed)
         _say_trained(run, trained, version, seconds())
     # The bundle comes last: a folder with a bundle is a training that was done to its end.
     run_id = _track(run, store, folder, version=version, evaluation=evaluation, trained=trained)
     write_bundle(folder / "bundle", trained, model_version=version, data_hash=store.content_hash)
     run.say("tracked", experiment=run.configuration.region, run_id=run_id)
+    if not trained.probabilities:
+        tell_first_term(run, store, dates, events=trained.counts.events)
     return version
-
-
-def _check_training_dates(dates: Dates) -> None:
-    """Refuse, before anything is made, a configuration none of whose dates can be learnt from."""
-    for predicted, training in ((dates.test, dates.training_for_test), ((dates.current,), dates.training)):
-        if predicted and not training:
-            first = min(as_of.as_of_date for as_of in predicted)
-            raise NotEnoughData("no_training_rows", label_date=first)
 
 
 def _judge(
@@ -84,27 +85,20 @@ def _judge(
         rule=outcomes.rule_version,
         seconds=seconds(),
     )
-    seconds = clock()
     read = partial(matrix_of, run, store)
-    # Only the model that is published needs a bag: it says how sure a reason is, never a score.
-    bag = BAG if dates.training == dates.training_for_test else 0
-    trained = train_before(run, store, training=dates.training_for_test, test=dates.test, read=read, bag=bag)
-    version = f"{folder.name}-judged"
-    _say_trained(run, trained, version, seconds())
-    write_bundle(folder / "judged", trained, model_version=version, data_hash=store.content_hash)
-    # The one path to a score: what is judged is read back as production reads it.
-    bundle = read_bundle(folder / "judged")
+    trained, bundle = _train_judged(run, store, dates, folder)
     tested = read(dates.test)
     last_list = None
     if dates.last_term:
         earlier = read((dates.last_term,))
-        last_list = pd.Series(score(earlier, bundle).margin, index=earlier.frame["student_id"])
+        margin = score(earlier, bundle).margin if bundle else absence_rule(earlier)
+        last_list = pd.Series(margin, index=earlier.frame["student_id"])
     rows, models = score_rows(tested, outcomes, trained=trained, bundle=bundle, last_list=last_list)
     evaluation = judge(run, rows, models, trained=trained)
     if evaluation is None:
         return None, trained
     keep_scores(folder / "judged-scores.parquet", rows, models)
-    if bundle.probabilities:
+    if bundle is not None and bundle.probabilities:
         _draw(folder / "pictures", tested, rows, bundle, evaluation)
     reference = [ReferenceRow(**row.model_dump()) for row in run.configuration.reference]
     (folder / "evaluation.json").write_text(evaluation_json(evaluation), encoding="utf-8")
@@ -114,6 +108,25 @@ def _judge(
         (folder / f"report.{language}.md").write_text(table, encoding="utf-8")
         run.say("table", language=language, table=table)
     return evaluation, trained
+
+
+def _train_judged(
+    run: Run, store: RecordStore, dates: Dates, folder: Path
+) -> tuple[TrainedModel | None, ModelBundle | None]:
+    """Train on what was known before the test dates; neither where nothing was: then the rule is judged."""
+    if not dates.training_for_test:
+        run.say("judged_by_rule", first=min(as_of.as_of_date for as_of in dates.test))
+        return None, None
+    seconds = clock()
+    # Only the model that is published needs a bag: it says how sure a reason is, never a score.
+    bag = BAG if dates.training == dates.training_for_test else 0
+    read = partial(matrix_of, run, store)
+    trained = train_before(run, store, training=dates.training_for_test, test=dates.test, read=read, bag=bag)
+    version = f"{folder.name}-judged"
+    _say_trained(run, trained, version, seconds())
+    write_bundle(folder / "judged", trained, model_version=version, data_hash=store.content_hash)
+    # The one path to a score: what is judged is read back as production reads it.
+    return trained, read_bundle(folder / "judged")
 
 
 def _draw(
