@@ -60,6 +60,12 @@ def test_half_a_day_is_a_day_still_to_wait() -> None:
     assert ahead.enough_on == date(2024, 10, 3)
 
 
+def test_there_are_not_enough_before_the_next_date_counts() -> None:
+    ahead = look_ahead((EARLY, SPRING), counted=(EARLY,), events=99, outcome_delay_days=10)
+
+    assert ahead.enough_on == date(2025, 6, 28)
+
+
 def test_where_nobody_left_there_is_no_pace() -> None:
     ahead = look_ahead((), counted=(EARLY,), events=0, outcome_delay_days=10)
 

@@ -68,8 +68,10 @@ def look_ahead(
     days = (last - min(as_of.as_of_date for as_of in counted)).days
     if not events:
         return Outlook(waiting, days, None)
-    lacking = max(0, MINIMUM_TRAINING_EVENTS - events)
-    return Outlook(waiting, days, last + delay + timedelta(days=-(-lacking * days // events)))
+    lacking = MINIMUM_TRAINING_EVENTS - events
+    by_pace = last + delay + timedelta(days=-(-lacking * days // events))
+    # Nothing more is known before the next date counts, however fast students leave.
+    return Outlook(waiting, days, max([by_pace, *(known_on for known_on, _ in waiting[:1])]))
 
 
 def tell_first_term(run: Run, store: RecordStore, dates: Dates, *, events: int) -> None:
