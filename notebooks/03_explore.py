@@ -143,6 +143,7 @@ for axes, name in zip(all_axes, looked_at, strict=True):
     axes.hist(known, bins=25, color="#2f6690")
     axes.set_yscale("log")
     axes.set_title(f"{text(f'features.{name}', 'en')}\nn = {len(known)}", fontsize=9, loc="left")
+all_axes[0].set_ylabel("students (log scale)")
 plt.show()
 for name in looked_at:
     print(f"{name}: {text(f'features.{name}', 'zh')}")
