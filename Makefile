@@ -86,8 +86,8 @@ unit: $(VENV)/test.installed  ## the tests, notebooks included
 UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 pyproject.toml
 
 lock: $(VENV)/test.installed  ## renew the hashed requirement files
-	@$(UV_COMPILE) --extra build --extra train --extra serve --extra pdf -o requirements/run.lock
-	@$(UV_COMPILE) --extra build --extra train --extra serve --extra pdf --extra dev -c requirements/run.lock -o requirements/test.lock
+	@$(UV_COMPILE) --extra build --extra train --extra serve --extra pdf --extra postgresql -o requirements/run.lock
+	@$(UV_COMPILE) --extra build --extra train --extra serve --extra pdf --extra postgresql --extra dev -c requirements/run.lock -o requirements/test.lock
 	@$(UV_COMPILE) --extra build --extra serve --extra pdf -c requirements/run.lock -o requirements/serve.lock
 
 docs: $(VENV)/test.installed  ## renew what is generated from the declarations
