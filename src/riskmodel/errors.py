@@ -15,7 +15,8 @@ stood there.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +28,11 @@ _PARTS = ("source", "file", "sheet", "row", "column", "key")
 
 @dataclass(frozen=True)
 class Where:
-    """The place of a problem. `row` is counted as the user's own program shows it (header is row 1)."""
+    """The place of a problem, as the user's own program shows it.
+
+    `row` counts from 1 (a header in the first row is row 1), `letter` is the letter of the column over a
+    spreadsheet and `column` the name that its header gives it.
+    """
 
     source: str | None = None
     file: str | None = None
@@ -35,14 +40,18 @@ class Where:
     row: int | None = None
     column: str | None = None
     key: str | None = None
+    letter: str | None = None
 
     def text(self, language: Language) -> str:
         """Say the place, leaving out what is not known; empty where nothing is."""
         said = [
             text(f"where.{part}", language, value=getattr(self, part))
             for part in _PARTS
-            if getattr(self, part) is not None
+            if getattr(self, part) is not None and not (part == "column" and self.letter)
         ]
+        if self.letter:
+            code = "where.letter" if self.column is None else "where.lettered_column"
+            said.append(text(code, language, letter=self.letter, value=self.column))
         return text("where.separator", language).join(said)
 
 
@@ -50,18 +59,33 @@ class Where:
 class Finding:
     """One problem, or one thing worth a look, in the records that a bureau sent.
 
-    `severity` `refuse` keeps the whole delivery out, `mended` was put right without loss, and `review`
-    is kept and listed for a person.
+    Attributes
+    ----------
+    severity
+        `refuse` keeps the whole delivery out, `mended` was put right without loss, and `review` is kept
+        and listed for a person.
+    where
+        Where it stands; of a finding that stands for many cells (`count`), the first of them.
+    kind
+        What kind of value stood there (`value_kinds.<kind>` of the wording files), never the value.
+    count
+        How many cells or rows it stands for.
     """
 
     code: str
     severity: str
     where: Where
     slots: tuple[tuple[str, str], ...] = ()
+    kind: str | None = None
+    count: int = 1
 
     def text(self, language: Language) -> str:
-        """Say place, problem and remedy in one line."""
-        return _sentence(self.code, self.where, dict(self.slots), language)
+        """Say place, problem and remedy in one line, and what kind of value stands there."""
+        said = _sentence(self.code, self.where, dict(self.slots), language)
+        if self.kind is None:
+            return said
+        kind = text(f"value_kinds.{self.kind}", language)
+        return said + text("where.kind", language, kind=kind)
 
 
 class RiskmodelError(Exception):
@@ -116,17 +140,35 @@ class RecordsRefused(RiskmodelError):  # noqa: N818
     """The records of a delivery hold problems; nothing of it was stored.
 
     `findings` has all problems that were found (up to a thousand), not only the first; `count` is how
-    many there are, where they are more.
+    many there are, where they are more; `by_code` then says how many of each kind, and `notes` what was
+    mended or wants a look besides.
     """
 
-    def __init__(self, findings: Sequence[Finding], *, count: int | None = None) -> None:
+    def __init__(
+        self,
+        findings: Sequence[Finding],
+        *,
+        count: int | None = None,
+        by_code: Mapping[str, int] | None = None,
+        notes: Sequence[Finding] = (),
+    ) -> None:
         self.findings = tuple(findings)
-        super().__init__("records_refused", count=len(self.findings) if count is None else count)
+        self.count = len(self.findings) if count is None else count
+        self.by_code = dict(by_code or Counter(finding.code for finding in self.findings))
+        self.notes = tuple(notes)
+        super().__init__("records_refused", count=self.count)
 
     def text(self, language: Language) -> str:
-        """Say how many problems there are, and then each in its own line."""
+        """Say how many problems there are, each in its own line, and the counts where not all are told."""
         lines = [_sentence(self.code, self.where, self.slots, language)]
-        return "\n".join([*lines, *(f"- {finding.text(language)}" for finding in self.findings)])
+        lines += [f"- {finding.text(language)}" for finding in self.findings]
+        if self.count > len(self.findings):
+            lines.append(text("where.more", language, told=len(self.findings)))
+            lines += [
+                text("where.of_kind", language, kind=code, count=f"{count:,}")
+                for code, count in sorted(self.by_code.items(), key=lambda each: (-each[1], each[0]))
+            ]
+        return "\n".join(lines)
 
 
 def _again(kind: type[RiskmodelError], state: dict[str, Any]) -> RiskmodelError:

@@ -132,12 +132,12 @@ def test_rows_about_a_student_or_school_that_nobody_knows_are_refused(bureau):
         ({"terms": None}, ("table_missing", None, None, None)),
         ({"terms": "term,von,end_date\n"}, ("column_missing", "terms.csv", 1, None)),
         ({"terms": "term,startdate,end_date\n"}, ("column_missing_but_near", "terms.csv", 1, None)),
-        ({"terms": TERMS.replace("term,", "term,term,")}, ("column_twice", "terms.csv", 1, None)),
+        ({"terms": TERMS.replace("term,", "term,term,")}, ("column_twice", "terms.csv", 1, "term")),
         ({"terms": TERMS + "2024-2025-2,2025-02-17\n"}, ("row_too_short", "terms.csv", 3, None)),
         ({"terms": TERMS + "t,2025-02-17,2025-07-01,\n"}, ("row_too_long", "terms.csv", 3, None)),
         ({"terms": TERMS + 't,"2025-02-17,2025-07-01\n'}, ("quotes_broken", "terms.csv", None, None)),
         ({"terms": b""}, ("file_empty", "terms.csv", None, None)),
-        ({"schools": SCHOOLS.encode("gbk")}, ("file_not_utf8", "schools.csv", 2, None)),
+        ({"schools": SCHOOLS.encode() + b"\xff\xff\n"}, ("encoding_unknown", "schools.csv", 3, None)),
     ],
 )
 def test_a_file_that_cannot_be_read_is_refused_with_its_place_and_nothing_is_stored(

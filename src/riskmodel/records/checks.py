@@ -17,6 +17,7 @@ from riskmodel.records.findings import Findings
 from riskmodel.records.readers import Telling
 from riskmodel.records.store import SQL_TYPES
 
+NO_CELLS = ("sheet", "row")
 _BLANK = "' \t\r\n\u3000\u00a0'"
 _INTEGERS = (
     "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT",
@@ -36,7 +37,7 @@ class _Rule:
     code: str
     column: str
     broken: str
-    slots: Mapping[str, object]
+    slots: Mapping[str, str]
 
 
 def check_cells(connection: duckdb.DuckDBPyConnection, telling: Telling, findings: Findings) -> None:
@@ -53,9 +54,10 @@ def check_cells(connection: duckdb.DuckDBPyConnection, telling: Telling, finding
         value = _value(column, kind=kind, date_format=telling.dates.get(column.name))
         read.append(f'{cell} AS "cell {column.name}"')
         read.append(f'{value} AS "{column.name}"')
-    blank = " AND ".join(f'"cell {name}" IS NULL' for name in types if name != "row")
+    blank = " AND ".join(f'"cell {name}" IS NULL' for name in types if name not in NO_CELLS)
     connection.execute(
-        f'CREATE OR REPLACE VIEW told AS SELECT {", ".join(read)}, "row" FROM cells WHERE NOT ({blank})'
+        f"""CREATE OR REPLACE VIEW told AS SELECT {", ".join(read)}, sheet, "row" FROM cells
+            WHERE NOT ({blank})"""
     )
     _apply(connection, telling, findings, _rules(table))
     _mended(connection, telling, findings, types)
@@ -179,11 +181,12 @@ def _apply(
         if not count:
             continue
         rows = connection.execute(
-            f'SELECT "row" FROM told WHERE {rule.broken} ORDER BY "row" LIMIT {findings.room}'
+            f'SELECT sheet, "row" FROM told WHERE {rule.broken} ORDER BY sheet, "row" LIMIT {findings.room}'
         ).fetchall()
-        for (row,) in rows:
-            findings.refuse(rule.code, telling.where(row=row, column=rule.column), **rule.slots)
-        findings.count_more(count - len(rows))
+        for sheet, row in rows:
+            where = telling.where(sheet=sheet, row=row, column=rule.column)
+            findings.refuse(rule.code, where, **rule.slots)
+        findings.count_more(rule.code, count - len(rows))
 
 
 def _mended(

@@ -2,42 +2,55 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from riskmodel.errors import Finding, RecordsRefused, Where
 
 LIMIT = 1_000
-"""So many findings are told one by one; beyond them only the count goes on."""
+"""So many findings are told one by one; beyond them only the count of each kind goes on."""
 
 
 class Findings:
-    """All findings of a delivery. Values of a person never go into one."""
+    """All findings of a delivery. Values of a person never go into one.
+
+    `by_code` counts every problem by its kind, whether it is told one by one or not.
+    """
 
     def __init__(self) -> None:
         self.refusals: list[Finding] = []
         self.notes: list[Finding] = []
-        self.refused = 0
+        self.by_code: Counter[str] = Counter()
+
+    @property
+    def refused(self) -> int:
+        """How many problems keep the delivery out."""
+        return self.by_code.total()
 
     @property
     def room(self) -> int:
         """How many more refusals are told one by one."""
         return max(LIMIT - len(self.refusals), 0)
 
-    def refuse(self, code: str, where: Where, **slots: object) -> None:
+    def refuse(self, code: str, where: Where, *, kind: str | None = None, **slots: object) -> None:
         """Note a problem that keeps the whole delivery out."""
-        self.refused += 1
+        self.by_code[code] += 1
         if self.room:
-            self.refusals.append(_finding(code, "refuse", where, slots))
+            self.refusals.append(_finding(code, "refuse", where, slots, kind=kind))
 
-    def count_more(self, count: int) -> None:
+    def count_more(self, code: str, count: int) -> None:
         """Count problems that are not told one by one."""
-        self.refused += count
+        self.by_code[code] += count
 
-    def mended(self, code: str, where: Where, **slots: object) -> None:
-        """Note something that was put right without loss."""
-        self.notes.append(_finding(code, "mended", where, slots))
+    def mended(self, code: str, where: Where, *, count: int = 1, **slots: object) -> None:
+        """Note something that was put right without loss, in so many cells; `where` is the first."""
+        self.notes.append(_finding(code, "mended", where, slots | {"count": f"{count:,}"}, count=count))
 
-    def review(self, code: str, where: Where, **slots: object) -> None:
+    def review(
+        self, code: str, where: Where, *, count: int = 1, kind: str | None = None, **slots: object
+    ) -> None:
         """Note something that is kept and wants a person's look."""
-        self.notes.append(_finding(code, "review", where, slots))
+        told = slots | ({"count": f"{count:,}"} if count > 1 else {})
+        self.notes.append(_finding(code, "review", where, told, kind=kind, count=count))
 
     def raise_if_refused(self) -> None:
         """Refuse the delivery if there is anything to refuse.
@@ -48,8 +61,17 @@ class Findings:
             With all findings, up to the limit, and the count of all.
         """
         if self.refused:
-            raise RecordsRefused(self.refusals, count=self.refused)
+            raise RecordsRefused(self.refusals, count=self.refused, by_code=self.by_code, notes=self.notes)
 
 
-def _finding(code: str, severity: str, where: Where, slots: dict[str, object]) -> Finding:
-    return Finding(code, severity, where, tuple((name, str(value)) for name, value in slots.items()))
+def _finding(
+    code: str,
+    severity: str,
+    where: Where,
+    slots: dict[str, object],
+    *,
+    kind: str | None = None,
+    count: int = 1,
+) -> Finding:
+    told = tuple((name, str(value)) for name, value in slots.items())
+    return Finding(code, severity, where, told, kind, count)

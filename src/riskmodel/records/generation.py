@@ -59,7 +59,7 @@ def stage(connection: duckdb.DuckDBPyConnection, telling: Telling, *, delivery: 
     connection.execute(
         f"""INSERT INTO staged_{table.name} BY NAME
             SELECT {quoted(column_types(table))}, {known_from} AS known_from, {known_from} AS statement_on,
-                   false AS implied, $source AS origin, $delivery AS delivery, $file AS file, "row",
+                   false AS implied, $source AS origin, $delivery AS delivery, $file AS file, sheet, "row",
                    {hash_sql() if table.per_student else "0"} AS student_hash
             FROM told""",
         {"source": telling.source, "delivery": delivery, "file": telling.file},
@@ -99,12 +99,12 @@ def check_references(
         if not count:
             continue
         rows = connection.execute(
-            f'SELECT origin, file, "row" {unknown} ORDER BY ALL LIMIT {findings.room}'
+            f'SELECT origin, file, sheet, "row" {unknown} ORDER BY ALL LIMIT {findings.room}'
         ).fetchall()
-        for source, file, row in rows:
-            where = Where(source=source, file=file, row=row, column=column)
+        for source, file, sheet, row in rows:
+            where = Where(source=source, file=file, sheet=sheet, row=row, column=column)
             findings.refuse(f"{column}_unknown", where)
-        findings.count_more(count - len(rows))
+        findings.count_more(f"{column}_unknown", count - len(rows))
 
 
 def write_generation(

@@ -140,16 +140,16 @@ def _read(
             if progress is not None:
                 progress(f"{shipment.source.name}: {telling.file}")
             if not telling.query or shipment.mapping is None:
-                is_read = read_cells(connection, telling, findings)
+                read = read_cells(connection, telling, findings)
             else:
                 if views is None:
                     views = RawViews(shipment.source.name, shipment.mapping, spill_to=spill)
                     opened.callback(views.close)
                     if not views.open(shipment.files, findings):
                         return
-                is_read = views.read_cells(connection, telling, findings)
-            if is_read:
-                yield telling
+                read = telling if views.read_cells(connection, telling, findings) else None
+            if read is not None:
+                yield read
 
 
 @contextmanager

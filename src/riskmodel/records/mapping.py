@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -21,9 +21,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from riskmodel.errors import ConfigurationError, Where
 from riskmodel.records.contract import TABLES, table
 from riskmodel.records.findings import Findings
+from riskmodel.records.raw import RawFile
 from riskmodel.records.readers import Telling
 
-_SUFFIXES = (".csv", ".parquet")
 _Name = Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]
 
 
@@ -34,16 +34,18 @@ class _Strict(BaseModel):
 class TableMapping(_Strict):
     """How one table of the contract is told.
 
-    `columns` names the source's column per canonical column, `codes` the canonical code per source value,
-    `dates` a strptime format, `constants` one value for all rows.
+    `columns` names the source's column per canonical column (or several names that it may have), `codes`
+    the canonical code per source value, `dates` a strptime format, `constants` one value for all rows;
+    `fill_down` lists columns in which an empty cell says what the one above it says.
     """
 
     file: str | None = None
     query: str | None = None
-    columns: dict[str, str] = Field(default_factory=dict)
+    columns: dict[str, str | tuple[str, ...]] = Field(default_factory=dict)
     codes: dict[str, dict[str, str]] = Field(default_factory=dict)
     dates: dict[str, str] = Field(default_factory=dict)
     constants: dict[str, str] = Field(default_factory=dict)
+    fill_down: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _one_way(self) -> TableMapping:
@@ -70,7 +72,13 @@ class SourceMapping(_Strict):
             known = {column.name for each in TABLES if each.name == name for column in each.columns}
             if not known:
                 raise ValueError(f"tables.{name}: the contract has no such table")
-            for column in [*mapped.columns, *mapped.codes, *mapped.dates, *mapped.constants]:
+            for column in [
+                *mapped.columns,
+                *mapped.codes,
+                *mapped.dates,
+                *mapped.constants,
+                *mapped.fill_down,
+            ]:
                 if column not in known:
                     raise ValueError(f"tables.{name}: the contract has no column {column}")
         for path, query in self.queries().items():
@@ -87,14 +95,6 @@ class SourceMapping(_Strict):
     def raw_names(self) -> set[str]:
         """Return the names of all files that queries may read."""
         return {name.strip() for names in self.files.values() for name in names.split("|")}
-
-
-@dataclass(frozen=True)
-class RawFile:
-    """A raw file of a source: `name` is its path inside the source's folder."""
-
-    name: str
-    path: Path
 
 
 def read_mapping(file: Path) -> SourceMapping:
@@ -126,15 +126,6 @@ def mapping_hash(file: Path | None) -> str | None:
     return hashlib.sha256(file.read_bytes()).hexdigest() if file else None
 
 
-def raw_files(folder: Path) -> list[RawFile]:
-    """Return the CSV and Parquet files in a folder and its folders, in the order of their names."""
-    return [
-        RawFile(path.relative_to(folder).as_posix(), path)
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.suffix.lower() in _SUFFIXES and not path.name.startswith((".", "~"))
-    ]
-
-
 def tellings(
     source: str, files: Sequence[RawFile], mapping: SourceMapping | None, findings: Findings
 ) -> list[Telling]:
@@ -148,15 +139,16 @@ def tellings(
             table(name),
             f"{name} (query)",
             query=mapped.query or "",
-            columns=mapped.columns,
+            columns={to: (of,) if isinstance(of, str) else of for to, of in mapped.columns.items()},
             codes=mapped.codes,
             dates=mapped.dates,
             constants=mapped.constants,
+            fill_down=mapped.fill_down,
         )
         if mapped.file is None:
             told.append(telling)
             continue
-        matching = [raw for raw in files if Path(raw.name).match(mapped.file)]
+        matching = [raw for raw in files if Path(raw.local).match(mapped.file)]
         if not matching:
             findings.refuse("mapped_file_missing", Where(source=source), pattern=mapped.file)
         told += [replace(telling, file=raw.name, path=raw.path) for raw in matching]
@@ -176,7 +168,7 @@ def _by_name(source: str, files: Sequence[RawFile], findings: Findings) -> list[
 
 def _table_of(raw: RawFile) -> str | None:
     """Return the table that a file is named for: `<table>`, `<table>-…`, `<table>_…` or `<table>/…`."""
-    path = Path(raw.name)
+    path = Path(raw.local)
     if path.parent != Path():
         return next((each.name for each in TABLES if path.parent.as_posix() == each.name), None)
     fitting = [each.name for each in TABLES if re.fullmatch(rf"{each.name}([-_].+)?", path.stem)]

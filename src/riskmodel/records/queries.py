@@ -10,9 +10,11 @@ import duckdb
 
 from riskmodel.errors import Where
 from riskmodel.records.findings import Findings
-from riskmodel.records.mapping import RawFile, SourceMapping
-from riskmodel.records.readers import Telling, choose_columns, first_row_not_utf8
+from riskmodel.records.mapping import SourceMapping
+from riskmodel.records.raw import RawFile
+from riskmodel.records.readers import Telling, columns_by_name
 from riskmodel.records.store import duckdb_settings, without_progress_bar
+from riskmodel.records.text_files import first_row_not_utf8
 
 _SAFE_TO_TELL = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException)
 """What these say comes from the query and the columns' names; others may quote a value of a person."""
@@ -73,7 +75,7 @@ class RawViews:
         described = self._run(f"DESCRIBE {query}", place, findings)
         if described is None:
             return False
-        chosen = choose_columns(telling, [str(name) for name, *_ in described], findings)
+        chosen = columns_by_name(telling, [str(name) for name, *_ in described], findings)
         if chosen is None:
             return False
         select = ", ".join(f'"{described[at][0]}" AS "{name}"' for name, at in chosen.items())
@@ -82,7 +84,8 @@ class RawViews:
             batches = result.to_arrow_reader(_BATCH)
             connection.register("batches", batches)
             connection.execute(
-                'CREATE OR REPLACE TABLE cells AS SELECT *, row_number() OVER () AS "row" FROM batches'
+                """CREATE OR REPLACE TABLE cells AS SELECT *, CAST(NULL AS VARCHAR) AS sheet,
+                   row_number() OVER () AS "row" FROM batches"""
             )
         except duckdb.Error as problem:
             self._refuse(problem, place, findings)

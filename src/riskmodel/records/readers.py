@@ -1,17 +1,16 @@
-"""Readers: a file becomes the table `cells`, canonical column names and the row a spreadsheet shows.
+"""Readers: a file becomes the table `cells`, canonical column names, and the sheet and row of each.
 
-Cells of a CSV stay text, exactly as they stand; a Parquet file keeps its own types. Nothing is converted
-here. What the contract (or the mapping) does not name is dropped here and never stored.
+Cells of text files and workbooks are text, exactly as they stand; a Parquet file keeps its own types. Nothing
+is converted here. What the contract (or the mapping) does not name is dropped here and never stored.
 """
 
 from __future__ import annotations
 
 import csv
-import difflib
-import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import islice
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 
 import duckdb
@@ -20,11 +19,24 @@ import pyarrow as pa
 from riskmodel.errors import Where
 from riskmodel.records.contract import Table
 from riskmodel.records.findings import Findings
+from riskmodel.records.header import Header, Wanted, choose_columns, find_header, known_names, letter_of
+from riskmodel.records.raw import format_of
+from riskmodel.records.text_files import EncodingUnknown, delimiter_of, encoding_of, text_rows
+from riskmodel.records.workbook_scan import WorkbookRefused
+from riskmodel.records.workbooks import Sheet, open_workbook
 
-_CHUNK = 2_000
-"""Rows that are turned into columns at once: few enough to stay in the processor's cache."""
 _CHUNKS_AN_INSERT = 25
-_LONGEST_CELL = 100_000
+_BLANKS = " \t\r\n\u3000\u00a0"
+_TOTAL = re.compile(
+    r"(合计|总计|小计|共计|累计|平均|平均分|均分|最高分|最低分|及格率|优秀率|总人数|total|subtotal|sum|average|mean)"
+    r"\s*[:：]?",
+    re.IGNORECASE,
+)
+_SIGNATURE = re.compile(
+    r"(注|备注|说明|制表|制表人|填表|填表人|填报人|审核|审核人|负责人|校长|班主任|签名|签字|盖章|单位盖章|制表日期"
+    r"|填表日期|打印时间|导出时间|note|notes|prepared by|checked by|signed)\s*[:：]",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -40,9 +52,16 @@ class Telling:
     query
         The SELECT over the raw files; empty for a file.
     columns
-        Canonical name to the source's column; a canonical name that is not there keeps its own.
+        Canonical name to the names that the source may give its column; a canonical name that is not
+        there keeps its own.
     codes, dates, constants
         Per canonical column: source values to codes, a strptime format, one value for all rows.
+    fill_down
+        Canonical columns in which an empty cell says what the one above it says.
+    letters, headings
+        What reading found: per sheet and canonical column the letter over it and its name in the header.
+    base_1904
+        Whether numbers that stand for days count from 1904, as the workbook says.
     """
 
     source: str
@@ -50,148 +69,306 @@ class Telling:
     file: str
     path: Path = Path()
     query: str = ""
-    columns: Mapping[str, str] = field(default_factory=dict)
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     codes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     dates: Mapping[str, str] = field(default_factory=dict)
     constants: Mapping[str, str] = field(default_factory=dict)
+    fill_down: tuple[str, ...] = ()
+    letters: Mapping[tuple[str | None, str], str] = field(default_factory=dict)
+    headings: Mapping[tuple[str | None, str], str] = field(default_factory=dict)
+    base_1904: bool = False
 
-    def where(self, *, row: int | None = None, column: str | None = None) -> Where:
+    def where(self, *, row: int | None = None, column: str | None = None, sheet: str | None = None) -> Where:
         """Return a place in this file; `column` is a canonical name and told as the source calls it."""
-        said = self.columns.get(column, column) if column is not None else None
-        return Where(source=self.source, file=self.file, row=row, column=said)
+        if column is None:
+            return Where(source=self.source, file=self.file, sheet=sheet, row=row)
+        place = (sheet, column)
+        if place not in self.headings and sheet is None:
+            place = next((told for told in self.headings if told[1] == column), place)
+        said = self.headings.get(place) or self.columns.get(column, (column,))[0]
+        letter = self.letters.get(place)
+        return Where(source=self.source, file=self.file, sheet=sheet, row=row, column=said, letter=letter)
+
+    def wanted(self) -> Wanted:
+        """Return what a header may hold, and which of it must be there."""
+        names = {
+            column.name: self.columns.get(column.name, (column.name,))
+            for column in self.table.columns
+            if column.name not in self.constants
+        }
+        required = {column.name for column in self.table.columns if column.required}
+        return Wanted(names, frozenset(required - self.constants.keys()))
 
 
-def sha256_of(path: Path) -> str:
-    """Return the sha256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+@dataclass(frozen=True)
+class _Grid:
+    """Rows of text, numbered from 1: a text file, or a sheet of a workbook."""
+
+    name: str | None
+    chunks: Iterator[list[list[str]]]
+    is_ragged: bool = False
+    sheet: Sheet | None = None
 
 
-def read_cells(connection: duckdb.DuckDBPyConnection, telling: Telling, findings: Findings) -> bool:
-    """Read a telling's file into the table `cells`; False where its header or shape forbids it."""
-    if telling.path.suffix == ".parquet":
-        return _read_parquet(connection, telling, findings)
-    return _read_csv(connection, telling, findings)
-
-
-def choose_columns(telling: Telling, header: Sequence[str], findings: Findings) -> dict[str, int] | None:
-    """Find the canonical columns in a header.
+def read_cells(connection: duckdb.DuckDBPyConnection, telling: Telling, findings: Findings) -> Telling | None:
+    """Read a telling's file into the table `cells`.
 
     Returns
     -------
-    dict or None
-        Canonical name to position in the header; None where a column is missing or there twice.
+    Telling or None
+        The telling with what reading found; None where the file's header or shape forbids it.
     """
-    before = findings.refused
-    names = {telling.columns.get(column.name, column.name): column for column in telling.table.columns}
-    missing = [
-        name
-        for name, column in names.items()
-        if (column.required or column.name in telling.columns)
-        and name not in header
-        and column.name not in telling.constants
-    ]
-    if missing and not names.keys() & set(header):
-        # Without a header the first row is a child's: nothing of it may be repeated.
-        findings.refuse("header_missing", telling.where(row=1), columns=", ".join(missing))
+    form, name = format_of(telling.path)
+    try:
+        if form == "parquet":
+            return _read_parquet(connection, telling, findings)
+        if form == "text":
+            read = _read_text(connection, telling, findings)
+        elif form in ("xlsx", "xls", "ods"):
+            facts, sheets = open_workbook(telling.path, form)
+            if facts.has_external_links:
+                findings.review("external_links", telling.where())
+            if facts.has_macros:
+                findings.review("macros_not_run", telling.where())
+            grids = (_Grid(sheet.name, sheet.chunks, sheet=sheet) for sheet in sheets)
+            read = _read_grids(connection, replace(telling, base_1904=facts.date_1904), grids, findings)
+        else:
+            code = "file_empty" if form == "empty" else "file_of_other_format"
+            findings.refuse(code, telling.where(), kind=None, format=name or form)
+            return None
+    except WorkbookRefused as refused:
+        findings.refuse(refused.code, telling.where(sheet=refused.sheet), kind=None, **refused.slots)
         return None
-    for name in sorted({name for name in header if name and header.count(name) > 1}):
-        findings.refuse("column_twice", telling.where(row=1), column=name)
-    for name in missing:
-        near = difflib.get_close_matches(name, [h for h in header if h and h not in names], n=1, cutoff=0.6)
-        code = "column_missing_but_near" if near else "column_missing"
-        slots = {"near": near[0]} if near else {"header": ", ".join(header)}
-        findings.refuse(code, telling.where(row=1), column=name, **slots)
-    for name in header:
-        if name not in names:
-            findings.review("column_dropped", telling.where(row=1), column=name)
-    if findings.refused > before:
-        return None
-    return {names[name].name: position for position, name in enumerate(header) if name in names}
+    return read
 
 
-def _read_parquet(connection: duckdb.DuckDBPyConnection, telling: Telling, findings: Findings) -> bool:
+def _read_parquet(
+    connection: duckdb.DuckDBPyConnection, telling: Telling, findings: Findings
+) -> Telling | None:
     try:
         described = connection.execute(
             "DESCRIBE SELECT * FROM read_parquet($path)", {"path": str(telling.path)}
         ).fetchall()
     except duckdb.Error:
         findings.refuse("file_no_parquet", telling.where())
-        return False
-    header = [str(name) for name, *_ in described]
-    chosen = choose_columns(telling, header, findings)
+        return None
+    names = tuple(str(name) for name, *_ in described)
+    chosen = columns_by_name(telling, names, findings)
     if chosen is None:
-        return False
-    select = ", ".join(f'"{_sql(header[at])}" AS "{name}"' for name, at in chosen.items())
+        return None
+    select = ", ".join(f'"{_sql(names[at])}" AS "{name}"' for name, at in chosen.items())
     connection.execute(
         f"""CREATE OR REPLACE TABLE cells AS
-            SELECT {select}, file_row_number + 2 AS "row" FROM read_parquet($path, file_row_number = true)""",
+            SELECT {select}, CAST(NULL AS VARCHAR) AS sheet, file_row_number + 2 AS "row"
+            FROM read_parquet($path, file_row_number = true)""",
         {"path": str(telling.path)},
     )
-    return True
+    return telling
+
+
+def columns_by_name(telling: Telling, names: Sequence[str], findings: Findings) -> dict[str, int] | None:
+    """Find the canonical columns among the names of a Parquet file's, or a query's, columns."""
+    wanted, where = telling.wanted(), telling.where(row=1)
+    header = Header(1, tuple(names))
+    if not known_names([names], wanted):
+        needed = ", ".join(wanted.names[name][0] for name in sorted(wanted.required))
+        findings.refuse("header_missing", where, columns=needed)
+        return None
+    return choose_columns(header, wanted, where, findings, mapped=frozenset(telling.columns))
 
 
 def _sql(name: str) -> str:
     return name.replace('"', '""')
 
 
-def _read_csv(connection: duckdb.DuckDBPyConnection, telling: Telling, findings: Findings) -> bool:
-    csv.field_size_limit(_LONGEST_CELL)
-    with telling.path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file, strict=True)
-        row = 1
-        try:
-            header = [name.strip() for name in next(reader, [])]
-            if not header:
-                findings.refuse("file_empty", telling.where())
-                return False
-            chosen = choose_columns(telling, header, findings)
-            if chosen is None:
-                return False
-            _make_cells(connection, list(chosen))
-            batches = []
-            while chunk := list(islice(reader, _CHUNK)):
-                sound = _sound(chunk, telling, findings, before=row, width=len(header))
-                batches.append(_batch(sound, chosen))
-                row += len(chunk)
-                if len(batches) == _CHUNKS_AN_INSERT:
-                    _insert(connection, batches)
-                    batches = []
-            _insert(connection, batches)
-        except UnicodeDecodeError:
-            findings.refuse("file_not_utf8", telling.where(row=first_row_not_utf8(telling.path)))
-            return False
-        except csv.Error:
-            findings.refuse("quotes_broken", telling.where(), line=reader.line_num)
-            return False
-    return True
+def _read_text(connection: duckdb.DuckDBPyConnection, telling: Telling, findings: Findings) -> Telling | None:
+    try:
+        encoding = encoding_of(telling.path)
+        wanted = telling.wanted()
+        delimiter = delimiter_of(telling.path, encoding, lambda rows: known_names(rows, wanted))
+        if encoding in ("gb18030", "utf-16"):
+            findings.mended("encoding_translated", telling.where(), encoding=encoding.upper())
+        grid = _Grid(None, text_rows(telling.path, encoding, delimiter), is_ragged=True)
+        return _read_grids(connection, telling, iter([grid]), findings)
+    except EncodingUnknown as unknown:
+        code = "encodings_mixed" if unknown.mixed else "encoding_unknown"
+        findings.refuse(code, telling.where(row=unknown.row))
+    except csv.Error as problem:
+        findings.refuse("quotes_broken", telling.where(), line=problem.args[0])
+    return None
 
 
-def _make_cells(connection: duckdb.DuckDBPyConnection, names: Sequence[str]) -> None:
+def _read_grids(
+    connection: duckdb.DuckDBPyConnection, telling: Telling, grids: Iterator[_Grid], findings: Findings
+) -> Telling | None:
+    """Read every sheet into one table `cells`; None where none of them could be read."""
+    letters: dict[tuple[str | None, str], str] = {}
+    headings: dict[tuple[str | None, str], str] = {}
+    names = [column.name for column in telling.table.columns if column.name not in telling.constants]
     columns = ", ".join(f'"{name}" VARCHAR' for name in names)
-    connection.execute(f'CREATE OR REPLACE TABLE cells ({columns}, "row" BIGINT)')
+    connection.execute(f'CREATE OR REPLACE TABLE cells ({columns}, sheet VARCHAR, "row" BIGINT)')
+    is_empty = True
+    for grid in grids:
+        is_empty = False
+        if grid.sheet is not None and grid.sheet.is_hidden:
+            findings.review("sheet_hidden", telling.where(sheet=grid.name))
+        found = _read_grid(connection, telling, grid, findings)
+        for canonical, (at, heading) in (found or {}).items():
+            letters[grid.name, canonical] = letter_of(at)
+            headings[grid.name, canonical] = heading
+    if is_empty:
+        findings.refuse("file_empty", telling.where())
+    if not headings:
+        return None
+    # A column that no sheet has is as if nobody had named it.
+    for name in names:
+        if all(canonical != name for _, canonical in headings):
+            connection.execute(f'ALTER TABLE cells DROP COLUMN "{name}"')
+    return replace(telling, letters=letters, headings=headings)
 
 
-def _sound(
-    chunk: Sequence[Sequence[str]], telling: Telling, findings: Findings, *, before: int, width: int
-) -> dict[int, Sequence[str]]:
-    """Return cells by row number; a row with more or fewer than the header is refused, never shifted."""
-    numbered = dict(enumerate(chunk, start=before + 1))
-    if any(map(width.__ne__, map(len, chunk))):
-        for number, cells in enumerate(chunk, start=before + 1):
-            if len(cells) == width:
-                continue
+def _read_grid(
+    connection: duckdb.DuckDBPyConnection, telling: Telling, grid: _Grid, findings: Findings
+) -> dict[str, tuple[int, str]] | None:
+    """Add a sheet's rows to `cells`; per canonical column its position and its name in the header."""
+    before = findings.refused
+    first = next(grid.chunks, [])
+    where, wanted = telling.where(sheet=grid.name), telling.wanted()
+    header = find_header(first, wanted, where, findings)
+    if header is None:
+        if not any(any(row) for row in first):
+            findings.refuse("file_empty", where)
+        elif findings.refused == before:
+            # Without a header the first row may be a child's: nothing of it may be repeated.
+            needed = ", ".join(wanted.names[name][0] for name in wanted.names if name in wanted.required)
+            findings.refuse("header_missing", replace(where, row=1), columns=needed)
+        return None
+    at_header = replace(where, row=header.row)
+    chosen = choose_columns(header, wanted, at_header, findings, mapped=frozenset(telling.columns))
+    if chosen is None:
+        return None
+    if header.row > 1:
+        titles = header.row - (2 if header.two_rows else 1)
+        if titles:
+            findings.mended("title_rows_skipped", where, count=titles)
+        if header.two_rows:
+            findings.mended("header_of_two_rows", at_header)
+    rows = _Rows(telling, grid, header, chosen, findings)
+    batches: list[pa.RecordBatch] = []
+    for chunk in chain([first[header.row :]], grid.chunks):
+        batches.append(rows.batch(chunk))
+        if len(batches) == _CHUNKS_AN_INSERT:
+            _insert(connection, batches)
+            batches = []
+    _insert(connection, batches)
+    rows.report()
+    return {canonical: (at, header.names[at]) for canonical, at in chosen.items()}
+
+
+class _Rows:
+    """The data rows of one sheet: what is under the header, less totals, signatures and broken rows."""
+
+    def __init__(
+        self, telling: Telling, grid: _Grid, header: Header, chosen: Mapping[str, int], findings: Findings
+    ) -> None:
+        self._telling = telling
+        self._grid = grid
+        self._chosen = chosen
+        self._width = len(header.names)
+        self._findings = findings
+        self._row = header.row
+        self._header_row = header.row
+        keys = [name for name in telling.table.key if name in chosen]
+        self._key = chosen[keys[0]] if keys else min(chosen.values())
+        self._footers: list[int] = []
+        self._above: dict[str, str] = {}
+        self._filled: dict[str, list[int]] = {}
+
+    def batch(self, chunk: Sequence[Sequence[str]]) -> pa.RecordBatch:
+        """Return the chosen cells of some rows, with the number of each row."""
+        numbered = dict(enumerate(chunk, start=self._row + 1))
+        self._row += len(chunk)
+        if self._grid.is_ragged:
+            self._drop_ragged(numbered)
+        for number in [n for n, cells in numbered.items() if self._is_footer(cells)]:
+            self._footers.append(number)
             del numbered[number]
-            if cells:  # an empty line is no row
-                code = "row_too_long" if len(cells) > width else "row_too_short"
-                findings.refuse(code, telling.where(row=number), cells=len(cells), expected=width)
-    return numbered
+        by_column = list(zip(*numbered.values(), strict=True))
+        columns: dict[str, Sequence[str]] = {
+            name: by_column[at] if by_column else () for name, at in self._chosen.items()
+        }
+        for name in self._telling.fill_down:
+            if name in columns:
+                columns[name] = self._fill_down(name, columns[name], list(numbered))
+        arrays = [pa.array(cells, pa.string()) for cells in columns.values()]
+        sheet = pa.array([self._grid.name] * len(numbered), pa.string())
+        rows = pa.array(list(numbered), pa.int64())
+        return pa.record_batch([*arrays, sheet, rows], names=[*columns, "sheet", "row"])
 
+    def report(self) -> None:
+        """Say what was left out and filled, and which cells are merged that may not be."""
+        telling, grid = self._telling, self._grid
+        if self._footers:
+            where = telling.where(sheet=grid.name, row=self._footers[0])
+            self._findings.mended("total_rows_dropped", where, count=len(self._footers))
+        for name, filled in self._filled.items():
+            place = self._place(self._chosen[name], row=filled[0])
+            self._findings.mended("cells_filled_down", place, count=len(filled))
+        if grid.sheet is None:
+            return
+        if hidden := grid.sheet.facts.hidden_rows:
+            self._findings.review("rows_hidden", telling.where(sheet=grid.name), count=hidden, rows=hidden)
+        if hidden := grid.sheet.facts.hidden_columns:
+            self._findings.review(
+                "columns_hidden", telling.where(sheet=grid.name), count=hidden, columns=hidden
+            )
+        by_position = {at + 1: name for name, at in self._chosen.items()}
+        for first_row, first_column, last_row, last_column in grid.sheet.merged:
+            touched = {by_position[at] for at in range(first_column, last_column + 1) if at in by_position}
+            if first_row <= self._header_row or first_row in self._footers or not touched:
+                continue
+            if touched <= set(telling.fill_down) and first_column == last_column:
+                continue
+            place = self._place(first_column - 1, row=first_row)
+            cells = f"{letter_of(first_column - 1)}{first_row}:{letter_of(last_column - 1)}{last_row}"
+            self._findings.refuse("cells_merged", place, cells=cells)
 
-def _batch(numbered: Mapping[int, Sequence[str]], chosen: Mapping[str, int]) -> pa.RecordBatch:
-    by_column = list(zip(*numbered.values(), strict=True))
-    arrays = [pa.array(by_column[at] if by_column else [], pa.string()) for at in chosen.values()]
-    return pa.record_batch([*arrays, pa.array(list(numbered), pa.int64())], names=[*chosen, "row"])
+    def _place(self, at: int, *, row: int) -> Where:
+        canonical = next((name for name, position in self._chosen.items() if position == at), None)
+        where = self._telling.where(sheet=self._grid.name, row=row, column=canonical)
+        return replace(where, letter=letter_of(at))
+
+    def _drop_ragged(self, numbered: dict[int, Sequence[str]]) -> None:
+        """Refuse rows with more or fewer cells than the header; nothing is shifted."""
+        for number in [n for n, cells in numbered.items() if len(cells) != self._width]:
+            cells = numbered.pop(number)
+            if not cells:  # an empty line is no row
+                continue
+            if self._is_footer(cells):
+                self._footers.append(number)
+                continue
+            code = "row_too_long" if len(cells) > self._width else "row_too_short"
+            where = self._telling.where(sheet=self._grid.name, row=number)
+            self._findings.refuse(code, where, cells=len(cells), expected=self._width)
+
+    def _is_footer(self, cells: Sequence[str]) -> bool:
+        """Tell a row of totals or a signature: no key, and a word that says so."""
+        key = cells[self._key].strip(_BLANKS) if self._key < len(cells) else ""
+        if key and not _TOTAL.fullmatch(key) and not _SIGNATURE.match(key):
+            return False
+        return any(
+            _TOTAL.fullmatch(cell.strip(_BLANKS)) or _SIGNATURE.match(cell.strip(_BLANKS)) for cell in cells
+        )
+
+    def _fill_down(self, name: str, cells: Sequence[str], rows: Sequence[int]) -> list[str]:
+        filled = []
+        for row, cell in zip(rows, cells, strict=True):
+            if cell.strip(_BLANKS):
+                self._above[name] = cell
+            elif name in self._above:
+                self._filled.setdefault(name, []).append(row)
+            filled.append(self._above.get(name, cell))
+        return filled
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, batches: Sequence[pa.RecordBatch]) -> None:
@@ -199,14 +376,3 @@ def _insert(connection: duckdb.DuckDBPyConnection, batches: Sequence[pa.RecordBa
         connection.register("batches", pa.Table.from_batches(batches))
         connection.execute("INSERT INTO cells BY NAME SELECT * FROM batches")
         connection.unregister("batches")
-
-
-def first_row_not_utf8(path: Path) -> int | None:
-    """Return the first line of a file that is not UTF-8; None where all of it is."""
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                line.decode("utf-8")
-            except UnicodeDecodeError:
-                return number
-    return None

@@ -58,7 +58,8 @@ def merge(
         f"""CREATE OR REPLACE TEMP TABLE fresh AS
             SELECT {content}, any_value(known_from) AS known_from, CAST(NULL AS DATE) AS known_until,
                    any_value(statement_on) AS statement_on, false AS implied, origin,
-                   any_value(delivery) AS delivery, file, min("row") AS "row"
+                   any_value(delivery) AS delivery, file, arg_min(sheet, "row") AS sheet,
+                   min("row") AS "row"
             FROM staged_{table.name} WHERE student_hash % $bucket_count = $bucket
             GROUP BY {content}, origin, file""",
         {"bucket": bucket or 0, "bucket_count": bucket_count if table.per_student else 1},
@@ -83,15 +84,16 @@ def report_conflicts(connection: duckdb.DuckDBPyConnection, table: Table, findin
         return
     rows = connection.execute(
         f"""SELECT dense_rank() OVER (ORDER BY {statement}) AS said,
-                   dense_rank() OVER (ORDER BY {content}) AS content, origin, file, "row"
+                   dense_rank() OVER (ORDER BY {content}) AS content, origin, file, sheet, "row"
             FROM (SELECT * {claims} QUALIFY count(*) OVER (PARTITION BY {statement}) > 1)
-            ORDER BY said, origin, file, "row" """
+            ORDER BY said, origin, file, sheet, "row" """
     ).fetchall()
     first: dict[int, tuple[int, str, int]] = {}
-    for said, said_content, source, file, row in rows:
-        content_then, other_file, other_row = first.setdefault(said, (said_content, file, row))
+    for said, said_content, source, file, sheet, row in rows:
+        place = f"{file} / {sheet}" if sheet else file
+        content_then, other_file, other_row = first.setdefault(said, (said_content, place, row))
         if said_content != content_then:
-            where = Where(source=source, file=file, row=row)
+            where = Where(source=source, file=file, sheet=sheet, row=row)
             key = ", ".join(table.key)
             findings.refuse("rows_contradict", where, other_file=other_file, other_row=other_row, columns=key)
 
@@ -120,7 +122,7 @@ def _add_implied_openings(connection: duckdb.DuckDBPyConnection, table: Table) -
                 UNION SELECT {key} FROM stored WHERE end_date IS NULL AND NOT implied
             )
             SELECT {opening}, opened_on AS known_from, NULL AS known_until,
-                   opened_on AS statement_on, true AS implied, origin, delivery, file, "row"
+                   opened_on AS statement_on, true AS implied, origin, delivery, file, sheet, "row"
             FROM closed ANTI JOIN sent_openings USING ({key})
             WHERE opened_on < known_from"""
     )

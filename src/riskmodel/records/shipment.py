@@ -8,15 +8,9 @@ from pathlib import Path
 
 from riskmodel.errors import Where
 from riskmodel.records.findings import Findings
-from riskmodel.records.mapping import (
-    RawFile,
-    SourceMapping,
-    mapping_hash,
-    raw_files,
-    read_mapping,
-    tellings,
-)
-from riskmodel.records.readers import Telling, sha256_of
+from riskmodel.records.mapping import SourceMapping, mapping_hash, read_mapping, tellings
+from riskmodel.records.raw import RawFile, raw_files, sha256_of
+from riskmodel.records.readers import Telling
 from riskmodel.records.store import Delivery, FileReceipt, RecordStore
 
 

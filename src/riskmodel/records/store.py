@@ -49,11 +49,12 @@ STORED = {
     "origin": "VARCHAR",
     "delivery": "INTEGER",
     "file": "VARCHAR",
+    "sheet": "VARCHAR",
     "row": "BIGINT",
 }
 """Columns of a stored row besides the contract's. `known_until` is the first day on which the row was
 withdrawn or replaced (empty: never); `origin` the source (a word that the contract uses in `population`),
-`delivery` the number of the delivery that brought it."""
+`delivery` the number of the delivery that brought it; `sheet` is missing but in a workbook of sheets."""
 
 LATEST_FIRST = "statement_on DESC, implied, {closed_first}delivery DESC, origin DESC, file DESC, row DESC"
 """Order of statements about one key; the first holds. Engines disagree on two statements of one day."""
