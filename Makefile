@@ -16,7 +16,7 @@ export DO_NOT_TRACK := true
 # A bureau's own certificates are those of the system.
 export UV_SYSTEM_CERTS := true
 
-.PHONY: help run serve oulad oulad-proof knowable test lint types unit lock clean docs
+.PHONY: help run serve oulad oulad-proof knowable intake-kills test lint types unit lock clean docs
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -66,6 +66,9 @@ oulad-proof: $(VENV)/run.installed  ## proof that nothing after day 56 reaches a
 
 knowable: $(VENV)/run.installed  ## how much of what is knowable the model reaches (SEEDS="1 2 3")
 	@$(BIN)/python benchmarks/county_knowable.py $(SEEDS)
+
+intake-kills: $(VENV)/run.installed  ## proof that an interrupted intake loses nothing (300 kills, full disks, power)
+	@$(BIN)/python benchmarks/intake_interrupted.py
 
 clean:  ## remove everything a run made
 	@rm -rf workspace workspace-*

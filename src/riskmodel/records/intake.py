@@ -15,12 +15,20 @@ from riskmodel.domain import Language
 from riskmodel.errors import Finding, Where
 from riskmodel.records.checks import check_cells
 from riskmodel.records.contract import TABLES
+from riskmodel.records.durable import told_in_a_sentence
 from riskmodel.records.findings import Findings
 from riskmodel.records.generation import check_references, create_staged, stage, write_generation
 from riskmodel.records.queries import RawViews
 from riskmodel.records.readers import Telling, read_cells
 from riskmodel.records.shipment import Shipment, SourceFiles, look_at
-from riskmodel.records.store import MANIFEST, RecordStore, duckdb_settings, without_progress_bar
+from riskmodel.records.store import (
+    MANIFEST,
+    STAGING,
+    RecordStore,
+    clear_leftovers,
+    duckdb_settings,
+    without_progress_bar,
+)
 from riskmodel.wording import text
 
 MEMORY_LIMIT = "600MB"
@@ -78,9 +86,21 @@ def take_in(
     ConfigurationError
         If a mapping file is wrong.
     WorkspaceError
-        If the folder holds a store of another version.
+        If the folder holds a store of another version, or the disk is full.
     """
+    with told_in_a_sentence(store):
+        return _take_in(sources, store=store, delivered_on=delivered_on, progress=progress)
+
+
+def _take_in(
+    sources: Sequence[SourceFiles],
+    *,
+    store: Path,
+    delivered_on: date,
+    progress: Callable[[str], None] | None,
+) -> IntakeReport:
     before = RecordStore.open(store) if (store / MANIFEST).exists() else None
+    clear_leftovers(store, before.manifest if before else None)
     findings = Findings()
     shipments = [look_at(source, before, findings) for source in sources]
     _check_delivery(shipments, before, delivered_on=delivered_on, findings=findings)
@@ -156,8 +176,7 @@ def _read(
 def _staging(store: Path) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
     """Open a database on disk beside the generations, and remove it whatever happens."""
     is_new = not store.exists()
-    folder = store / "staging.partial"
-    shutil.rmtree(folder, ignore_errors=True)
+    folder = store / STAGING
     folder.mkdir(parents=True)
     try:
         spill = folder / "spill"

@@ -4,8 +4,9 @@
     <store>/generation-00001/attendance/bucket-000.parquet
     <store>/generation-00001/schools/all.parquet       tables that have no student_id
 
-A generation is written beside the one that holds; the manifest is moved into place last. Whoever is
-killed before that leaves the old store whole.
+A generation is written beside the one that holds, and settled on the disk; the manifest is moved into place
+last. Whoever is killed before that, or loses power, leaves the old store whole; the next intake clears away
+what such a one left lying.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
@@ -25,9 +27,11 @@ import duckdb
 from riskmodel.domain import School, Term
 from riskmodel.errors import Where, WorkspaceError
 from riskmodel.records.contract import Table, table
+from riskmodel.records.durable import settle, settle_tree
 
 FORMAT = 1
 MANIFEST = "manifest.json"
+STAGING = "staging.partial"
 UNBUCKETED = "all"
 BEGINNING = date(1, 1, 1)
 """From when a row is known that neither says when it was recorded nor what day it is about."""
@@ -194,7 +198,7 @@ class RecordStore:
                 "record_store_of_other_version", Where(file=str(file)), found=found, expected=FORMAT
             )
         try:
-            manifest = _manifest(content)
+            manifest = manifest_of(content)
         except (KeyError, TypeError, ValueError):
             raise WorkspaceError("record_store_unreadable", Where(file=str(file))) from None
         return cls(folder, manifest)
@@ -309,24 +313,43 @@ def table_file(of: Table, bucket: int | None) -> Path:
 
 
 def commit(folder: Path, manifest: Manifest) -> RecordStore:
-    """Make a written generation the one that holds: move the manifest last, then clear older ones."""
+    """Make a written generation the one that holds: move the manifest last, then clear older ones.
+
+    Each step is on the disk for good before the next: the rows, their names, the manifest, its name. Only
+    then may anything older go, and only then is the delivery acknowledged by returning.
+    """
     complete_to = {source: str(day) for source, day in sorted(manifest.complete_to.items())}
     content = {"format": FORMAT, "content_hash": manifest.content_hash, "complete_to": complete_to}
     content |= asdict(manifest)
+    settle_tree(generation_folder(folder, manifest.generation))
     beside = folder / f"{MANIFEST}.partial"
     with beside.open("w", encoding="utf-8") as out:
         json.dump(content, out, ensure_ascii=False, indent=1, default=str)
         out.flush()
         os.fsync(out.fileno())
+    # The folders above may be new as well: the workspace, and the folder that it was made in.
+    settle(folder, folder.parent, folder.parent.parent)
     beside.replace(folder / MANIFEST)
-    holds = generation_folder(folder, manifest.generation)
-    for other in folder.glob("generation-*"):
-        if other != holds:
-            shutil.rmtree(other)
+    settle(folder)
+    clear_leftovers(folder, manifest)
     return RecordStore(folder, manifest)
 
 
-def _manifest(content: dict[str, Any]) -> Manifest:
+def clear_leftovers(folder: Path, manifest: Manifest | None) -> None:
+    """Remove what an intake that was interrupted left lying, and generations that hold no more.
+
+    What cannot be removed now does no harm, and is tried again by the next intake.
+    """
+    holds = generation_folder(folder, manifest.generation) if manifest else None
+    for other in (*folder.glob("generation-*"), folder / STAGING):
+        if other != holds:
+            shutil.rmtree(other, ignore_errors=True)
+    with suppress(OSError):
+        (folder / f"{MANIFEST}.partial").unlink(missing_ok=True)
+
+
+def manifest_of(content: dict[str, Any]) -> Manifest:
+    """Read what a manifest file says."""
     deliveries = tuple(
         Delivery(
             number=told["number"],
