@@ -5,6 +5,7 @@
     ├── RecordsRefused         one or more findings in the records; nothing of the delivery was stored
     ├── NotEnoughData          an as-of date, horizon or training set that the records cannot carry
     ├── WorkspaceError         a workspace of another version, locked, half there
+    ├── LeakSuspected          a column that tells what cannot be known in advance; the training stops
     ├── BundleRefused          a model bundle that is not what its manifest says
     └── StoreError             the published store, its keys, its audit file
 
@@ -126,6 +127,10 @@ class NotEnoughData(RiskmodelError):  # noqa: N818  the name is the sentence
 
 class WorkspaceError(RiskmodelError):
     """The workspace is of another version, in use, or not complete."""
+
+
+class LeakSuspected(RiskmodelError):  # noqa: N818
+    """A column tells what cannot be known in advance: nothing was trained."""
 
 
 class BundleRefused(RiskmodelError):  # noqa: N818

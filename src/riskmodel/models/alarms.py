@@ -1,0 +1,206 @@
+"""Leak alarms: what is too good to be known in advance stops a training and is named.
+
+Four alarms, in this order. A column from our own ledger or lists, whatever it tells. One column that alone
+ranks leavers above the others with an AUC beyond `SINGLE_COLUMN_AUC`. What is not known, as one column or all
+together, beyond `MISSING_AUC`: survivors have their files kept up. And a trace of leaving: a blank or a flag
+after which nearly everybody left, as a blank class or a closed card. The last two also look at the cells of a
+matrix that no model uses, for they tell of the records.
+
+With fewer leavers than `ENOUGH_EVENTS` in a column an AUC strays by chance, so that the low end of its 95 %
+interval counts and not the value, and the alarm says so.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from riskmodel.domain import FeatureInfo, FeatureMatrix, Labels, Outcome
+from riskmodel.errors import LeakSuspected
+from riskmodel.models.logistic import fit_logistic
+from riskmodel.splits import school_folds
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+SINGLE_COLUMN_AUC = 0.90
+MISSING_AUC = 0.75
+"""Both from our collection of validity rules (V4, V5): one column of aid that went to survivors lifted a
+model's AUC by 0.10; no honest column of the data sets that we know comes near 0.90."""
+ENOUGH_EVENTS = 100
+TRACE_SHARE = 0.5
+"""Low end (Wilson, 95 %) of the share that left, from which a blank or a flag is a trace of leaving."""
+TRACE_LEAVERS = 10
+
+SOURCES = frozenset({
+    "students", "enrolments", "attendance", "attendance_reports", "grades", "family", "subsidies", "schools",
+    "terms", "calendar",
+})  # fmt: skip
+"""Tables of the record contract that a feature may be made from. The ledger is our own follow-up, the
+population is for reconciliation, and our lists and scores are no table of the contract."""
+_OWN = re.compile(
+    r"ledger|listed|on_list|visited|case_|suspected|verified|exit_reason|closed|card_|deregist|left_on"
+)
+_CELLS = ("class_name", "number_tail", "masked_name")
+_Z = 1.959964
+
+
+@dataclass(frozen=True)
+class _Auc:
+    """How well one column ranks, whichever way round: 0.5 to 1, with its interval and the leavers in it."""
+
+    value: float
+    low: float
+    high: float
+    events: int
+
+    def beyond(self, limit: float) -> bool:
+        return (self.value if self.events >= ENOUGH_EVENTS else self.low) > limit
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}], n={self.events}"
+
+
+def check_leaks(matrix: FeatureMatrix, labels: Labels) -> None:
+    """Stop where a column tells what cannot be known in advance.
+
+    Parameters
+    ----------
+    matrix, labels
+        What a model is about to learn from, joined on (`as_of_date`, `student_id`); only rows that left or
+        stayed are looked at.
+
+    Raises
+    ------
+    LeakSuspected
+        Naming every column that rang, and its figures.
+    """
+    check_declarations([feature for feature in matrix.features if feature.role == "model"])
+    keys = ["as_of_date", "student_id"]
+    told = matrix.frame[keys].merge(labels.frame[[*keys, "outcome"]], on=keys, how="left", validate="1:1")
+    left = (told["outcome"] == Outcome.LEFT).to_numpy(dtype=bool)
+    used = left | (told["outcome"] == Outcome.STAYED).to_numpy(dtype=bool)
+    rows, left = matrix.frame[used], left[used]
+    if not 0 < left.sum() < len(left):
+        return
+    students = rows["student_id"].to_numpy(dtype=str)
+    X = rows[list(matrix.model_features)].to_numpy(dtype=np.float64)
+    _check_single(X, left, students, names=matrix.model_features)
+    blank = _blanks(X, rows, names=matrix.model_features)
+    _check_missing(blank, left, rows)
+    flags = {feature.name for feature in matrix.features if feature.unit == "flag"}
+    raised = {f"{name} = 1": X[:, place] == 1 for place, name in enumerate(matrix.model_features)
+              if name in flags}  # fmt: skip
+    _check_traces({f"{name} = –": gone for name, gone in blank.items()} | raised, left, students)
+
+
+def check_declarations(features: Sequence[FeatureInfo]) -> None:
+    """Stop where a column that a model may use is made from our own doings, or tells how a spell ends.
+
+    Raises
+    ------
+    LeakSuspected
+        Naming the columns.
+    """
+    own = [f.name for f in features if f.source not in SOURCES or _OWN.search(f.name)]
+    if own:
+        raise LeakSuspected("leak_own_records", columns=", ".join(own))
+
+
+def _check_single(X: Floats, left: Bools, students: NDArray[np.str_], *, names: Sequence[str]) -> None:
+    found = {}
+    for name, column in zip(names, X.T, strict=True):
+        known = ~np.isnan(column)
+        auc = _auc(column[known], left[known], students[known])
+        if auc is not None and auc.beyond(SINGLE_COLUMN_AUC):
+            found[name] = auc
+    _stop("leak_single_column", found, limit=SINGLE_COLUMN_AUC)
+
+
+def _check_missing(blank: dict[str, Bools], left: Bools, rows: pd.DataFrame) -> None:
+    students = rows["student_id"].to_numpy(dtype=str)
+    each = {name: _auc(gone.astype(float), left, students) for name, gone in blank.items()}
+    known = {name: auc for name, auc in each.items() if auc is not None}
+    _stop("leak_missing", {n: a for n, a in known.items() if a.beyond(MISSING_AUC)}, limit=MISSING_AUC)
+    together = _auc_of_all_blanks(blank, left, rows)
+    if together is not None and together.beyond(MISSING_AUC):
+        most = sorted(known, key=lambda name: -known[name].value)[:3]
+        _stop("leak_missing_together", dict.fromkeys([", ".join(most)], together), limit=MISSING_AUC)
+
+
+def _check_traces(states: dict[str, Bools], left: Bools, students: NDArray[np.str_]) -> None:
+    found = {}
+    for name, there in states.items():
+        leavers = len(np.unique(students[there & left]))
+        if leavers >= TRACE_LEAVERS:
+            low = _wilson_low(leavers, len(np.unique(students[there])))
+            if low > TRACE_SHARE:
+                found[name] = f"{leavers} / {len(np.unique(students[there]))}"
+    _stop("leak_trace", found, limit=TRACE_SHARE)
+
+
+def _stop(code: str, found: dict[str, _Auc] | dict[str, str], *, limit: float) -> None:
+    if found:
+        columns = "; ".join(f"{name} ({figure})" for name, figure in found.items())
+        raise LeakSuspected(code, columns=columns, limit=f"{limit:.2f}", enough=ENOUGH_EVENTS)
+
+
+def _blanks(X: Floats, rows: pd.DataFrame, *, names: Sequence[str]) -> dict[str, Bools]:
+    """Where each column is not known; of columns that lack together the first, for they say the same."""
+    every = {name: np.isnan(column) for name, column in zip(names, X.T, strict=True)}
+    every |= {name: (rows[name] == "").to_numpy(dtype=bool) for name in _CELLS if name in rows}
+    distinct = {gone.tobytes(): name for name, gone in reversed(every.items()) if 0 < gone.sum() < len(gone)}
+    return {name: every[name] for name in every if name in distinct.values()}
+
+
+def _auc_of_all_blanks(blank: dict[str, Bools], left: Bools, rows: pd.DataFrame) -> _Auc | None:
+    """Judge a model of nothing but what is missing, on schools that it has not seen."""
+    schools, households, students = (
+        rows[name].to_numpy(dtype=str) for name in ("school_id", "household_id", "student_id")
+    )
+    if not blank or len(np.unique(schools)) < 2:
+        return None
+    X, y = np.column_stack(list(blank.values())).astype(np.float64), left.astype(np.int_)
+    margin = np.full(len(y), np.nan)
+    for learn, held in school_folds(schools, households, students):
+        if 0 < y[learn].sum() < len(learn):
+            margin[held] = fit_logistic(X[learn], y[learn], names=list(blank)).margin(X[held])
+    judged = ~np.isnan(margin)
+    return _auc(margin[judged], left[judged], students[judged], either_way=False)
+
+
+def _auc(
+    values: Floats, left: Bools, students: NDArray[np.str_], *, either_way: bool = True
+) -> _Auc | None:
+    """Return the AUC with its interval by Hanley and McNeil (1982), each student counted once in it."""
+    from scipy.stats import rankdata
+
+    rows_left = int(left.sum())
+    rows_stayed = len(left) - rows_left
+    if not rows_left or not rows_stayed:
+        return None
+    auc = (rankdata(values)[left].sum() / rows_left - (rows_left + 1) / 2) / rows_stayed
+    auc = max(auc, 1 - auc) if either_way else auc
+    events, others = len(np.unique(students[left])), len(np.unique(students[~left]))
+    q1, q2 = auc / (2 - auc), 2 * auc**2 / (1 + auc)
+    spread = auc * (1 - auc) + (events - 1) * (q1 - auc**2) + (others - 1) * (q2 - auc**2)
+    # Of an AUC of 1 the formula knows no spread: there the interval of a share without failures holds.
+    error = max(np.sqrt(max(spread, 0) / (events * others)), (1 - 0.05 ** (1 / events)) / (2 * _Z))
+    return _Auc(float(auc), float(auc - _Z * error), float(min(1, auc + _Z * error)), events)
+
+
+def _wilson_low(successes: int, trials: int) -> float:
+    """Return the low end of the 95 % interval of a share (Wilson 1927)."""
+    share, z2 = successes / trials, _Z**2
+    middle = share + z2 / (2 * trials)
+    return float(
+        (middle - _Z * np.sqrt(share * (1 - share) / trials + z2 / (4 * trials**2))) / (1 + z2 / trials)
+    )
