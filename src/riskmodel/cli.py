@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import sys
@@ -15,11 +16,12 @@ import typer
 from typer.core import TyperGroup
 
 from riskmodel.domain import Language
-from riskmodel.errors import ConfigurationError, RiskmodelError, Where
+from riskmodel.errors import ConfigurationError, RecordsRefused, RiskmodelError, Where
 from riskmodel.wording import LANGUAGES, text
 
 if TYPE_CHECKING:
     from riskmodel.pipelines import Run
+    from riskmodel.pipelines.run import Say
 
 TERM_OF_WORK = (
     "county", "intake", "features", "train", "backtest", "publish", "explain", "sheets", "keys", "serve",
@@ -64,12 +66,12 @@ def say(code: str, *, language: Language | None = None, **slots: object) -> None
 
 
 @contextmanager
-def _job(config: Path, data: Path | None = None) -> Iterator[Run]:
+def _job(config: Path, data: Path | None = None, *, tell: Say | None = None) -> Iterator[Run]:
     """Open the configuration and its workspace; an error becomes two sentences and exit code 1."""
     try:
         from riskmodel.pipelines import Run
 
-        run = Run.of(config, say=say, data=data)
+        run = Run.of(config, say=tell or say, data=data)
         with run.workspace.opened():
             yield run
     except RiskmodelError as error:
@@ -93,9 +95,25 @@ def county(config: Config = DEMO) -> None:
 
 
 @app.command(help=_help("intake"))
-def intake(config: Config = DEMO, data: Data = None) -> None:
+def intake(
+    config: Config = DEMO,
+    data: Data = None,
+    as_json: Annotated[bool, typer.Option("--json", help=text("commands.intake_json", "en"))] = False,
+) -> None:
     """Take the records in: all of them, or none."""
-    _step(config, "take_in_records", data)
+    if not as_json:
+        _step(config, "take_in_records", data)
+        return
+    with _job(config, data, tell=lambda *_, **__: None) as run:
+        from riskmodel.pipelines import take_in_records, told_to_programs
+
+        try:
+            told = told_to_programs(take_in_records(run))
+        except RecordsRefused as refusal:
+            told = told_to_programs(refusal)
+    typer.echo(json.dumps(told, ensure_ascii=False, indent=1))
+    if not told["stored"]:
+        raise typer.Exit(1)
 
 
 @app.command(help=_help("features"))

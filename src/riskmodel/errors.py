@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from riskmodel.domain import Language
-from riskmodel.wording import text
+from riskmodel.wording import LANGUAGES, text
 
 _PARTS = ("source", "file", "sheet", "row", "column", "key")
 
@@ -83,10 +83,19 @@ class Finding:
     def text(self, language: Language) -> str:
         """Say place, problem and remedy in one line, and what kind of value stands there."""
         said = _sentence(self.code, self.where, dict(self.slots), language)
-        if self.kind is None:
-            return said
-        kind = text(f"value_kinds.{self.kind}", language)
-        return said + text("where.kind", language, kind=kind)
+        if self.kind is not None:
+            kind = text(f"value_kinds.{self.kind}", language)
+            said += text("where.kind", language, kind=kind)
+        if self.severity == "review" and self.count > 1:
+            said += text("where.and_more", language, more=f"{self.count - 1:,}")
+        return said
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it for programs: code, place, kind of value, and problem with remedy in both languages."""
+        said = {str(each): text(f"errors.{self.code}", each, **dict(self.slots)) for each in LANGUAGES}
+        place = {part: getattr(self.where, part) for part in (*_PARTS, "letter")}
+        told: dict[str, Any] = {"code": self.code, "severity": self.severity, **place}
+        return {**told, "kind": self.kind, "count": self.count, **said}
 
 
 class RiskmodelError(Exception):

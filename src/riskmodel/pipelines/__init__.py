@@ -19,6 +19,7 @@ from riskmodel.pipelines.publishing import (
 from riskmodel.pipelines.records import build_features, make_county, take_in_records
 from riskmodel.pipelines.run import Run
 from riskmodel.pipelines.training import train_model
+from riskmodel.records.intake import told_to_programs
 
 __all__ = [
     "Run",
@@ -34,6 +35,7 @@ __all__ = [
     "show_what_to_open",
     "take_in_records",
     "tell_explanation",
+    "told_to_programs",
     "train_model",
     "write_sheets",
 ]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 
 from riskmodel.domain import Stage
-from riskmodel.errors import NotEnoughData, Where
+from riskmodel.errors import Finding, NotEnoughData, RecordsRefused, Where
 from riskmodel.pipelines.inputs import matrix_files
 from riskmodel.pipelines.run import Run, as_of_on, clock, code_hash, dates_of, digest
-from riskmodel.records.intake import SourceFiles, take_in
+from riskmodel.records.intake import IntakeReport, SourceFiles, take_in
+from riskmodel.records.sending_back import send_back
 from riskmodel.records.store import RecordStore
 from riskmodel.wording import LANGUAGES
 
@@ -56,11 +58,24 @@ def make_county(run: Run) -> None:
     )
 
 
-def take_in_records(run: Run) -> None:
-    """Take the sources' files into the record store: all of them, or nothing."""
+def take_in_records(run: Run) -> IntakeReport:
+    """Take the sources' files into the record store: all of them, or nothing.
+
+    Beside each file in which something is to be corrected or looked at, its marked workbook is written.
+
+    Raises
+    ------
+    RecordsRefused
+        With all findings; then nothing was stored.
+    """
     seconds = clock()
     sources = [SourceFiles(**source.model_dump()) for source in run.configuration.sources]
-    report = take_in(sources, store=run.workspace.records, delivered_on=run.today)
+    try:
+        report = take_in(sources, store=run.workspace.records, delivered_on=run.today)
+    except RecordsRefused as refusal:
+        _send_back(run, sources, (*refusal.findings, *refusal.notes))
+        raise
+    _send_back(run, sources, report.findings)
     store = RecordStore.open(run.workspace.records)
     reach = store.last_complete_date(["enrolments"])
     for language in LANGUAGES:
@@ -68,7 +83,7 @@ def take_in_records(run: Run) -> None:
             run.say("finding", language=language, finding=finding.text(language))
     if not report.changed:
         run.say("records_reused", complete_to=reach)
-        return
+        return report
     run.say(
         "records_taken",
         rows=sum(report.rows.values()),
@@ -77,6 +92,16 @@ def take_in_records(run: Run) -> None:
         complete_to=reach,
         seconds=seconds(),
     )
+    return report
+
+
+def _send_back(run: Run, sources: Sequence[SourceFiles], findings: Sequence[Finding]) -> None:
+    """Write the marked workbooks; a folder that cannot be written to is no reason to stop."""
+    try:
+        for workbook in send_back(sources, findings):
+            run.say("marked", file=workbook)
+    except OSError as problem:
+        run.say("not_marked", problem=problem.strerror)
 
 
 def build_features(run: Run) -> None:

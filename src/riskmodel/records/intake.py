@@ -8,11 +8,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
 from riskmodel.domain import Language
-from riskmodel.errors import Finding, Where
+from riskmodel.errors import Finding, RecordsRefused, Where
 from riskmodel.records.checks import check_cells
 from riskmodel.records.contract import TABLES
 from riskmodel.records.durable import told_in_a_sentence
@@ -34,7 +35,7 @@ from riskmodel.wording import text
 MEMORY_LIMIT = "600MB"
 """Of the engine that stages rows; beyond it, it spills beside the store, and that is removed at the end."""
 
-__all__ = ["IntakeReport", "SourceFiles", "take_in"]
+__all__ = ["IntakeReport", "SourceFiles", "take_in", "told_to_programs"]
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,17 @@ class IntakeReport:
         code = "intake.changed" if self.changed else "intake.unchanged"
         lines = [text(code, language, tables=tables, hash=self.content_hash[:12])]
         return "\n".join([*lines, *(f"- {finding.text(language)}" for finding in self.findings)])
+
+
+def told_to_programs(result: IntakeReport | RecordsRefused) -> dict[str, Any]:
+    """Return what a delivery did, or why it was refused, for programs: no value of a person is in it."""
+    if isinstance(result, RecordsRefused):
+        findings = (*result.findings, *result.notes)
+        told = {"stored": False, "refusals": result.count, "refusals_by_code": result.by_code}
+    else:
+        findings = result.findings
+        told = {"stored": True, "changed": result.changed, "rows": dict(result.rows), "refusals": 0}
+    return told | {"findings": [finding.as_dict() for finding in findings]}
 
 
 def take_in(

@@ -25,6 +25,8 @@ _FOREIGN = (
     (b"{\\rtf", "RTF"),
 )
 _HEAD = 4_096
+MARKED = ".findings.xlsx"
+"""Ends the name of a workbook that goes back to the sender; none of that name is read as records."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def raw_files(folder: Path) -> list[RawFile]:
     return [
         RawFile(path.relative_to(folder).as_posix(), path)
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and not path.name.startswith((".", "~"))
+        if path.is_file() and not path.name.startswith((".", "~")) and not path.name.endswith(MARKED)
     ]
 
 
