@@ -156,7 +156,7 @@ def test_contributions_and_base_add_up_to_the_margin_and_the_margin_gives_the_ri
     assert sum(added) + told.base == pytest.approx(told.margin, abs=1e-9)
     values = [feature.value for feature in told.features if feature.contribution is not None]
     X = np.array([[np.nan if value is None else value for value in values]])
-    assert county.bundle.model.gbm.contributions(X)[0].tolist() == [*added, told.base]
+    assert county.bundle.model.scorer.contributions(X)[0].tolist() == [*added, told.base]
     assert county.bundle.model.calibrator.risk(told.margin) == told.risk
 
 

@@ -336,7 +336,7 @@ def test_the_training_stands_in_mlflow_with_all_that_belongs_to_it(line: Line) -
     assert run.info.status == "FINISHED"
     assert {"auc", "average_precision", "brier", "calibration_slope", "logistic.auc"} <= set(run.data.metrics)
     assert artifacts("pictures") == {"calibration.png", "precision_at_k.png", "contributions_by_family.png"}
-    assert artifacts("model") == {"model.txt"}
+    assert artifacts("model") == {"trees.txt"}
     assert artifacts("data") == {"manifest.json"}
     assert artifacts("configuration") == {"line.yaml"}
     champion = client.get_model_version_by_alias(registered_model_name("line"), "champion")

@@ -40,6 +40,7 @@ def figures(name: str) -> ModelFigures:
     return ModelFigures(name, Interval(0.81, 0.77, 0.85), half, None, slope, None, (found,))
 
 
+MODEL = {"trees.txt": "tree"}
 EVALUATION = Evaluation(
     test_dates=(date(2025, 10, 20),), rows=1000, students=1000, events=20, training_rows=4000,
     training_events=130, unaccounted=3, unknown=0, already_gone=2, seed=1,
@@ -49,7 +50,7 @@ EVALUATION = Evaluation(
 
 
 def log(
-    tracking: Tracking, tmp_path: Path, model_version: str = "v1", model_text: str | None = "tree"
+    tracking: Tracking, tmp_path: Path, model_version: str = "v1", model_texts: dict[str, str] = MODEL
 ) -> str:
     configuration = tmp_path / "demo.yaml"
     configuration.write_text("config_version: 1\n", encoding="utf-8")
@@ -63,7 +64,7 @@ def log(
         data_manifest={"records_hash": "abc", "complete_to": date(2026, 1, 9), "students": 1000},
         configuration_file=configuration,
         pictures=[picture],
-        model_text=model_text,
+        model_texts=model_texts,
         model_version=model_version,
         tags={"rule_version": "a-county-2024"},
         texts={"report.md": "# figures"},
@@ -106,7 +107,7 @@ def test_data_manifest_configuration_pictures_texts_and_model_text_are_kept(trac
     assert artifact(tracking, run_id, "configuration/demo.yaml") == b"config_version: 1\n"
     assert artifact(tracking, run_id, "pictures/calibration.png") == b"a picture"
     assert artifact(tracking, run_id, "report.md") == b"# figures"
-    assert artifact(tracking, run_id, "model/model.txt") == b"tree"
+    assert artifact(tracking, run_id, "model/trees.txt") == b"tree"
     [data] = tracking.client.get_run(run_id).inputs.dataset_inputs
     assert data.dataset.name == "records-a-county"
 
@@ -116,7 +117,7 @@ def test_more_parameters_than_mlflow_takes_at_once_are_all_logged(tracking, tmp_
     (tmp_path / "c.yaml").touch()
     run_id = log_training(
         tracking, region="a-county", parameters=parameters, evaluation=None, data_manifest={},
-        configuration_file=tmp_path / "c.yaml", pictures=[], model_text=None, model_version="v", tags={},
+        configuration_file=tmp_path / "c.yaml", pictures=[], model_texts={}, model_version="v", tags={},
     )  # fmt: skip
     assert len(tracking.client.get_run(run_id).data.params) == 230
 
@@ -128,11 +129,11 @@ def test_each_training_is_a_version_and_the_newest_is_the_challenger(tracking, t
     assert aliases(tracking) == {"challenger": 2}
     version = tracking.client.get_model_version_by_alias("riskmodel-a-county", "challenger")
     assert version.run_id == run_id
-    assert Path(version.source, "model.txt").read_bytes() == b"tree"
+    assert Path(version.source, "trees.txt").read_bytes() == b"tree"
 
 
 def test_without_a_model_the_training_is_still_a_version(tracking, tmp_path):
-    run_id = log(tracking, tmp_path, model_text=None)
+    run_id = log(tracking, tmp_path, model_texts={})
     version = tracking.client.get_model_version("riskmodel-a-county", "1")
     assert version.source == tracking.client.get_run(run_id).info.artifact_uri
 
@@ -163,7 +164,7 @@ def test_a_run_that_breaks_off_is_marked_failed_and_registers_nothing(tracking, 
     with pytest.raises(FileNotFoundError):
         log_training(
             tracking, region="a-county", parameters={}, evaluation=None, data_manifest={},
-            configuration_file=tmp_path / "missing.yaml", pictures=[], model_text=None, model_version="v1",
+            configuration_file=tmp_path / "missing.yaml", pictures=[], model_texts={}, model_version="v1",
             tags={},
         )  # fmt: skip
     experiment = tracking.client.get_experiment_by_name("a-county")
@@ -196,7 +197,7 @@ def test_no_id_of_a_student_reaches_the_database_or_the_artifacts(tracking, tmp_
     (tmp_path / "c.yaml").touch()
     log_training(
         tracking, region="a-county", parameters={}, evaluation=evaluation, data_manifest={"students": 40},
-        configuration_file=tmp_path / "c.yaml", pictures=[], model_text="tree", model_version="v", tags={},
+        configuration_file=tmp_path / "c.yaml", pictures=[], model_texts=MODEL, model_version="v", tags={},
         texts={"e.json": evaluation_json(evaluation), "e.md": evaluation_report(evaluation, "zh")},
     )  # fmt: skip
     files = [path for path in tracking.folder.rglob("*") if path.is_file()]
@@ -227,7 +228,7 @@ configuration.touch()
 tracking = open_tracking(folder)
 log_training(
     tracking, region="a-county", parameters={}, evaluation=None, data_manifest={}, pictures=[], tags={},
-    configuration_file=configuration, model_text="tree", model_version="v1",
+    configuration_file=configuration, model_texts={"trees.txt": "tree"}, model_version="v1",
 )
 from mlflow.telemetry import get_telemetry_client
 assert get_telemetry_client() is None, "a telemetry client is active"

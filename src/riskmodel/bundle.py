@@ -1,6 +1,7 @@
 """A model as a folder: texts and numbers under a manifest of hashes. Nothing in it can run code.
 
-    model.txt, bag-1.txt …   LightGBM's own text
+    trees.txt, linear.json   the parts of the model: LightGBM's own text, a line's numbers
+    bag-1-trees.txt …        the same of each model of the bag
     calibrator.json          from margin to risk
     similar.json             of 100 students with about this risk
     features.json            the declarations, the model's columns in order
@@ -31,13 +32,13 @@ from riskmodel import wording
 from riskmodel.domain import FeatureInfo
 from riskmodel.errors import BundleRefused, Where
 from riskmodel.models.calibration import Calibrator
-from riskmodel.models.gbm import Gbm
+from riskmodel.models.scorer import PARTS, Scorer
 from riskmodel.models.similar import SimilarStudents
 from riskmodel.models.training import TrainedModel
 
 Floats = NDArray[np.float64]
 
-FORMAT = 1
+FORMAT = 2
 GOLDEN_ROWS = 200
 GOLDEN_TOLERANCE = 1e-9
 """On the machine that wrote the bundle margins come back bit for bit; another processor's last digit is
@@ -50,8 +51,8 @@ _INFINITY = float("inf")
 class Model:
     """The parts that score: see `models.training.Fitted`."""
 
-    gbm: Gbm
-    bag: tuple[Gbm, ...]
+    scorer: Scorer
+    bag: tuple[Scorer, ...]
     calibrator: Calibrator
     similar: SimilarStudents
 
@@ -95,13 +96,13 @@ def write_bundle(folder: Path, trained: TrainedModel, *, model_version: str, dat
     files = {"features.json": _json(_declarations(trained))}
     fitted = trained.fitted
     if fitted:
-        files["model.txt"] = fitted.gbm.text.encode()
+        files |= _texts(fitted.scorer)
         for number, member in enumerate(fitted.bag, start=1):
-            files[f"bag-{number}.txt"] = member.text.encode()
+            files |= _texts(member, f"bag-{number}-")
         files["calibrator.json"] = _json(fitted.calibrator.to_numbers())
         files["similar.json"] = _json(fitted.similar.to_numbers())
         golden = _golden_rows(trained)
-        margin = fitted.gbm.margin(golden)
+        margin = fitted.scorer.margin(golden)
         files["golden.json"] = _json(
             {
                 "rows": [[None if math.isnan(value) else value for value in row] for row in golden.tolist()],
@@ -145,7 +146,7 @@ def read_bundle(folder: Path) -> ModelBundle:
         agrees = model is None or _golden_agree(model, json.loads(files["golden.json"]))
     except (KeyError, TypeError, ValueError):
         raise BundleRefused("bundle_unreadable", Where(file=folder.name)) from None
-    if not agrees or (model and model.gbm.names != bundle.feature_names):
+    if not agrees or (model and model.scorer.names != bundle.feature_names):
         raise BundleRefused("bundle_golden_rows_differ", Where(file=f"{folder.name}/golden.json"))
     return bundle
 
@@ -177,13 +178,22 @@ def _bytes(folder: Path, name: str) -> bytes:
 
 def _read_model(files: Mapping[str, bytes], manifest: Mapping[str, Any]) -> Model:
     return Model(
-        gbm=Gbm.from_text(files["model.txt"].decode()),
-        bag=tuple(
-            Gbm.from_text(files[f"bag-{number}.txt"].decode()) for number in range(1, manifest["bag"] + 1)
-        ),
+        scorer=_scorer(files),
+        bag=tuple(_scorer(files, f"bag-{number}-") for number in range(1, manifest["bag"] + 1)),
         calibrator=Calibrator.from_numbers(json.loads(files["calibrator.json"])),
         similar=SimilarStudents.from_numbers(json.loads(files["similar.json"])),
     )
+
+
+def _texts(scorer: Scorer, prefix: str = "") -> dict[str, bytes]:
+    return {f"{prefix}{name}": text.encode() for name, text in scorer.texts.items()}
+
+
+def _scorer(files: Mapping[str, bytes], prefix: str = "") -> Scorer:
+    texts = {name: files[f"{prefix}{name}"].decode() for name in PARTS if f"{prefix}{name}" in files}
+    if not texts:
+        raise KeyError(prefix)
+    return Scorer.from_texts(texts)
 
 
 def _golden_rows(trained: TrainedModel) -> Floats:
@@ -198,7 +208,7 @@ def _golden_rows(trained: TrainedModel) -> Floats:
 
 def _golden_agree(model: Model, golden: Mapping[str, Any]) -> bool:
     rows = np.array(golden["rows"], dtype=np.float64)
-    margin = model.gbm.margin(rows)
+    margin = model.scorer.margin(rows)
     return bool(
         np.abs(margin - np.array(golden["margin"])).max() <= GOLDEN_TOLERANCE
         and np.abs(model.calibrator.risk(margin) - np.array(golden["risk"])).max() <= GOLDEN_TOLERANCE
@@ -220,6 +230,7 @@ def _manifest(
         "rule_version": trained.rule_version,
         "wording_version": wording.version(),
         "seed": trained.seed,
+        "recipe": asdict(trained.recipe),
         "training": asdict(trained.counts),
         "base_risk": trained.base_risk,
         "libraries": {name: metadata.version(name) for name in _LIBRARIES},

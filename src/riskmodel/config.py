@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from riskmodel.domain import RegionRule, UnexcusedAbsenceRule
 from riskmodel.errors import ConfigurationError, Where
+from riskmodel.recipe import Recipe, Search, TreeParameters
 
 
 class _Strict(BaseModel):
@@ -115,7 +116,39 @@ class RunConfiguration(_Strict):
     capacity: Capacity
     sheets_for_schools: int = Field(default=2, ge=0)
     valid_days: int = Field(default=90, ge=1)
+    recipe: str | None = None
+    publish_simpler: bool = False
     reference: tuple[ReferenceFigures, ...] = ()
+
+
+class _RecipeFile(_Strict):
+    class Trees(_Strict):
+        depth: int = Field(default=TreeParameters.depth, ge=1, le=8)
+        rounds: int = Field(default=TreeParameters.rounds, ge=1, le=5000)
+        learning_rate: float = Field(default=TreeParameters.learning_rate, gt=0, le=1)
+        column_share: float = Field(default=TreeParameters.column_share, gt=0, le=1)
+        leaf_rows: int = Field(default=TreeParameters.leaf_rows, ge=1)
+        leaf_events: float = Field(default=TreeParameters.leaf_events, ge=0)
+        l2: float = Field(default=TreeParameters.l2, ge=0)
+        monotone: bool = TreeParameters.monotone
+
+    class Search(_Strict):
+        trials: int = Field(ge=2, le=1000)
+        minutes: float = Field(gt=0, le=600)
+
+    config_version: Literal[1]
+    learns: Literal["horizon", "hazard"] = "horizon"
+    parts: tuple[Literal["trees", "linear"], ...] = Field(default=("trees",), min_length=1)
+    trees: Trees = Trees()
+    search: Search | None = None
+
+    @model_validator(mode="after")
+    def _searched_trees(self) -> _RecipeFile:
+        if len(set(self.parts)) < len(self.parts):
+            raise ValueError("parts 中有重复 / a part stands twice")
+        if self.search and "trees" not in self.parts:
+            raise ValueError("search 只用于 trees / search is for trees only")
+        return self
 
 
 class _RegionRules(_Strict):
@@ -167,6 +200,23 @@ def read_region_rules(file: Path) -> tuple[RegionRule, ...]:
             )
         )
     return tuple(sorted(rules, key=lambda rule: rule.valid_from))
+
+
+def read_recipe(file: Path) -> Recipe:
+    """Read a recipe: how a model is made. It is named for its file."""
+    told = _read(file, _RecipeFile)
+    return Recipe(
+        name=file.stem,
+        learns=told.learns,
+        parts=told.parts,
+        trees=TreeParameters(**told.trees.model_dump()),
+        search=Search(**told.search.model_dump()) if told.search else None,
+    )
+
+
+def recipe_file(configuration_file: Path, name: str) -> Path:
+    """Return the file of a recipe: `recipes/<name>.yaml` beside the configuration."""
+    return configuration_file.parent / "recipes" / f"{name}.yaml"
 
 
 def region_rules_file(configuration_file: Path, region: str) -> Path:

@@ -211,7 +211,8 @@ class Labels:
     `frame` has one row per (`as_of_date`, `student_id`), sorted by the two: `outcome` (a value of
     Outcome), `left_on` (first day away; missing unless left or already gone), `cause` (which part of the
     rule said so), `returned_on` (missing: did not return within the horizon),
-    `arrived_on` (when one who is unaccounted turned up after the due day), and `term` of the as-of date.
+    `arrived_on` (when one who is unaccounted turned up after the due day), `term` of the as-of date, and
+    `horizon_end` (the last day on which leaving counts).
     """
 
     frame: pd.DataFrame

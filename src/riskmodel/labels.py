@@ -40,7 +40,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 COLUMNS = (
-    "as_of_date", "term", "student_id", "outcome", "left_on", "cause", "returned_on", "arrived_on",
+    "as_of_date", "term", "horizon_end", "student_id", "outcome", "left_on", "cause", "returned_on",
+    "arrived_on",
 )  # fmt: skip
 """Columns of `Labels.frame`. `cause`: the part of the rule that said left or already gone
 (`dropped_out_exit`, `verified_by_ledger`, `suspension_overrun`, `unexcused_absence`), or why unaccounted
@@ -100,7 +101,7 @@ def read_labels(paths: Sequence[Path], *, label_date: date, rule_version: str) -
     `datetime64[s]`, and missing as the domain says.
     """
     frame = pd.concat([pd.read_parquet(path) for path in paths], ignore_index=True)
-    for column in ("as_of_date", "left_on", "returned_on", "arrived_on"):
+    for column in ("as_of_date", "horizon_end", "left_on", "returned_on", "arrived_on"):
         frame[column] = pd.to_datetime(frame[column]).astype("datetime64[s]")
     for column in ("term", "student_id", "outcome", "cause"):
         frame[column] = frame[column].astype("str")
@@ -205,7 +206,7 @@ def _outcomes(
 def _no_rows() -> pa.Table:
     import pyarrow as pa
 
-    dates = {"as_of_date", "left_on", "returned_on", "arrived_on"}
+    dates = {"as_of_date", "horizon_end", "left_on", "returned_on", "arrived_on"}
     return pa.schema(
         [(name, pa.date32() if name in dates else pa.string()) for name in COLUMNS]
     ).empty_table()
@@ -391,6 +392,7 @@ judged AS (
 SELECT
     CAST($as_of_date AS DATE) AS as_of_date,
     CAST($term AS VARCHAR) AS term,
+    CAST($horizon_end AS DATE) AS horizon_end,
     student_id,
     CASE WHEN $is_known THEN outcome ELSE 'unknown' END AS outcome,
     left_on,

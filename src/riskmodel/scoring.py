@@ -57,8 +57,16 @@ def score(matrix: FeatureMatrix, bundle: ModelBundle) -> Scores:
     """
     if bundle.model is None:
         return Scores(absence_rule(matrix), None)
-    margin = bundle.model.gbm.margin(_columns(matrix, bundle.feature_names))
+    margin = bundle.model.scorer.margin(_columns(matrix, bundle.feature_names))
     return Scores(margin, bundle.model.calibrator.risk(margin))
+
+
+def score_unwritten(matrix: FeatureMatrix, trained: TrainedModel) -> Scores:
+    """Score every row by a fitted model that stands beside the bundle's and is never written."""
+    if trained.fitted is None:
+        return Scores(absence_rule(matrix), None)
+    margin = trained.fitted.scorer.margin(_columns(matrix, trained.feature_names))
+    return Scores(margin, trained.fitted.calibrator.risk(margin))
 
 
 def score_beside(
@@ -241,7 +249,7 @@ def _explain(
     for start in range(0, len(listed), CHUNK_ROWS):
         chunk = listed[start : start + CHUNK_ROWS]
         told = family_statements(
-            model.gbm.contributions(X[chunk]),
+            model.scorer.contributions(X[chunk]),
             np.stack([member.contributions(X[chunk]) for member in model.bag]),
             rows=matrix.frame.iloc[chunk],
             names=bundle.feature_names,

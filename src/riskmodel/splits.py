@@ -8,6 +8,7 @@ no student and no household stands on both sides.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -110,6 +111,56 @@ def check_known(as_of: AsOf, *, complete_to: date) -> None:
         raise NotEnoughData(
             "as_of_date_past_data", Where(key=as_of.as_of_date.isoformat()), complete_to=complete_to
         )
+
+
+def running_dates(
+    candidates: Sequence[AsOf], *, predicted: date, outcome_delay_days: int, complete_to: date
+) -> tuple[AsOf, ...]:
+    """Return the candidates whose horizon was still running on the date that is predicted; see `observed`."""
+    until = min(predicted, complete_to) - timedelta(days=outcome_delay_days)
+    return tuple(as_of for as_of in candidates if as_of.as_of_date < until < as_of.horizon_end)
+
+
+def observed(
+    running: Sequence[AsOf], *, predicted: date, outcome_delay_days: int, complete_to: date
+) -> tuple[AsOf, ...]:
+    """End running horizons on the last day of which everything was known on the date that is predicted.
+
+    That is `outcome_delay_days` before `predicted`, or before the last complete date of the data. Who had
+    left by then left; who had not, had stayed so long, which is something.
+    """
+    until = min(predicted, complete_to) - timedelta(days=outcome_delay_days)
+    return tuple(replace(as_of, horizon_end=until) for as_of in running)
+
+
+def forward_folds(
+    rows: NDArray[np.datetime64], dates: Sequence[AsOf], *, outcome_delay_days: int
+) -> list[tuple[Rows, Rows]]:
+    """Hold out each term in turn: (rows of dates whose outcomes were known before it, rows of the term).
+
+    Parameters
+    ----------
+    rows
+        As-of date of each row.
+    dates
+        The as-of dates that the rows are of.
+
+    Returns
+    -------
+    Oldest first; a term before which nothing was known is not held out.
+    """
+    folds = []
+    for term in dict.fromkeys(as_of.term for as_of in sorted(dates, key=lambda as_of: as_of.as_of_date)):
+        held = [as_of.as_of_date for as_of in dates if as_of.term == term]
+        earlier = _known(dates, outcome_delay_days=outcome_delay_days, known_to=min(held))
+        if earlier:
+            learn = [as_of.as_of_date for as_of in earlier]
+            folds.append((np.flatnonzero(_is_of(rows, learn)), np.flatnonzero(_is_of(rows, held))))
+    return folds
+
+
+def _is_of(rows: NDArray[np.datetime64], days: Sequence[date]) -> NDArray[np.bool_]:
+    return np.isin(rows.astype("datetime64[D]"), np.array(days, dtype="datetime64[D]"))
 
 
 def school_folds(

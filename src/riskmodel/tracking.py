@@ -40,6 +40,16 @@ class Tracking:
     client: MlflowClient
 
 
+@dataclass(frozen=True)
+class TrialRow:
+    """One trial of a search, as it is logged."""
+
+    name: str
+    parameters: Mapping[str, object]
+    metrics: Mapping[str, float]
+    chosen: bool
+
+
 def open_tracking(folder: Path) -> Tracking:
     """Open the tracking folder, making it on first use (some seconds: MLflow builds its tables).
 
@@ -75,10 +85,11 @@ def log_training(
     data_manifest: Mapping[str, object],
     configuration_file: Path,
     pictures: Sequence[Path],
-    model_text: str | None,
+    model_texts: Mapping[str, str],
     model_version: str,
     tags: Mapping[str, str],
     texts: Mapping[str, str] | None = None,
+    trials: Sequence[TrialRow] = (),
 ) -> str:
     """Log one training and register its model as the region's challenger; return the run id.
 
@@ -88,12 +99,14 @@ def log_training(
         None where nothing could be judged.
     data_manifest
         Hashes, counts and dates of what the model was trained on; written as JSON.
-    model_text
-        LightGBM's own text; None where too few events were known for a model.
+    model_texts
+        The model's parts, file name to text; empty where too few events were known for a model.
     model_version
         Names the run, and tags the registered version (see `set_champion`).
     texts
         Further artifacts, file name to content: the report for people, the figures for machines.
+    trials
+        Of a search: each becomes a run nested under this one.
 
     Raises
     ------
@@ -112,15 +125,35 @@ def log_training(
                 client.log_artifact(run_id, str(picture), "pictures")
             for name, content in (texts or {}).items():
                 client.log_text(run_id, content, name)
-            if model_text is not None:
-                client.log_text(run_id, model_text, "model/model.txt")
-            source = f"{artifacts}/model" if model_text is not None else artifacts
+            for name, content in model_texts.items():
+                client.log_text(run_id, content, f"model/{name}")
+            for trial in trials:
+                _log_trial(client, run_id, region=region, tracking=tracking, trial=trial)
+            source = f"{artifacts}/model" if model_texts else artifacts
             _register(client, region, source=source, run_id=run_id, model_version=model_version)
         except BaseException:
             client.set_terminated(run_id, "FAILED")
             raise
         client.set_terminated(run_id)
     return str(run_id)
+
+
+def _log_trial(
+    client: MlflowClient, parent: str, *, tracking: Tracking, region: str, trial: TrialRow
+) -> None:
+    """Log one trial of a search as a run under the training's run."""
+    from mlflow.entities import Metric, Param, RunTag
+
+    tags = {"mlflow.parentRunId": parent}
+    run = client.create_run(_experiment(tracking, region), run_name=trial.name, tags=tags)
+    moment = int(run.info.start_time or 0)
+    client.log_batch(
+        run.info.run_id,
+        metrics=[Metric(name, value, moment, 0) for name, value in trial.metrics.items()],
+        params=[Param(name, str(value)) for name, value in trial.parameters.items()],
+        tags=[RunTag("chosen", str(trial.chosen).lower())],
+    )
+    client.set_terminated(run.info.run_id)
 
 
 def set_champion(tracking: Tracking, *, region: str, model_version: str) -> None:

@@ -94,5 +94,5 @@ def test_the_report_says_whether_the_model_is_the_best_beyond_the_interval(judge
 
 
 def test_a_table_without_the_model_says_nothing_of_it(judged):
-    rule_only = replace(judged, models=judged.models[1:])
+    rule_only = replace(judged, models=judged.models[2:])
     assert verdict(rule_only, "zh") == []

@@ -8,6 +8,7 @@ import pytest
 from riskmodel import bundle as bundles
 from riskmodel.bundle import read_bundle, write_bundle
 from riskmodel.errors import BundleRefused
+from riskmodel.models.gbm import Gbm
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,7 @@ def test_what_was_written_is_read(folder, trained):
     assert read.model_version == "m1"
     assert read.features == trained.features
     assert read.feature_names == trained.feature_names
-    assert read.model.gbm == trained.fitted.gbm
+    assert read.model.scorer == trained.fitted.scorer
     assert read.model.bag == trained.fitted.bag
     assert read.model.calibrator == trained.fitted.calibrator
     assert read.model.similar == trained.fitted.similar
@@ -49,8 +50,8 @@ def test_what_was_written_is_read(folder, trained):
 def test_nothing_in_a_bundle_is_anything_but_text(folder):
     names = {file.name for file in folder.iterdir()}
     assert names == {
-        "model.txt", *(f"bag-{number}.txt" for number in range(1, 6)), "calibrator.json", "similar.json",
-        "features.json", "golden.json", "manifest.json", "manifest.sha256",
+        "trees.txt", *(f"bag-{number}-trees.txt" for number in range(1, 6)), "calibrator.json",
+        "similar.json", "features.json", "golden.json", "manifest.json", "manifest.sha256",
     }  # fmt: skip
     for file in folder.iterdir():
         assert "\x00" not in file.read_text(encoding="utf-8")
@@ -68,7 +69,7 @@ def test_a_flipped_byte_in_any_file_is_refused_before_lightgbm_sees_it(folder, t
     def never(*_args):
         raise AssertionError("a changed text reached LightGBM")
 
-    monkeypatch.setattr(bundles.Gbm, "from_text", never)
+    monkeypatch.setattr(Gbm, "from_text", never)
     chance = np.random.default_rng(0)
     for number, name in enumerate(sorted(file.name for file in folder.iterdir())):
         for trial in range(3):
@@ -88,16 +89,16 @@ def test_a_missing_file_is_refused_by_name(copy):
 
 
 def test_a_truncated_model_is_refused(copy):
-    text = (copy / "model.txt").read_bytes()
-    (copy / "model.txt").write_bytes(text[: len(text) // 2])
+    text = (copy / "trees.txt").read_bytes()
+    (copy / "trees.txt").write_bytes(text[: len(text) // 2])
     with pytest.raises(BundleRefused) as refused:
         read_bundle(copy)
     assert refused.value.code == "bundle_changed"
 
 
 def test_another_model_under_right_hashes_fails_on_the_golden_rows(copy):
-    other = (copy / "bag-1.txt").read_bytes()
-    _resign(copy, model_txt=other)
+    other = (copy / "bag-1-trees.txt").read_bytes()
+    _resign(copy, trees_txt=other)
     with pytest.raises(BundleRefused) as refused:
         read_bundle(copy)
     assert refused.value.code == "bundle_golden_rows_differ"
@@ -144,7 +145,7 @@ def test_a_bundle_without_probabilities_has_declarations_only(trained, tmp_path)
     assert not read.probabilities
     assert read.model is None
     assert read.features == trained.features
-    assert not (tmp_path / "m2" / "model.txt").exists()
+    assert not (tmp_path / "m2" / "trees.txt").exists()
 
 
 def test_a_bundle_is_never_written_over(folder, trained):

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from riskmodel.models.gbm import PARAMETERS, Gbm, fit_gbm
+from riskmodel.models.gbm import Gbm, fit_gbm, parameters_of
+from riskmodel.recipe import TreeParameters
 
 
 def _rows(seed: int = 0, rows: int = 2000):
@@ -48,7 +49,7 @@ def test_a_row_alone_scores_as_among_others_and_no_rows_score_as_none():
 
 def test_a_monotone_column_never_lowers_the_margin_as_it_rises():
     X, y = _rows()
-    model = fit_gbm(X, y, names=NAMES, seed=3, monotone=(1, 0, 0, 0))
+    model = fit_gbm(X, y, names=NAMES, seed=3, directions=(1, 0, 0, 0), trees=TreeParameters(monotone=True))
     rows = np.zeros((50, 4))
     rows[:, 0] = np.linspace(-3, 3, 50)
     assert (np.diff(model.margin(rows)) >= 0).all()
@@ -66,4 +67,4 @@ def test_the_mean_risk_of_a_rare_outcome_is_its_rate():
     "weight", ["is_unbalance", "scale_pos_weight", "class_weight", "pos_bagging_fraction"]
 )
 def test_no_class_is_weighted(weight):
-    assert weight not in PARAMETERS
+    assert weight not in parameters_of(TreeParameters())

@@ -46,14 +46,16 @@ def test_shuffled_outcomes_teach_nothing(planted):
 def test_the_same_seed_trains_the_same_texts_in_any_order_of_labels(planted, trained):
     shuffled = replace(planted.labels, frame=planted.labels.frame.sample(frac=1, random_state=1))
     again = train(planted.matrix, shuffled, seed=7)
-    assert again.fitted.gbm.text == trained.fitted.gbm.text
-    assert [member.text for member in again.fitted.bag] == [member.text for member in trained.fitted.bag]
+    assert again.fitted.scorer.trees.text == trained.fitted.scorer.trees.text
+    assert [member.trees.text for member in again.fitted.bag] == [
+        member.trees.text for member in trained.fitted.bag
+    ]
     assert again.fitted.calibrator == trained.fitted.calibrator
     assert again.fitted.similar == trained.fitted.similar
 
 
 def test_the_bag_differs_from_the_model_and_from_itself(trained):
-    texts = {trained.fitted.gbm.text, *(member.text for member in trained.fitted.bag)}
+    texts = {trained.fitted.scorer.trees.text, *(member.trees.text for member in trained.fitted.bag)}
     assert len(texts) == 6
 
 
@@ -120,4 +122,4 @@ def test_the_matrix_is_left_as_it_was(planted):
 def test_audit_and_fact_columns_never_reach_the_model(trained):
     roles = {feature.name: feature.role for feature in trained.features}
     assert {roles[name] for name in trained.feature_names} == {"model"}
-    assert "absence_days_28d" not in trained.fitted.gbm.names
+    assert "absence_days_28d" not in trained.fitted.scorer.names

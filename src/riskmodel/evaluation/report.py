@@ -137,28 +137,31 @@ def _differences(evaluation: Evaluation, language: Language) -> list[str]:
 
 
 def verdict(evaluation: Evaluation, language: Language) -> list[str]:
-    """Say whether LightGBM is better than all that is simpler, beyond the interval of the AUC difference.
+    """Say whether the model is better than all beside it, beyond the interval of the AUC difference.
 
-    Empty where the first model is not LightGBM.
+    Empty where the first of the table is a rule: only a model has risks.
     """
     first = evaluation.models[0]
-    if first.name != "lightgbm":
+    if first.brier is None:
         return []
     names = {model.name: model_name(model, language) for model in evaluation.models}
     differences = evaluation.paired_auc_difference
-    worse = [other for other, auc in differences.items() if auc.high is not None and auc.high < 0]
-    even = [
-        other
-        for other, auc in differences.items()
-        if other not in worse and (auc.low is None or auc.low <= 0)
-    ]
+    even = not_beaten(evaluation)
+    worse = [other for other in even if (differences[other].high or 0) < 0]
+    even = [other for other in even if other not in worse]
     said = [("worse_than", worse), ("not_better_than", even)] if worse or even else [("better_than_all", [])]
     between = _say("and", language)
     return [
-        _say(code, language, first=names["lightgbm"], others=between.join(names[other] for other in others))
+        _say(code, language, first=names[first.name], others=between.join(names[other] for other in others))
         for code, others in said
         if others or code == "better_than_all"
     ]
+
+
+def not_beaten(evaluation: Evaluation) -> list[str]:
+    """Name what the first model of the table does not beat beyond the interval of the AUC difference."""
+    differences = evaluation.paired_auc_difference
+    return [other for other, auc in differences.items() if auc.low is None or auc.low <= 0]
 
 
 def _list_head(language: Language) -> list[str]:

@@ -177,9 +177,7 @@ def _auc_of_all_blanks(blank: dict[str, Bools], left: Bools, rows: pd.DataFrame)
     return _auc(margin[judged], left[judged], students[judged], either_way=False)
 
 
-def _auc(
-    values: Floats, left: Bools, students: NDArray[np.str_], *, either_way: bool = True
-) -> _Auc | None:
+def _auc(values: Floats, left: Bools, students: NDArray[np.str_], *, either_way: bool = True) -> _Auc | None:
     """Return the AUC with its interval by Hanley and McNeil (1982), each student counted once in it."""
     from scipy.stats import rankdata
 

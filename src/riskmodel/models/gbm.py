@@ -6,7 +6,7 @@ one from disk checks its hash first (see `bundle`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,38 +14,55 @@ import lightgbm
 import numpy as np
 from numpy.typing import NDArray
 
+from riskmodel.recipe import TreeParameters
+
 Floats = NDArray[np.float64]
 
-ROUNDS = 160
 THREADS = 1
 """Sums are the same whatever the machine, and a busy machine stays usable: with two threads a fit beside
 other work took six times as long (threads that wait, spin). Fits run beside each other instead."""
 
-PARAMETERS: Mapping[str, object] = {
-    "objective": "binary",
-    # Shallow trees and few of them: some 150 to 600 leavers are all there is to learn from, depth is what
-    # contributions cost, and LightGBM's defaults were over-confident on every real set that we tried.
-    # Depth 3, 160 rounds at 0.03, a quarter of the columns had the lowest log loss of fifteen settings
-    # on drawn data with 70 and 231 leavers; all of them lay within 0.02 of AUC.
-    "max_depth": 3,
-    "num_leaves": 7,
-    "learning_rate": 0.03,
-    # Columns of one family tell nearly the same; a tree that sees a quarter spreads the weight evenly.
-    "feature_fraction": 0.25,
-    "bagging_fraction": 0.8,
-    "bagging_freq": 1,
-    # A leaf needs so many rows and, as the sum of p (1 - p), about so many expected leavers.
-    "min_data_in_leaf": 40,
-    "min_sum_hessian_in_leaf": 2.0,
-    "lambda_l2": 10.0,
-    "verbosity": -1,
-    "deterministic": True,
-    # Either way deterministic needs one of the two; by columns took a third less time here.
-    "force_col_wise": True,
-    "num_threads": THREADS,
-}
-"""No class weights and no resampling, ever: at a base rate of 1 % they make the mean risk some 20 times
-the observed (shared measurements; van den Goorbergh et al., JAMIA 2022)."""
+
+def parameters_of(
+    trees: TreeParameters, *, directions: Sequence[int] = (), hazard: bool = False
+) -> dict[str, object]:
+    """Return what LightGBM is told.
+
+    No class weights and no resampling, ever: at a base rate of 1 % they make the mean risk some 20 times
+    the observed (shared measurements; van den Goorbergh et al., JAMIA 2022).
+
+    Parameters
+    ----------
+    directions
+        Per column 1, -1 or 0; used where `trees.monotone` says so.
+    hazard
+        Whether rows are leavings by exposure, not outcomes.
+    """
+    objective: dict[str, object] = {"objective": "binary"}
+    if hazard:
+        # The safety factor of its default (exp(0.7)) would halve each step; the penalties do its work.
+        objective = {"objective": "poisson", "poisson_max_delta_step": 0.05}
+    if trees.monotone:
+        objective["monotone_constraints"] = list(directions)
+    return {
+        **objective,
+        "max_depth": trees.depth,
+        "num_leaves": trees.leaves,
+        "learning_rate": trees.learning_rate,
+        "feature_fraction": trees.column_share,
+        "bagging_fraction": 0.8,
+        "bagging_freq": 1,
+        "min_data_in_leaf": trees.leaf_rows,
+        "min_sum_hessian_in_leaf": trees.leaf_events,
+        "lambda_l2": trees.l2,
+        "verbosity": -1,
+        "deterministic": True,
+        # Either way deterministic needs one of the two; by columns took a third less time here.
+        "force_col_wise": True,
+        # Each subset or setting uses the bins again, so what filters columns must not depend on it.
+        "feature_pre_filter": False,
+        "num_threads": THREADS,
+    }
 
 
 @dataclass(frozen=True)
@@ -91,13 +108,14 @@ class Gbm:
 
 @dataclass(frozen=True)
 class BinnedRows:
-    """Rows sorted into histogram bins once, from which several models are fitted, also at the same time.
+    """Rows sorted into histogram bins once, from which many models are fitted, also at the same time.
 
     Binning looks at values only, never at outcomes.
     """
 
     _data: Any = field(repr=False, compare=False)
-    _parameters: Mapping[str, object] = field(repr=False)
+    _exposure: Floats | None = field(repr=False, compare=False)
+    _directions: tuple[int, ...]
 
     @classmethod
     def of(
@@ -106,24 +124,38 @@ class BinnedRows:
         y: NDArray[np.int_],
         *,
         names: Sequence[str],
-        monotone: Sequence[int] | None = None,
+        exposure: Floats | None = None,
+        directions: Sequence[int] | None = None,
     ) -> BinnedRows:
         """Bin rows; see `fit_gbm`."""
-        parameters: dict[str, object] = dict(PARAMETERS)
-        if monotone is not None:
-            parameters["monotone_constraints"] = list(monotone)
-        data = lightgbm.Dataset(X, label=y, feature_name=list(names), params=parameters)
-        return cls(data.construct(), parameters)
+        # Leavings by exposure, weighted by it: the Poisson likelihood of counts (see `hazard`).
+        label = y if exposure is None else y / exposure
+        data = lightgbm.Dataset(
+            X,
+            label=label,
+            weight=exposure,
+            feature_name=list(names),
+            params=parameters_of(TreeParameters(), hazard=exposure is not None),
+            free_raw_data=True,
+        )
+        return cls(data.construct(), exposure, tuple(directions or (0,) * len(names)))
 
     def fit(
-        self, *, seed: int, rows: NDArray[np.intp] | None = None, times: NDArray[np.int_] | None = None
+        self,
+        *,
+        seed: int,
+        trees: TreeParameters,
+        rows: NDArray[np.intp] | None = None,
+        times: NDArray[np.int_] | None = None,
     ) -> Gbm:
-        """Fit the trees on all rows, or on some.
+        """Grow the trees on all rows, or on some.
 
         Parameters
         ----------
         seed
             Draws rows and columns for each tree.
+        trees
+            How they are grown.
         rows
             Positions, ascending.
         times
@@ -133,8 +165,9 @@ class BinnedRows:
         if rows is not None:
             data = data.subset(rows.tolist())
             if times is not None:
-                data.set_weight(times)
-        booster = lightgbm.train({**self._parameters, "seed": seed}, data, num_boost_round=ROUNDS)
+                data.set_weight(times if self._exposure is None else times * self._exposure[rows])
+        told = parameters_of(trees, directions=self._directions, hazard=self._exposure is not None)
+        booster = lightgbm.train({**told, "seed": seed}, data, num_boost_round=trees.rounds)
         # What is used is what is written: the booster is read back from its text.
         return Gbm.from_text(str(booster.model_to_string()))
 
@@ -145,9 +178,11 @@ def fit_gbm(
     *,
     names: Sequence[str],
     seed: int,
-    monotone: Sequence[int] | None = None,
+    trees: TreeParameters | None = None,
+    exposure: Floats | None = None,
+    directions: Sequence[int] | None = None,
 ) -> Gbm:
-    """Fit the trees; the same data and seed give the same text, byte for byte.
+    """Grow the trees; the same data and seed give the same text, byte for byte.
 
     Parameters
     ----------
@@ -157,7 +192,13 @@ def fit_gbm(
         The p column names.
     seed
         Draws rows and columns for each tree.
-    monotone
-        Per column 1, -1 or 0: the margin may only rise, only fall, or do as it likes. None: all 0.
+    trees
+        How they are grown; None: `TreeParameters()`.
+    exposure
+        (n,) share of the horizon's hazard each row was observed for: then margins are the logarithm of
+        the expected leavings over a whole horizon. None: every outcome is known, margins are log-odds.
+    directions
+        Per column 1, -1 or 0: where `trees.monotone`, the margin may only rise, only fall, or do as it likes.
     """
-    return BinnedRows.of(X, y, names=names, monotone=monotone).fit(seed=seed)
+    binned = BinnedRows.of(X, y, names=names, exposure=exposure, directions=directions)
+    return binned.fit(seed=seed, trees=trees or TreeParameters())

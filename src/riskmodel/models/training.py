@@ -18,9 +18,11 @@ from numpy.typing import NDArray
 from riskmodel.domain import FeatureInfo, FeatureMatrix, Labels, Outcome
 from riskmodel.errors import NotEnoughData
 from riskmodel.models.calibration import Calibrator, fit_calibrator
-from riskmodel.models.gbm import BinnedRows, Gbm
+from riskmodel.models.learning import Grower, LearningRows, outcomes_of, rows_to_learn
 from riskmodel.models.logistic import Logistic, fit_logistic
+from riskmodel.models.scorer import Scorer
 from riskmodel.models.similar import SimilarStudents, group_by_risk
+from riskmodel.recipe import PLAIN, Recipe
 from riskmodel.splits import school_folds
 
 if TYPE_CHECKING:
@@ -66,7 +68,7 @@ class Fitted:
 
     Attributes
     ----------
-    gbm, calibrator
+    scorer, calibrator
         The model that scores and explains, on all rows, and the way from its margin to a risk, fitted on
         out-of-fold margins.
     bag
@@ -77,9 +79,9 @@ class Fitted:
         What became of students with about the same risk.
     """
 
-    gbm: Gbm
+    scorer: Scorer
     calibrator: Calibrator
-    bag: tuple[Gbm, ...]
+    bag: tuple[Scorer, ...]
     logistic: Logistic
     logistic_calibrator: Calibrator
     similar: SimilarStudents
@@ -95,6 +97,8 @@ class TrainedModel:
         Declarations of the matrix that it was trained on.
     feature_names
         The columns that the model uses, in order.
+    recipe
+        How it was made.
     fitted
         None where fewer than `MINIMUM_TRAINING_EVENTS` were known: then only the absence rule speaks.
     out_of_fold
@@ -111,6 +115,7 @@ class TrainedModel:
 
     features: tuple[FeatureInfo, ...]
     feature_names: tuple[str, ...]
+    recipe: Recipe
     counts: TrainingCounts
     base_risk: float | None
     as_of_dates: tuple[date, ...]
@@ -132,6 +137,8 @@ def train(
     matrix: FeatureMatrix,
     labels: Labels,
     *,
+    recipe: Recipe | None = None,
+    running: Labels | None = None,
     seed: int,
     bag: int = BAG,
     folds: int = 5,
@@ -143,6 +150,11 @@ def train(
     ----------
     matrix, labels
         Joined on (`as_of_date`, `student_id`); a label without a row of the matrix is left out.
+    recipe
+        How the model is made; None: `PLAIN`.
+    running
+        For a recipe that learns a hazard: what was known of dates whose horizon was still running, labelled
+        up to the day until which they were observed. They never enter calibration or any count of outcomes.
     seed
         The only source of chance: the same data and seed give the same texts.
     bag
@@ -157,6 +169,7 @@ def train(
     NotEnoughData
         If schools cannot be held out, or all leavers are of one fold.
     """
+    recipe = recipe or PLAIN
     known, y, counts = _join(matrix, labels)
     names = matrix.model_features
     X = matrix.frame[list(names)].to_numpy(dtype=np.float64)[known]
@@ -164,8 +177,8 @@ def train(
     days = np.unique(out_of_fold["as_of_date"].dt.date)
     fitted = None
     if counts.events >= MINIMUM_TRAINING_EVENTS:
-        whose = matrix.frame.loc[known, ["school_id", "household_id", "student_id"]]
-        fitted, margins = _fit(X, y, whose, names=names, seed=seed, bag=bag, folds=folds, progress=progress)
+        rows = rows_to_learn(matrix, labels, running if recipe.learns == "hazard" else None, recipe=recipe)
+        fitted, margins = _fit(rows, recipe=recipe, seed=seed, bag=bag, folds=folds, progress=progress)
         out_of_fold = out_of_fold.assign(
             margin=margins[0],
             risk=fitted.calibrator.risk(margins[0]),
@@ -175,6 +188,7 @@ def train(
     return TrainedModel(
         features=matrix.features,
         feature_names=names,
+        recipe=recipe,
         counts=counts,
         base_risk=float(y.mean()) if len(y) else None,
         as_of_dates=tuple(days),
@@ -192,8 +206,7 @@ def _join(
     matrix: FeatureMatrix, labels: Labels
 ) -> tuple[NDArray[np.bool_], NDArray[np.int_], TrainingCounts]:
     """Find the rows of the matrix whose outcome is known, and who of them left."""
-    keys = ["as_of_date", "student_id"]
-    joined = matrix.frame[keys].merge(labels.frame[[*keys, "outcome"]], on=keys, how="left", validate="1:1")
+    joined = outcomes_of(matrix, labels)
     outcome, students = joined["outcome"], joined["student_id"]
     left = outcome == Outcome.LEFT
     known = left | (outcome == Outcome.STAYED)
@@ -211,41 +224,35 @@ def _join(
 
 
 def _fit(
-    X: Floats,
-    y: NDArray[np.int_],
-    whose: pd.DataFrame,
-    *,
-    names: tuple[str, ...],
-    seed: int,
-    bag: int,
-    folds: int,
-    progress: Progress | None,
+    rows: LearningRows, *, recipe: Recipe, seed: int, bag: int, folds: int, progress: Progress | None
 ) -> tuple[Fitted, Floats]:
-    """Fit all models, some beside each other: each depends on its own seed and rows only."""
-    students = whose["student_id"].to_numpy(dtype=str)
-    held_out = school_folds(
-        whose["school_id"].to_numpy(dtype=str),
-        whose["household_id"].to_numpy(dtype=str),
-        students,
-        folds=folds,
-    )
-    binned = BinnedRows.of(X, y, names=names)
+    """Fit all models, some beside each other: each depends on its own seed and rows only.
+
+    Returned are also the out-of-fold margins, of the model and of the logistic regression, of the rows whose
+    outcome is known.
+    """
+    X, y, students = rows.X, rows.y, rows.students
+    held_out = school_folds(rows.schools, rows.households, students, folds=folds)
+    grower = Grower.of(rows, recipe)
     margins = np.full((2, len(y)), np.nan)
 
     def fold(learn: NDArray[np.intp], held: NDArray[np.intp]) -> None:
-        if 0 < y[learn].sum() < len(learn):
-            margins[0, held] = binned.fit(seed=seed, rows=learn).margin(X[held])
-            margins[1, held] = fit_logistic(X[learn], y[learn], names=names).margin(X[held])
+        known = learn[rows.known[learn]]
+        if 0 < y[known].sum() < len(known):
+            margins[0, held] = grower.fit(seed=seed, rows=learn).margin(X[held])
+            margins[1, held] = fit_logistic(X[known], y[known], names=rows.names).margin(X[held])
 
-    def member(number: int) -> Gbm:
-        rows, times = _resample(students, np.random.default_rng([seed, number]))
-        return binned.fit(seed=seed + 1 + number, rows=rows, times=times)
+    def member(number: int) -> Scorer:
+        drawn, times = _resample(students, np.random.default_rng([seed, number]))
+        return grower.fit(seed=seed + 1 + number, rows=drawn, times=times)
 
     with ThreadPoolExecutor(FITS_BESIDE_EACH_OTHER) as pool:
-        model, logistic = pool.submit(binned.fit, seed=seed), pool.submit(fit_logistic, X, y, names=names)
+        model = pool.submit(grower.fit, seed=seed)
+        logistic = pool.submit(fit_logistic, X[rows.known], y[rows.known], names=rows.names)
         folded = [pool.submit(fold, *split) for split in held_out]
         members = [pool.submit(member, number) for number in range(bag)]
         _wait([model, logistic, *folded, *members], progress)
+    margins, y, students = margins[:, rows.known], y[rows.known], students[rows.known]
     judged = ~np.isnan(margins[0])
     if not 0 < y[judged].sum() < judged.sum():
         raise NotEnoughData("leavers_of_one_fold")
@@ -254,7 +261,7 @@ def _fit(
         fit_calibrator(margin[judged], y[judged], events=events) for margin in margins
     )
     fitted = Fitted(
-        gbm=model.result(),
+        scorer=model.result(),
         calibrator=calibrator,
         bag=tuple(member.result() for member in members),
         logistic=logistic.result(),

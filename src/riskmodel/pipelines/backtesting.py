@@ -25,8 +25,17 @@ from riskmodel.evaluation.pictures import terms_picture
 from riskmodel.features import build as features
 from riskmodel.models.training import MINIMUM_TRAINING_EVENTS
 from riskmodel.pipelines.inputs import labels_of, matrix_file_of_each
-from riskmodel.pipelines.judging import judge, keep_scores, score_rows, train_before
-from riskmodel.pipelines.run import Run, candidates_of, clock, code_hash, complete_to, dates_of, digest
+from riskmodel.pipelines.judging import judge, keep_scores, learnt_on, observed_part, score_rows, train_on
+from riskmodel.pipelines.run import (
+    Run,
+    candidates_of,
+    clock,
+    code_hash,
+    complete_to,
+    dates_of,
+    digest,
+    learnable,
+)
 from riskmodel.records.store import RecordStore
 from riskmodel.wording import LANGUAGES
 from riskmodel.wording import version as wording_version
@@ -38,12 +47,21 @@ CODE = ("models", "evaluation", "scoring.py", "bundle.py", "splits.py", "pipelin
 
 @dataclass(frozen=True)
 class _Asked:
-    """One term to judge: its dates, those to learn from, and the day on which outcomes are told."""
+    """One term to judge: its dates, those to learn from, and the day on which outcomes are told.
+
+    `training` are dates whose horizon was over, `running` those whose horizon was still running.
+    """
 
     term: str
     test: tuple[AsOf, ...]
     training: tuple[AsOf, ...]
+    running: tuple[AsOf, ...]
     outcomes_on: date
+
+    @property
+    def dates(self) -> tuple[AsOf, ...]:
+        """Every date that needs features."""
+        return (*self.test, *self.training, *self.running)
 
 
 def backtest(run: Run) -> Path | None:
@@ -57,12 +75,12 @@ def backtest(run: Run) -> Path | None:
     if not asked:
         run.say("backtest_nothing")
         return None
-    files = matrix_file_of_each(run, store, [day for one in asked for day in (*one.test, *one.training)])
+    files = matrix_file_of_each(run, store, [day for one in asked for day in one.dates])
     folder, before, made = run.workspace.backtest, None, 0
     kept: list[Path] = []
     for number, one in enumerate(asked, start=1):
-        outcomes, known = _labels(run, store, one)
-        place = folder / one.term / _inputs(run, one, files, labels=(outcomes, known), before=before)
+        outcomes, learnt = _labels(run, store, one)
+        place = folder / one.term / _inputs(run, one, files, labels=(outcomes, *learnt), before=before)
         if (place / "term.json").exists():
             run.say("backtest_term_reused", number=f"{number}/{len(asked)}", term=one.term)
         else:
@@ -87,15 +105,15 @@ def _terms(run: Run, store: RecordStore) -> list[_Asked]:
     asked = []
     for term, days in by_term:
         test = tuple(sorted(days, key=lambda as_of: as_of.as_of_date))
-        training = splits.training_dates(
-            candidates, predicted=test[0].as_of_date, outcome_delay_days=delay, complete_to=reach
+        training, running = learnable(
+            run, candidates, on=test[0].as_of_date, outcome_delay_days=delay, reach=reach
         )
         last = max(as_of.horizon_end for as_of in test)
-        asked.append(_Asked(term, test, training, last + timedelta(days=delay)))
+        asked.append(_Asked(term, test, training, running, last + timedelta(days=delay)))
     return sorted(asked, key=lambda one: (one.test[0].as_of_date, one.term))
 
 
-def _labels(run: Run, store: RecordStore, one: _Asked) -> tuple[Labels, Labels | None]:
+def _labels(run: Run, store: RecordStore, one: _Asked) -> tuple[Labels, tuple[Labels, ...]]:
     """Return what became of the term's cohorts, and what was known of others before its first date.
 
     Outcomes are told as known on the first day on which all of them were: what is heard years later about
@@ -103,8 +121,10 @@ def _labels(run: Run, store: RecordStore, one: _Asked) -> tuple[Labels, Labels |
     """
     outcomes = labels_of(run, store, one.test, label_date=one.outcomes_on)
     if not one.training:
-        return outcomes, None
-    return outcomes, labels_of(run, store, one.training, label_date=one.test[0].as_of_date)
+        return outcomes, ()
+    day = one.test[0].as_of_date
+    learnt = [one.training, *([observed_part(run, store, one.running, on=day)] if one.running else [])]
+    return outcomes, tuple(labels_of(run, store, dates, label_date=day) for dates in learnt)
 
 
 def _inputs(
@@ -112,15 +132,18 @@ def _inputs(
     one: _Asked,
     files: Mapping[AsOf, Path],
     *,
-    labels: Sequence[Labels | None],
+    labels: Sequence[Labels],
     before: Path | None,
 ) -> str:
     """Name all that the term's figures come from."""
-    frames = [told.frame[["as_of_date", "student_id", "outcome", "left_on"]] for told in labels if told]
+    frames = [
+        told.frame[["as_of_date", "student_id", "outcome", "left_on", "horizon_end"]] for told in labels
+    ]
     return digest(
         run.configuration.seed,
+        run.recipe,
         run.configuration.capacity.share,
-        [hashlib.sha256(files[as_of].read_bytes()).hexdigest() for as_of in (*one.test, *one.training)],
+        [hashlib.sha256(files[as_of].read_bytes()).hexdigest() for as_of in one.dates],
         [
             hashlib.sha256(pd.util.hash_pandas_object(frame).to_numpy().tobytes()).hexdigest()
             for frame in frames
@@ -149,11 +172,11 @@ def _judge_term(
     def read(dates: Sequence[AsOf]) -> FeatureMatrix:
         return features.read_matrix([files[as_of] for as_of in dates])
 
-    trained = (
-        train_before(run, store, training=one.training, test=one.test, read=read) if one.training else None
-    )
-    bundle = None
-    if trained is not None:
+    trained = bundle = None
+    if one.training:
+        day = one.test[0].as_of_date
+        learnt = learnt_on(run, store, day, training=one.training, running=one.running, read=read)
+        trained = train_on(run, learnt, recipe=run.recipe, bag=0)
         write_bundle(place / "judged", trained, model_version=place.name, data_hash=store.content_hash)
         bundle = read_bundle(place / "judged")
     rows, models = score_rows(

@@ -172,7 +172,7 @@ def _contributions(
     if bundle.model is None:
         return {}, None
     row = matrix.frame.iloc[[at]][list(bundle.feature_names)].to_numpy(dtype=np.float64)
-    *added, base = bundle.model.gbm.contributions(row)[0].tolist()
+    *added, base = bundle.model.scorer.contributions(row)[0].tolist()
     return dict(zip(bundle.feature_names, added, strict=True)), base
 
 

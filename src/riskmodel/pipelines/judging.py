@@ -6,31 +6,69 @@ A training and each term of a backtest go through here, so that their figures me
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import pandas as pd
 
+from riskmodel import splits
 from riskmodel.bundle import ModelBundle
 from riskmodel.domain import AsOf, Evaluation, FeatureMatrix, Labels
 from riskmodel.errors import NotEnoughData
 from riskmodel.evaluation.metrics import SHARES, evaluate
-from riskmodel.models.training import TrainedModel, train
+from riskmodel.models.training import BAG, TrainedModel, train
 from riskmodel.pipelines.inputs import labels_of
-from riskmodel.pipelines.run import Run
+from riskmodel.pipelines.run import Run, complete_to, dates_of
+from riskmodel.recipe import Recipe
 from riskmodel.records.store import RecordStore
-from riskmodel.scoring import Scores, places_on_last_list, score, score_beside
+from riskmodel.scoring import Scores, places_on_last_list, score, score_beside, score_unwritten
 from riskmodel.wording import LANGUAGES
 
 Read = Callable[[Sequence[AsOf]], FeatureMatrix]
 
 
-def train_before(
-    run: Run, store: RecordStore, *, training: Sequence[AsOf], test: Sequence[AsOf], read: Read, bag: int = 0
-) -> TrainedModel:
-    """Train on what was known before the first test date."""
-    first = min(as_of.as_of_date for as_of in test)
-    known = labels_of(run, store, training, label_date=first)
-    return train(read(training), known, seed=run.configuration.seed, bag=bag)
+@dataclass(frozen=True)
+class Learnt:
+    """What may be learnt on a day: the matrix, outcomes over whole horizons, and of those still running."""
+
+    matrix: FeatureMatrix
+    known: Labels
+    running: Labels | None
+
+
+def learnt_on(
+    run: Run, store: RecordStore, day: date, *, training: Sequence[AsOf], running: Sequence[AsOf], read: Read
+) -> Learnt:
+    """Read what was known on a day of dates whose horizon was over (`training`) or still running then."""
+    known = labels_of(run, store, training, label_date=day)
+    part = None
+    if running:
+        part = labels_of(run, store, observed_part(run, store, running, on=day), label_date=day)
+    return Learnt(read((*training, *running)), known, part)
+
+
+def observed_part(run: Run, store: RecordStore, running: Sequence[AsOf], *, on: date) -> tuple[AsOf, ...]:
+    """End running horizons where what was known on a day ends."""
+    current = dates_of(run, store).current
+    return splits.observed(
+        running,
+        predicted=on,
+        outcome_delay_days=run.rule(current).outcome_delay_days,
+        complete_to=complete_to(run, store, current),
+    )
+
+
+def train_on(run: Run, learnt: Learnt, *, recipe: Recipe, bag: int = BAG) -> TrainedModel:
+    """Train by a recipe on what may be learnt."""
+    return train(
+        learnt.matrix,
+        learnt.known,
+        recipe=recipe,
+        running=learnt.running,
+        seed=run.configuration.seed,
+        bag=bag,
+    )
 
 
 def score_rows(
@@ -40,12 +78,18 @@ def score_rows(
     trained: TrainedModel | None,
     bundle: ModelBundle | None,
     last_list: pd.Series[float] | None,
+    fixed: TrainedModel | None = None,
 ) -> tuple[pd.DataFrame, dict[str, Scores]]:
     """Return what became of each tested row, and its scores by the model, if there is one, and the baselines.
 
-    `last_list` holds the scores, by student id, of the latest as-of date of an earlier term; None: no list.
+    `fixed` is the plain recipe's model, where another recipe is judged. `last_list` holds the scores, by
+    student id, of the latest as-of date of an earlier term; None: no list.
     """
-    models = {"lightgbm": score(tested, bundle)} if bundle is not None and bundle.probabilities else {}
+    models = {}
+    if bundle is not None and trained is not None and bundle.probabilities:
+        models[trained.recipe.name] = score(tested, bundle)
+        if fixed is not None:
+            models["lightgbm_fixed"] = score_unwritten(tested, fixed)
     last_term = None if last_list is None else places_on_last_list(tested, last_list)
     models |= score_beside(tested, trained, last_term=last_term)
     keys = ["as_of_date", "student_id"]

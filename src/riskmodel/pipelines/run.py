@@ -19,12 +19,15 @@ from riskmodel.config import (
     WeekOfTerm,
     configuration_hash,
     read_configuration,
+    read_recipe,
     read_region_rules,
+    recipe_file,
     region_rules_file,
     rule_on,
 )
 from riskmodel.domain import AsOf, RegionRule, Term
 from riskmodel.errors import NotEnoughData, Where
+from riskmodel.recipe import PLAIN, Recipe
 from riskmodel.records.store import RecordStore
 from riskmodel.workspace import Workspace
 
@@ -41,6 +44,7 @@ class Run:
     rules: tuple[RegionRule, ...]
     today: date
     say: Say
+    recipe: Recipe = PLAIN
 
     @classmethod
     def of(cls, file: Path, *, say: Say, data: Path | None = None) -> Run:
@@ -50,7 +54,9 @@ class Run:
             first = configuration.sources[0].model_copy(update={"path": data})
             configuration = configuration.model_copy(update={"sources": (first, *configuration.sources[1:])})
         rules = read_region_rules(region_rules_file(file, configuration.region))
-        return cls(configuration, file, rules, datetime.now(UTC).date(), say)
+        named = configuration.recipe
+        recipe = read_recipe(recipe_file(file, named)) if named else PLAIN
+        return cls(configuration, file, rules, datetime.now(UTC).date(), say, recipe)
 
     @cached_property
     def workspace(self) -> Workspace:
@@ -70,6 +76,9 @@ class Dates:
     training_for_test: tuple[AsOf, ...]
     current: AsOf
     training: tuple[AsOf, ...]
+    running_for_test: tuple[AsOf, ...] = ()
+    running: tuple[AsOf, ...] = ()
+    """What a hazard may learn from beside: dates whose horizon was still running."""
     last_term: AsOf | None = None
     """The latest date of an earlier term than those of `test`: whose list was in force before."""
 
@@ -83,6 +92,8 @@ class Dates:
                     *self.training_for_test,
                     self.current,
                     *self.training,
+                    *self.running_for_test,
+                    *self.running,
                     *([self.last_term] if self.last_term else ()),
                 },
                 key=lambda as_of: (as_of.as_of_date, as_of.term),
@@ -119,6 +130,17 @@ def candidates_of(run: Run, terms: Sequence[Term]) -> tuple[AsOf, ...]:
     )
 
 
+def learnable(
+    run: Run, candidates: Sequence[AsOf], *, on: date, outcome_delay_days: int, reach: date
+) -> tuple[tuple[AsOf, ...], tuple[AsOf, ...]]:
+    """Return the dates whose outcomes were known on a day and, for a hazard, those still running on it."""
+
+    def of(dates: Callable[..., tuple[AsOf, ...]]) -> tuple[AsOf, ...]:
+        return dates(candidates, predicted=on, outcome_delay_days=outcome_delay_days, complete_to=reach)
+
+    return of(splits.training_dates), of(splits.running_dates) if run.recipe.learns == "hazard" else ()
+
+
 def dates_of(run: Run, store: RecordStore) -> Dates:
     """Resolve the configuration's dates against the terms, and hold them against what the data reach."""
     terms, asked = store.terms(), run.configuration.as_of
@@ -133,19 +155,19 @@ def dates_of(run: Run, store: RecordStore) -> Dates:
         splits.check_reach(as_of, complete_to=reach, outcome_delay_days=delay)
     splits.check_known(current, complete_to=reach)
 
-    def known_before(predicted: AsOf) -> tuple[AsOf, ...]:
-        return splits.training_dates(
-            candidates,
-            predicted=predicted.as_of_date,
-            outcome_delay_days=delay,
-            complete_to=reach,
-        )
+    def learnable_on(day: date) -> tuple[tuple[AsOf, ...], tuple[AsOf, ...]]:
+        return learnable(run, candidates, on=day, outcome_delay_days=delay, reach=reach)
 
+    first = min((as_of.as_of_date for as_of in test), default=None)
+    known_for_test, running_for_test = learnable_on(first) if first else ((), ())
+    known, running = learnable_on(current.as_of_date)
     return Dates(
         test=test,
-        training_for_test=known_before(min(test, key=lambda as_of: as_of.as_of_date)) if test else (),
+        training_for_test=known_for_test,
         current=current,
-        training=known_before(current),
+        training=known,
+        running_for_test=running_for_test,
+        running=running,
         last_term=splits.last_of_earlier_term(candidates, test),
     )
 
@@ -163,6 +185,7 @@ def model_version(run: Run, store: RecordStore) -> str:
     current = as_of_on(run, run.configuration.as_of.current, store.terms())
     made_from = digest(
         configuration_hash(run.file),
+        run.recipe,
         [source.model_dump_json() for source in run.configuration.sources],
         run.rules,
         store.content_hash,

@@ -13,14 +13,16 @@ from riskmodel.bundle import ModelBundle, read_bundle, write_bundle
 from riskmodel.config import configuration_hash
 from riskmodel.domain import Evaluation, FeatureMatrix, Outcome
 from riskmodel.evaluation.pictures import calibration_picture, family_picture, precision_picture
-from riskmodel.evaluation.report import ReferenceRow, evaluation_json, evaluation_report
-from riskmodel.models.gbm import PARAMETERS
+from riskmodel.evaluation.report import ReferenceRow, evaluation_json, evaluation_report, not_beaten
 from riskmodel.models.rules import absence_rule
-from riskmodel.models.training import BAG, MINIMUM_TRAINING_EVENTS, TrainedModel, train
+from riskmodel.models.search import SearchResult
+from riskmodel.models.training import BAG, MINIMUM_TRAINING_EVENTS, TrainedModel
 from riskmodel.pipelines.first_term import tell_first_term
 from riskmodel.pipelines.inputs import labels_of, matrix_of
-from riskmodel.pipelines.judging import judge, keep_scores, score_rows, train_before
+from riskmodel.pipelines.judging import judge, keep_scores, learnt_on, score_rows, train_on
 from riskmodel.pipelines.run import Dates, Run, clock, complete_to, dates_of, model_version
+from riskmodel.pipelines.searching import learnt_for_test, searched, trial_row
+from riskmodel.recipe import LINEAR, PLAIN, Recipe
 from riskmodel.records.store import RecordStore
 from riskmodel.scoring import score
 from riskmodel.tracking import log_training, open_tracking
@@ -50,18 +52,31 @@ def train_model(run: Run) -> str:
     dates = dates_of(run, store)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    evaluation, judged = _judge(run, store, dates, folder)
+    recipe, search = searched(run, store, dates)
+    evaluation, judged = _judge(run, store, dates, folder, recipe=recipe)
+    if run.configuration.publish_simpler and evaluation is not None and "logistic" in not_beaten(evaluation):
+        run.say("simpler_published")
+        recipe, judged = LINEAR, None
     if judged is not None and dates.training == dates.training_for_test:
         trained = judged
     else:
         # The current date's own outcomes are never known: alone, it makes a bundle without probabilities.
         learnt_from = dates.training or (dates.current,)
-        known = labels_of(run, store, learnt_from, label_date=dates.current.as_of_date)
+        learnt = learnt_on(
+            run,
+            store,
+            dates.current.as_of_date,
+            training=learnt_from,
+            running=dates.running,
+            read=partial(matrix_of, run, store),
+        )
         seconds = clock()
-        trained = train(matrix_of(run, store, learnt_from), known, seed=run.configuration.seed)
+        trained = train_on(run, learnt, recipe=recipe)
         _say_trained(run, trained, version, seconds())
     # The bundle comes last: a folder with a bundle is a training that was done to its end.
-    run_id = _track(run, store, folder, version=version, evaluation=evaluation, trained=trained)
+    run_id = _track(
+        run, store, folder, version=version, evaluation=evaluation, trained=trained, search=search
+    )
     write_bundle(folder / "bundle", trained, model_version=version, data_hash=store.content_hash)
     run.say("tracked", experiment=run.configuration.region, run_id=run_id)
     if not trained.probabilities:
@@ -70,7 +85,7 @@ def train_model(run: Run) -> str:
 
 
 def _judge(
-    run: Run, store: RecordStore, dates: Dates, folder: Path
+    run: Run, store: RecordStore, dates: Dates, folder: Path, *, recipe: Recipe
 ) -> tuple[Evaluation | None, TrainedModel | None]:
     """Train on what was known before the test dates and judge on them; print and keep the table."""
     if not dates.test:
@@ -86,14 +101,16 @@ def _judge(
         seconds=seconds(),
     )
     read = partial(matrix_of, run, store)
-    trained, bundle = _train_judged(run, store, dates, folder)
+    trained, bundle, fixed = _train_judged(run, store, dates, folder, recipe=recipe)
     tested = read(dates.test)
     last_list = None
     if dates.last_term:
         earlier = read((dates.last_term,))
         margin = score(earlier, bundle).margin if bundle else absence_rule(earlier)
         last_list = pd.Series(margin, index=earlier.frame["student_id"])
-    rows, models = score_rows(tested, outcomes, trained=trained, bundle=bundle, last_list=last_list)
+    rows, models = score_rows(
+        tested, outcomes, trained=trained, bundle=bundle, last_list=last_list, fixed=fixed
+    )
     evaluation = judge(run, rows, models, trained=trained)
     if evaluation is None:
         return None, trained
@@ -111,22 +128,26 @@ def _judge(
 
 
 def _train_judged(
-    run: Run, store: RecordStore, dates: Dates, folder: Path
-) -> tuple[TrainedModel | None, ModelBundle | None]:
-    """Train on what was known before the test dates; neither where nothing was: then the rule is judged."""
+    run: Run, store: RecordStore, dates: Dates, folder: Path, *, recipe: Recipe
+) -> tuple[TrainedModel | None, ModelBundle | None, TrainedModel | None]:
+    """Train on what was known before the test dates; where nothing was, the rule is judged.
+
+    Returned are the model, its bundle and, where the recipe is another, the plain recipe's model.
+    """
     if not dates.training_for_test:
         run.say("judged_by_rule", first=min(as_of.as_of_date for as_of in dates.test))
-        return None, None
+        return None, None, None
     seconds = clock()
     # Only the model that is published needs a bag: it says how sure a reason is, never a score.
     bag = BAG if dates.training == dates.training_for_test else 0
-    read = partial(matrix_of, run, store)
-    trained = train_before(run, store, training=dates.training_for_test, test=dates.test, read=read, bag=bag)
+    learnt = learnt_for_test(run, store, dates)
+    trained = train_on(run, learnt, recipe=recipe, bag=bag)
+    fixed = train_on(run, learnt, recipe=PLAIN, bag=0) if recipe != PLAIN else None
     version = f"{folder.name}-judged"
     _say_trained(run, trained, version, seconds())
     write_bundle(folder / "judged", trained, model_version=version, data_hash=store.content_hash)
     # The one path to a score: what is judged is read back as production reads it.
-    return trained, read_bundle(folder / "judged")
+    return trained, read_bundle(folder / "judged"), fixed if trained.probabilities else None
 
 
 def _draw(
@@ -144,7 +165,7 @@ def _draw(
     some = tested.frame.iloc[:: max(1, len(tested.frame) // PICTURED_ROWS)]
     family_picture(
         folder / "contributions_by_family.png",
-        contributions=bundle.model.gbm.contributions(some[list(bundle.feature_names)].to_numpy()),
+        contributions=bundle.model.scorer.contributions(some[list(bundle.feature_names)].to_numpy()),
         names=bundle.feature_names,
         features=bundle.features,
     )
@@ -158,13 +179,14 @@ def _track(
     version: str,
     evaluation: Evaluation | None,
     trained: TrainedModel,
+    search: SearchResult | None,
 ) -> str:
     """Log the training in MLflow; return the run id."""
     return log_training(
         open_tracking(run.workspace.tracking),
         region=run.configuration.region,
         parameters={
-            **PARAMETERS,
+            **_told(trained.recipe),
             "seed": run.configuration.seed,
             "features": len(trained.feature_names),
             "horizon": run.configuration.horizon
@@ -184,11 +206,18 @@ def _track(
         },
         configuration_file=run.file,
         pictures=sorted((folder / "pictures").glob("*.png")),
-        model_text=trained.fitted.gbm.text if trained.fitted else None,
+        model_texts=trained.fitted.scorer.texts if trained.fitted else {},
+        trials=[trial_row(trial, chosen=trial == search.chosen) for trial in search.trials] if search else (),
         model_version=version,
         tags={"configuration": configuration_hash(run.file), "records": store.content_hash},
         texts={file.name: file.read_text(encoding="utf-8") for file in sorted(folder.glob("report.*.md"))},
     )
+
+
+def _told(recipe: Recipe) -> dict[str, object]:
+    """Return a recipe as flat parameters."""
+    trees = {f"trees.{name}": value for name, value in asdict(recipe.trees).items()}
+    return {"recipe": recipe.name, "learns": recipe.learns, "parts": " + ".join(recipe.parts), **trees}
 
 
 def _say_trained(run: Run, trained: TrainedModel, version: str, seconds: str) -> None:

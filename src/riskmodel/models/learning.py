@@ -1,0 +1,152 @@
+"""The rows that a model learns from, and the growing of one model from them, or from some of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from riskmodel.domain import FeatureMatrix, Labels, Outcome
+from riskmodel.models.gbm import BinnedRows
+from riskmodel.models.hazard import exposures
+from riskmodel.models.logistic import fit_logistic
+from riskmodel.models.scorer import Scorer
+from riskmodel.recipe import Recipe, TreeParameters
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Floats = NDArray[np.float64]
+KEYS = ["as_of_date", "student_id"]
+
+
+@dataclass(frozen=True)
+class LearningRows:
+    """Student-dates with what became of them, in the order of the matrix.
+
+    Attributes
+    ----------
+    X, y
+        (n, p) values, NaN where not known; 1 for who left, in what was observed of the horizon.
+    exposure
+        (n,) share of the horizon's hazard that was observed; None where only whole horizons are there.
+    known
+        Whether the outcome over the whole horizon is known.
+    days, students, schools, households
+        Whose row it is, and its as-of date.
+    names, directions
+        The columns, and what was declared of each.
+    """
+
+    X: Floats
+    y: NDArray[np.int_]
+    exposure: Floats | None
+    known: NDArray[np.bool_]
+    days: NDArray[np.datetime64]
+    students: NDArray[np.str_]
+    schools: NDArray[np.str_]
+    households: NDArray[np.str_]
+    names: tuple[str, ...]
+    directions: tuple[int, ...]
+
+
+def outcomes_of(matrix: FeatureMatrix, labels: Labels) -> pd.DataFrame:
+    """Return what became of each row of a matrix, in its order; missing where there is no label."""
+    return matrix.frame[KEYS].merge(labels.frame, on=KEYS, how="left", validate="1:1")
+
+
+def rows_to_learn(
+    matrix: FeatureMatrix, labels: Labels, running: Labels | None, *, recipe: Recipe
+) -> LearningRows:
+    """Choose the rows of which it is known who left and who stayed, for as long as they were observed.
+
+    Parameters
+    ----------
+    matrix
+        Rows of all dates of the labels.
+    labels
+        Outcomes over whole horizons.
+    running
+        Outcomes over what was observed of horizons that were still running.
+    recipe
+        A hazard is learnt with exposures, an outcome without.
+    """
+    told = outcomes_of(matrix, labels)
+    known = told["outcome"].isin([Outcome.LEFT, Outcome.STAYED])
+    if running is not None:
+        part = outcomes_of(matrix, running)
+        told = told.where(known, part)
+    used = told["outcome"].isin([Outcome.LEFT, Outcome.STAYED]).to_numpy(dtype=bool)
+    told, left = told[used], (told.loc[used, "outcome"] == Outcome.LEFT).to_numpy(dtype=bool)
+    exposure = None
+    if recipe.learns == "hazard":
+        until = told["left_on"].where(left, told["horizon_end"])
+        observed = (until - told["as_of_date"]).dt.days.to_numpy(dtype=np.int_)
+        exposure = exposures(np.maximum(observed, 1), left)
+    declared = {feature.name: feature.direction for feature in matrix.features}
+    rows = matrix.frame[used]
+    return LearningRows(
+        X=rows[list(matrix.model_features)].to_numpy(dtype=np.float64),
+        y=left.astype(np.int_),
+        exposure=exposure,
+        known=known.to_numpy(dtype=bool)[used],
+        days=rows["as_of_date"].to_numpy(dtype="datetime64[s]"),
+        students=rows["student_id"].to_numpy(dtype=str),
+        schools=rows["school_id"].to_numpy(dtype=str),
+        households=rows["household_id"].to_numpy(dtype=str),
+        names=matrix.model_features,
+        directions=tuple(declared[name] for name in matrix.model_features),
+    )
+
+
+@dataclass(frozen=True)
+class Grower:
+    """Fits models of one recipe; rows are binned once for all of them, also for those at the same time."""
+
+    _rows: LearningRows
+    _recipe: Recipe
+    _binned: BinnedRows | None
+
+    @classmethod
+    def of(cls, rows: LearningRows, recipe: Recipe) -> Grower:
+        """Bin the rows, where trees will be grown."""
+        binned = None
+        if "trees" in recipe.parts:
+            binned = BinnedRows.of(
+                rows.X, rows.y, names=rows.names, exposure=rows.exposure, directions=rows.directions
+            )
+        return cls(rows, recipe, binned)
+
+    def fit(
+        self,
+        *,
+        seed: int,
+        rows: NDArray[np.intp] | None = None,
+        times: NDArray[np.int_] | None = None,
+        trees: TreeParameters | None = None,
+    ) -> Scorer:
+        """Fit one model on all rows, or on some.
+
+        Parameters
+        ----------
+        seed, rows, times
+            See `BinnedRows.fit`.
+        trees
+            Other parameters than the recipe's.
+        """
+        grown = linear = None
+        if self._binned:
+            grown = self._binned.fit(seed=seed, trees=trees or self._recipe.trees, rows=rows, times=times)
+        if "linear" in self._recipe.parts:
+            at = slice(None) if rows is None else rows
+            exposure = self._rows.exposure
+            linear = fit_logistic(
+                self._rows.X[at],
+                self._rows.y[at],
+                names=self._rows.names,
+                exposure=None if exposure is None else exposure[at],
+                times=times,
+            )
+        return Scorer(grown, linear)
