@@ -43,13 +43,13 @@ def told(refusal):
 def test_cells_that_are_no_values_are_told_with_row_and_column_all_at_once(bureau):
     wrong = [
         SPELL | {"start_date": "2024-02-30"},
-        SPELL | {"start_date": "2024-9-2"},
-        SPELL | {"start_date": "20240902"},
-        SPELL | {"grade": "７"},
-        SPELL | {"grade": "7.0"},
+        SPELL | {"start_date": "9月2日"},
+        SPELL | {"start_date": "02/09/2024"},
+        SPELL | {"grade": "7 1"},
+        SPELL | {"grade": "7.5"},
         SPELL | {"grade": 17},
         SPELL | {"grade": None},
-        SPELL | {"boards": "yes"},
+        SPELL | {"boards": "maybe"},
         SPELL | {"exit_reason": "left", "end_date": "2024-10-01"},
         SPELL | {"end_date": "2024-09-01"},
         SPELL | {"exit_reason": "suspended"},
@@ -58,8 +58,8 @@ def test_cells_that_are_no_values_are_told_with_row_and_column_all_at_once(burea
         bureau({"enrolments": [row | {"student_id": f"s{n}"} for n, row in enumerate(wrong)]})
     assert sorted(told(refusal), key=lambda finding: finding[2]) == [
         ("value_no_date", "enrolments.csv", 2, "start_date"),
-        ("value_no_date", "enrolments.csv", 3, "start_date"),
-        ("value_no_date", "enrolments.csv", 4, "start_date"),
+        ("date_without_year", "enrolments.csv", 3, "start_date"),
+        ("date_ambiguous", "enrolments.csv", 4, "start_date"),
         ("value_no_integer", "enrolments.csv", 5, "grade"),
         ("value_no_integer", "enrolments.csv", 6, "grade"),
         ("number_too_large", "enrolments.csv", 7, "grade"),

@@ -1,8 +1,7 @@
-"""Checks and conversion: cells become values of the contract, or findings with row and remedy.
+"""Checks and conversion: cells become values of the contract, or findings with place and remedy.
 
-A cell is converted by rules of ours, never by guessing: a date is a real day written YYYY-MM-DD, a number is
-ASCII digits with a point (no 1e5, no 1_000), a boolean is true or false. A finding names the place and
-never the value.
+How a cell is read is said in `values`; here it is done for a file at once, and told: what keeps the delivery
+out cell by cell, what was mended by column, what wants a look. A finding names the place and never the value.
 """
 
 from __future__ import annotations
@@ -16,20 +15,22 @@ from riskmodel.records.contract import Column, Table
 from riskmodel.records.findings import Findings
 from riskmodel.records.readers import Telling
 from riskmodel.records.store import SQL_TYPES
+from riskmodel.records.values import (
+    Reading,
+    ValueSql,
+    is_plain_sql,
+    kind_sql,
+    literal,
+    narrowed,
+    trimmed,
+    typed_fault,
+    typed_value,
+    value_sql,
+)
 
 NO_CELLS = ("sheet", "row")
-_BLANK = "' \t\r\n\u3000\u00a0'"
-_INTEGERS = (
-    "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT",
-)  # fmt: skip
-_CODE_OF_KIND = {
-    "date": "value_no_date",
-    "integer": "value_no_integer",
-    "number": "value_no_number",
-    "boolean": "value_no_boolean",
-    "code": "value_no_code",
-    "text": "value_no_text",
-}
+_MANY = 20
+"""More doubts than this of one kind in one column are told as one, with their count."""
 
 
 @dataclass(frozen=True)
@@ -41,102 +42,144 @@ class _Rule:
 
 
 def check_cells(connection: duckdb.DuckDBPyConnection, telling: Telling, findings: Findings) -> None:
-    """Turn the table `cells` into the view `told`: the contract's columns with their types, and `row`.
+    """Turn the table `cells` into the table `told`: the contract's columns with their types, and the place.
 
     Every cell that breaks a rule becomes a finding; its value is then missing in `told`.
     """
     table = telling.table
     types = {name: kind.upper() for name, kind, *_ in connection.execute("DESCRIBE cells").fetchall()}
-    read = []
+    _read_values(connection, telling, types)
+    blank = connection.execute(
+        "SELECT (SELECT count(*) FROM cells) - (SELECT count(*) FROM told)"
+    ).fetchall()[0][0]
+    if blank:
+        findings.mended("blank_rows_skipped", telling.where(), count=blank)
     for column in table.columns:
-        cell = _cell(column, telling, types)
-        kind = "VARCHAR" if column.name in telling.constants else types.get(column.name, "VARCHAR")
-        value = _value(column, kind=kind, date_format=telling.dates.get(column.name))
-        read.append(f'{cell} AS "cell {column.name}"')
-        read.append(f'{value} AS "{column.name}"')
+        if column.name in types or column.name in telling.constants:
+            _tell_faults(connection, telling, findings, column)
+            _tell_mended(connection, telling, findings, column)
+    _apply(connection, telling, findings, _rules(table))
+
+
+def _read_values(connection: duckdb.DuckDBPyConnection, telling: Telling, types: Mapping[str, str]) -> None:
+    """Make `told` in layers: cell, narrowed cell, value, and what there is to say of it."""
+    layers = [_layers(column, telling, types) for column in telling.table.columns]
+    cells, plains, values, said = (", ".join(layer) for layer in zip(*layers, strict=True))
+    working = ", ".join(
+        f'"{part} {column.name}"' for column in telling.table.columns for part in ("plain", "is plain", "raw")
+    )
     blank = " AND ".join(f'"cell {name}" IS NULL' for name in types if name not in NO_CELLS)
     connection.execute(
-        f"""CREATE OR REPLACE VIEW told AS SELECT {", ".join(read)}, sheet, "row" FROM cells
-            WHERE NOT ({blank})"""
+        f"""CREATE OR REPLACE TABLE told AS
+            SELECT * EXCLUDE ({working}), {said} FROM (SELECT *, {values} FROM (SELECT *, {plains} FROM (
+                SELECT {cells}, sheet, "row" FROM cells) WHERE NOT ({blank})))"""
     )
-    _apply(connection, telling, findings, _rules(table))
-    _mended(connection, telling, findings, types)
 
 
-def _cell(column: Column, telling: Telling, types: Mapping[str, str]) -> str:
+def _layers(column: Column, telling: Telling, types: Mapping[str, str]) -> tuple[str, str, str, str]:
+    """Return a column's part of each layer. Nothing more is asked of a cell that is plain: most of them."""
+    name, reading = column.name, _reading(column, telling)
+    kind = "VARCHAR" if name in telling.constants else types.get(name)
+    cell, of_type = f'"cell {name}"', SQL_TYPES[column.kind]
+    is_text = kind is not None and (
+        kind == "VARCHAR" or kind.startswith("ENUM") or name in telling.codes or name in telling.dates
+    )
+    is_plain, plain, trims = "true", "CAST(NULL AS VARCHAR)", "false"
+    if kind is None:
+        sql = ValueSql(f"CAST(NULL AS {of_type})", "NULL", "NULL")
+    elif is_text:
+        told = value_sql(column, reading)
+        is_plain = f"({cell} IS NULL OR {is_plain_sql(column, reading)})"
+        plain = f"CASE WHEN NOT {is_plain} THEN {narrowed(cell)} END"
+        unless = f'CASE WHEN NOT "is plain {name}" THEN'
+        sql = ValueSql(
+            f'CASE WHEN "is plain {name}" THEN TRY_CAST({cell} AS {of_type}) ELSE {told.value} END',
+            *(f"{unless} {part} END" for part in (told.mended, told.fault, told.doubt)),
+        )
+        if kind == "VARCHAR" and name in types and name not in telling.codes:
+            trims = f'"{name}" <> {cell}'
+    else:
+        sql = ValueSql(typed_value(column, cell=cell, kind=kind), "NULL", typed_fault(column))
+    mended = f"coalesce({sql.mended}, CASE WHEN \"raw {name}\" THEN 'blanks_trimmed' END)"
+    return (
+        f'{_cell(column, telling, kind)} AS {cell}, {trims} AS "raw {name}"',
+        f'{is_plain} AS "is plain {name}", {plain} AS "plain {name}"',
+        f'CAST({sql.value} AS {of_type}) AS "{name}"',
+        f'{mended} AS "mended {name}", {sql.fault} AS "fault {name}", {sql.doubt} AS "doubt {name}"',
+    )
+
+
+def _reading(column: Column, telling: Telling) -> Reading:
+    return Reading(
+        codes=telling.codes.get(column.name),
+        date_format=telling.dates.get(column.name),
+        base_1904=telling.base_1904,
+    )
+
+
+def _cell(column: Column, telling: Telling, kind: str | None) -> str:
     """Return the SQL of a cell: text without blanks around it, empty as missing, source codes translated."""
     if column.name in telling.constants:
-        cell = _literal(telling.constants[column.name])
-    elif column.name not in types:
+        cell = literal(telling.constants[column.name])
+    elif kind is None:
         return "CAST(NULL AS VARCHAR)"
-    elif types[column.name] != "VARCHAR":
+    elif kind != "VARCHAR":
         cell = f'"{column.name}"'
-        if column.name not in telling.codes and column.name not in telling.dates:
-            return cell
-        cell = f"CAST({cell} AS VARCHAR)"
+        if kind == '"NULL"' or kind.startswith("ENUM") or column.name in (*telling.codes, *telling.dates):
+            cell = f"CAST({cell} AS VARCHAR)"
     else:
-        cell = f"nullif(trim(\"{column.name}\", {_BLANK}), '')"
+        cell = trimmed(column.name)
     codes = telling.codes.get(column.name)
     if codes:
-        whens = " ".join(f"WHEN {_literal(theirs)} THEN {_literal(ours)}" for theirs, ours in codes.items())
+        whens = " ".join(f"WHEN {literal(theirs)} THEN {literal(ours)}" for theirs, ours in codes.items())
         cell = f"nullif(CASE {cell} {whens} ELSE {cell} END, '')"
     return cell
 
 
-def _value(column: Column, *, kind: str, date_format: str | None) -> str:
-    """Return the SQL of a cell's value, missing where it is not a value of the column."""
-    cell = f'"cell {column.name}"'
-    missing = f"CAST(NULL AS {SQL_TYPES[column.kind]})"
-    is_text = kind == "VARCHAR" or kind.startswith("ENUM")
-    text = cell if kind == "VARCHAR" else f"CAST({cell} AS VARCHAR)"
-    if kind == '"NULL"':
-        return missing
-    if column.kind == "date" and date_format is not None:
-        return f"CAST(try_strptime({text}, {_literal(date_format)}) AS DATE)"
-    if column.kind in ("text", "code"):
-        if not is_text and kind not in _INTEGERS:
-            return missing
-        return _code(column, text) if column.kind == "code" else text
-    if is_text:
-        return _FROM_TEXT[column.kind].format(cell=text)
-    return _from_number_or_date(column, cell=cell, kind=kind) or missing
+def _tell_faults(
+    connection: duckdb.DuckDBPyConnection, telling: Telling, findings: Findings, column: Column
+) -> None:
+    name = column.name
+    counts = connection.execute(
+        f'SELECT "fault {name}", count(*) FROM told WHERE "fault {name}" IS NOT NULL GROUP BY 1 ORDER BY 1'
+    ).fetchall()
+    allowed = ", ".join([*column.codes, *(["other:…"] if column.open_codes else [])])
+    for code, count in counts:
+        kind = kind_sql(f'CAST("cell {name}" AS VARCHAR)')
+        rows = connection.execute(
+            f"""SELECT sheet, "row", {kind} FROM told WHERE "fault {name}" = $code
+                ORDER BY sheet, "row" LIMIT {findings.room}""",
+            {"code": code},
+        ).fetchall()
+        for sheet, row, found in rows:
+            where = telling.where(sheet=sheet, row=row, column=name)
+            findings.refuse(code, where, kind=found, allowed=allowed)
+        findings.count_more(code, count - len(rows))
 
 
-_FROM_TEXT = {
-    "date": (
-        "CASE WHEN regexp_full_match({cell}, '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]') "
-        "THEN TRY_CAST({cell} AS DATE) END"
-    ),
-    "integer": "CASE WHEN regexp_full_match({cell}, '-?[0-9]+') THEN TRY_CAST({cell} AS BIGINT) END",
-    "number": (
-        "CASE WHEN regexp_full_match({cell}, '-?[0-9]+([.][0-9]+)?') "
-        "AND isfinite(TRY_CAST({cell} AS DOUBLE)) THEN TRY_CAST({cell} AS DOUBLE) END"
-    ),
-    "boolean": "CASE lower({cell}) WHEN 'true' THEN true WHEN 'false' THEN false END",
-}
-
-
-def _from_number_or_date(column: Column, *, cell: str, kind: str) -> str | None:
-    is_number = kind in _INTEGERS or kind in ("FLOAT", "DOUBLE") or kind.startswith("DECIMAL")
-    if column.kind == "integer" and is_number:
-        return f"CASE WHEN {cell} = trunc({cell}) THEN TRY_CAST({cell} AS BIGINT) END"
-    if column.kind == "number" and is_number:
-        return f"CASE WHEN isfinite(CAST({cell} AS DOUBLE)) THEN CAST({cell} AS DOUBLE) END"
-    if column.kind == "date" and kind.startswith("TIMESTAMP"):
-        return f"CASE WHEN {cell} = date_trunc('day', {cell}) THEN CAST({cell} AS DATE) END"
-    return cell if (column.kind, kind) in (("date", "DATE"), ("boolean", "BOOLEAN")) else None
-
-
-def _code(column: Column, text: str) -> str:
-    allowed = f"{text} IN ({', '.join(_literal(code) for code in column.codes)})"
-    if column.open_codes:
-        allowed += f" OR regexp_full_match({text}, 'other:.+')"
-    return f"CASE WHEN {allowed} THEN {text} END"
-
-
-def _literal(value: str) -> str:
-    escaped = value.replace("'", "''")
-    return f"'{escaped}'"
+def _tell_mended(
+    connection: duckdb.DuckDBPyConnection, telling: Telling, findings: Findings, column: Column
+) -> None:
+    """Tell what was mended in a column as one finding of each kind; what wants a look cell by cell."""
+    name = column.name
+    for code, count, first in connection.execute(
+        f"""SELECT "mended {name}", count(*), min((sheet, "row")) FROM told
+            WHERE "mended {name}" IS NOT NULL GROUP BY 1 ORDER BY 1"""
+    ).fetchall():
+        where = telling.where(sheet=first[0], row=first[1], column=name)
+        findings.mended(code, where, count=count)
+    for code, count in connection.execute(
+        f'SELECT "doubt {name}", count(*) FROM told WHERE "doubt {name}" IS NOT NULL GROUP BY 1 ORDER BY 1'
+    ).fetchall():
+        rows = connection.execute(
+            f"""SELECT sheet, "row", {kind_sql(f'CAST("cell {name}" AS VARCHAR)')} FROM told
+                WHERE "doubt {name}" = $code ORDER BY sheet, "row" LIMIT {_MANY}""",
+            {"code": code},
+        ).fetchall()
+        for at, (sheet, row, found) in enumerate(rows, start=1):
+            where = telling.where(sheet=sheet, row=row, column=name)
+            more = count - len(rows) + 1 if at == len(rows) else 1
+            findings.review(code, where, kind=found, count=more)
 
 
 def _rules(table: Table) -> list[_Rule]:
@@ -145,10 +188,6 @@ def _rules(table: Table) -> list[_Rule]:
         cell, value = f'"cell {column.name}"', f'"{column.name}"'
         if column.required and not column.may_be_empty:
             rules.append(_Rule("cell_empty", column.name, f"{cell} IS NULL", {}))
-        code = _CODE_OF_KIND[column.kind]
-        allowed = ", ".join([*column.codes, *(["other:…"] if column.open_codes else [])])
-        slots = {"allowed": allowed} if column.kind == "code" else {}
-        rules.append(_Rule(code, column.name, f"{cell} IS NOT NULL AND {value} IS NULL", slots))
         if column.minimum is not None:
             slots = {"minimum": f"{column.minimum:g}"}
             rules.append(_Rule("number_too_small", column.name, f"{value} < {column.minimum}", slots))
@@ -187,17 +226,3 @@ def _apply(
             where = telling.where(sheet=sheet, row=row, column=rule.column)
             findings.refuse(rule.code, where, **rule.slots)
         findings.count_more(rule.code, count - len(rows))
-
-
-def _mended(
-    connection: duckdb.DuckDBPyConnection, telling: Telling, findings: Findings, types: Mapping[str, str]
-) -> None:
-    texts = [column.name for column in telling.table.columns if types.get(column.name) == "VARCHAR"]
-    trimmed = [f'count(*) FILTER (trim("{name}", {_BLANK}) <> "{name}")' for name in texts]
-    told = "count(*) - (SELECT count(*) FROM told)"
-    blank, *counts = connection.execute(f"SELECT {', '.join([told, *trimmed])} FROM cells").fetchall()[0]
-    if blank:
-        findings.mended("blank_rows_skipped", telling.where(), count=blank)
-    for name, count in zip(texts, counts, strict=True):
-        if count:
-            findings.mended("blanks_trimmed", telling.where(column=name), count=count)

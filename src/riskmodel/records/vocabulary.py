@@ -1,11 +1,21 @@
-"""What columns are called: the names under which data teams write the contract's columns."""
+"""What bureaus call the contract's columns and codes: recognised where no mapping file says otherwise.
+
+The words stand in `vocabulary.yaml` beside this file.
+"""
 
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Mapping
 from functools import lru_cache
+from importlib import resources
+from typing import Any
 
-_NOT_PART_OF_A_NAME = ("*", "＊", "(必填)", "(选填)", ":")
+import yaml
+
+from riskmodel.records.contract import Column
+
+_NOT_PART_OF_A_NAME = ("*", "(必填)", "(选填)", ":")
 
 
 @lru_cache(maxsize=10_000)
@@ -15,4 +25,24 @@ def plain(name: str) -> str:
     told = "".join(c for c in told if not c.isspace() and unicodedata.category(c) != "Cf").lower()
     for part in _NOT_PART_OF_A_NAME:
         told = told.removeprefix(part).removesuffix(part)
+    return told
+
+
+def synonyms(table: str, column: str) -> tuple[str, ...]:
+    """Return the names that bureaus give a column of a table, the usual one first."""
+    return tuple(_words()["columns"].get(table, {}).get(column, ()))
+
+
+def usual_codes(column: Column) -> Mapping[str, str]:
+    """Return the canonical code by the word that stands for it in bureaus' files, in small letters."""
+    told = _words()["booleans"] if column.kind == "boolean" else _words()["codes"].get(column.name, {})
+    if column.kind == "code":
+        told = {code: words for code, words in told.items() if code in column.codes}
+    return {str(word).lower(): str(code) for code, words in told.items() for word in words}
+
+
+@lru_cache(maxsize=1)
+def _words() -> dict[str, Any]:
+    file = resources.files(__package__).joinpath("vocabulary.yaml")
+    told: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
     return told
