@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
 import duckdb
 
-from riskmodel.errors import Where
 from riskmodel.records.contract import TABLES, Table
 from riskmodel.records.findings import Findings
 from riskmodel.records.readers import Telling
@@ -75,12 +74,14 @@ def check_references(
     connection: duckdb.DuckDBPyConnection,
     before: RecordStore | None,
     *,
+    read: Mapping[tuple[str, str], Telling],
     unread: Collection[str],
     findings: Findings,
 ) -> None:
     """Refuse rows about a student or a school that `students` or `schools` does not know.
 
-    Where one of these could not be read (`unread`) that alone is told.
+    Where one of these could not be read (`unread`) that alone is told. `read` has the tellings of this
+    delivery by source and file: they know what stands over each column.
     """
     for known, key in (("students", "student_id"), ("schools", "school_id")):
         connection.execute(f"CREATE TEMP TABLE known_{known} AS SELECT DISTINCT {key} FROM staged_{known}")
@@ -102,7 +103,7 @@ def check_references(
             f'SELECT origin, file, sheet, "row" {unknown} ORDER BY ALL LIMIT {findings.room}'
         ).fetchall()
         for source, file, sheet, row in rows:
-            where = Where(source=source, file=file, sheet=sheet, row=row, column=column)
+            where = read[source, file].where(sheet=sheet, row=row, column=column)
             findings.refuse(f"{column}_unknown", where)
         findings.count_more(f"{column}_unknown", count - len(rows))
 

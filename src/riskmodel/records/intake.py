@@ -123,16 +123,18 @@ def _take_in(
     with _staging(store) as (connection, spill):
         deliveries = []
         first = before.manifest.deliveries[-1].number + 1 if before else 1
+        read: dict[tuple[str, str], Telling] = {}
         create_staged(connection)
         for number, shipment in enumerate(changed, start=first):
             for telling in _read(connection, shipment, spill=spill, findings=findings, progress=progress):
+                read[telling.source, telling.file] = telling
                 check_cells(connection, telling, findings)
                 shipment.rows[telling.file] = stage(
                     connection, telling, delivery=number, delay=shipment.source.reporting_delay_days
                 )
             deliveries.append(shipment.delivery(number, delivered_on))
         unread = {t.table.name for each in changed for t in each.changed if t.file not in each.rows}
-        check_references(connection, before, unread=unread, findings=findings)
+        check_references(connection, before, read=read, unread=unread, findings=findings)
         after = write_generation(
             connection, before, deliveries, store=store, delivered_on=delivered_on, findings=findings
         )

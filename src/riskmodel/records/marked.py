@@ -23,6 +23,8 @@ ROWS_SHOWN_WHOLE = 20_000
 """A longer sheet shows its header and its marked rows only, each with its own number in front."""
 _LONGEST_CELL = 32_767
 _SHEET_NAME = 31
+_WIDENED = 60
+"""Columns wide enough for a date; a sheet that has more shows the rest as narrow as any new sheet."""
 _NO_SHEET_NAME = re.compile(r"[\[\]:*?/\\']")
 _TURNS_READING = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _COLOURS = {"refuse": "#F4B084", "review": "#FFE699", "mended": "#BDD7EE"}
@@ -178,6 +180,7 @@ def _position(letter: str) -> int:
 
 def _write_page(book: Any, sent: _Page) -> None:
     page = book.add_worksheet(sent.title)
+    page.set_column(0, _WIDENED, 14)
     as_text = {"num_format": "@", "quote_prefix": True}
     plain = book.add_format(as_text)
     coloured = {each: book.add_format(as_text | {"bg_color": colour}) for each, colour in _COLOURS.items()}
