@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -50,6 +50,20 @@ class LearningRows:
     households: NDArray[np.str_]
     names: tuple[str, ...]
     directions: tuple[int, ...]
+
+    def at(self, positions: NDArray[np.intp]) -> LearningRows:
+        """Return some rows, as if there were no others: nothing of the others may enter what is fitted."""
+        return replace(
+            self,
+            X=self.X[positions],
+            y=self.y[positions],
+            exposure=None if self.exposure is None else self.exposure[positions],
+            known=self.known[positions],
+            days=self.days[positions],
+            students=self.students[positions],
+            schools=self.schools[positions],
+            households=self.households[positions],
+        )
 
 
 def outcomes_of(matrix: FeatureMatrix, labels: Labels) -> pd.DataFrame:

@@ -114,8 +114,8 @@ def search_trees(
         raise ValueError("the recipe asks for no search")
     space = _space()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    grower = Grower.of(rows, recipe)
-    held = [(learn, out[rows.known[out]]) for learn, out in folds]
+    # Each fold is binned for itself: bins made with the held-out rows would know their values.
+    held = [(Grower.of(rows.at(learn), recipe), out[rows.known[out]]) for learn, out in folds]
     at = np.concatenate([out for _, out in held])
     tried: list[tuple[TreeParameters, Floats, float]] = []
     end = time.monotonic() + bounds.minutes * 60
@@ -123,7 +123,7 @@ def search_trees(
     def loss_of(trees: TreeParameters) -> float:
         begun = time.monotonic()
         margin = np.concatenate(
-            [grower.fit(seed=seed, rows=learn, trees=trees).margin(rows.X[out]) for learn, out in held]
+            [grower.fit(seed=seed, trees=trees).margin(rows.X[out]) for grower, out in held]
         )
         loss = log_loss(margin, rows.y[at], hazard=recipe.learns == "hazard")
         tried.append((trees, loss, time.monotonic() - begun))

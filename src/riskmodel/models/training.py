@@ -239,7 +239,8 @@ def _fit(
     def fold(learn: NDArray[np.intp], held: NDArray[np.intp]) -> None:
         known = learn[rows.known[learn]]
         if 0 < y[known].sum() < len(known):
-            margins[0, held] = grower.fit(seed=seed, rows=learn).margin(X[held])
+            # Binned anew: bins made with the held-out rows would know their values.
+            margins[0, held] = Grower.of(rows.at(learn), recipe).fit(seed=seed).margin(X[held])
             margins[1, held] = fit_logistic(X[known], y[known], names=rows.names).margin(X[held])
 
     def member(number: int) -> Scorer:
