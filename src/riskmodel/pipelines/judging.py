@@ -17,6 +17,7 @@ from riskmodel.bundle import ModelBundle
 from riskmodel.domain import AsOf, Evaluation, FeatureMatrix, Labels
 from riskmodel.errors import NotEnoughData
 from riskmodel.evaluation.metrics import SHARES, evaluate
+from riskmodel.models.alarms import check_leaks
 from riskmodel.models.training import BAG, TrainedModel, train
 from riskmodel.pipelines.inputs import labels_of
 from riskmodel.pipelines.run import Run, complete_to, dates_of
@@ -60,7 +61,8 @@ def observed_part(run: Run, store: RecordStore, running: Sequence[AsOf], *, on: 
 
 
 def train_on(run: Run, learnt: Learnt, *, recipe: Recipe, bag: int = BAG) -> TrainedModel:
-    """Train by a recipe on what may be learnt."""
+    """Train by a recipe on what may be learnt; a column that tells too much stops it (see `alarms`)."""
+    check_leaks(learnt.matrix, learnt.known)
     return train(
         learnt.matrix,
         learnt.known,
