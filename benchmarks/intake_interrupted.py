@@ -398,7 +398,7 @@ def power_failures(*, number: int = 3, every: int = 1) -> Result:
 
 
 def full_disks(*, number: int = 3, every: int = 1) -> Result:
-    """Let the disk be full at every `every`-th boundary: that is told in a sentence, and the store is whole."""
+    """Let the disk be full at every `every`-th boundary: a sentence says so, and the store is whole."""
     result = Result()
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)

@@ -72,7 +72,7 @@ def bureau(tmp_path: Path) -> Bureau:
 
     Rows are dicts of canonical columns; what is left out of schools, terms, students and enrolments is
     filled in. Each call is a delivery into `store` (a folder; default: a new one). With `raw=True`
-    nothing is filled in.
+    nothing is filled in; `force=True` overrules doubts.
     """
     from riskmodel.records.intake import SourceFiles, take_in
     from riskmodel.records.store import RecordStore
@@ -86,12 +86,13 @@ def bureau(tmp_path: Path) -> Bureau:
         store: Path | None = None,
         name: str = "bureau",
         raw: bool = False,
+        force: bool = False,
         **options: Any,
     ) -> RecordStore:
         number = next(numbers)
         folder = write_tables(tmp_path / f"delivery-{number}", tables if raw else complete(tables))
         target = store or tmp_path / f"store-{number}"
-        take_in([SourceFiles(name, folder, **options)], store=target, delivered_on=delivered_on)
+        take_in([SourceFiles(name, folder, **options)], store=target, delivered_on=delivered_on, force=force)
         return RecordStore.open(target)
 
     return deliver

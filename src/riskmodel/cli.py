@@ -50,6 +50,7 @@ keys = typer.Typer(
 
 Config = Annotated[Path, typer.Option("--config", help="configs/demo.yaml")]
 Data = Annotated[Path | None, typer.Option("--data", help=text("commands.data", "en"))]
+Force = Annotated[bool, typer.Option("--force", help=text("commands.force", "en"))]
 Port = Annotated[int, typer.Option("--port", min=1, max=65535)]
 DEMO = Path("configs/demo.yaml")
 
@@ -98,17 +99,21 @@ def county(config: Config = DEMO) -> None:
 def intake(
     config: Config = DEMO,
     data: Data = None,
+    force: Force = False,
     as_json: Annotated[bool, typer.Option("--json", help=text("commands.intake_json", "en"))] = False,
 ) -> None:
     """Take the records in: all of them, or none."""
     if not as_json:
-        _step(config, "take_in_records", data)
+        with _job(config, data) as run:
+            from riskmodel.pipelines import take_in_records
+
+            take_in_records(run, force=force)
         return
     with _job(config, data, tell=lambda *_, **__: None) as run:
         from riskmodel.pipelines import take_in_records, told_to_programs
 
         try:
-            told = told_to_programs(take_in_records(run))
+            told = told_to_programs(take_in_records(run, force=force))
         except RecordsRefused as refusal:
             told = told_to_programs(refusal)
     typer.echo(json.dumps(told, ensure_ascii=False, indent=1))

@@ -58,10 +58,11 @@ def make_county(run: Run) -> None:
     )
 
 
-def take_in_records(run: Run) -> IntakeReport:
+def take_in_records(run: Run, *, force: bool = False) -> IntakeReport:
     """Take the sources' files into the record store: all of them, or nothing.
 
     Beside each file in which something is to be corrected or looked at, its marked workbook is written.
+    `force`: a person says that what looks like a mistake is right, and that is recorded.
 
     Raises
     ------
@@ -71,7 +72,7 @@ def take_in_records(run: Run) -> IntakeReport:
     seconds = clock()
     sources = [SourceFiles(**source.model_dump()) for source in run.configuration.sources]
     try:
-        report = take_in(sources, store=run.workspace.records, delivered_on=run.today)
+        report = take_in(sources, store=run.workspace.records, delivered_on=run.today, force=force)
     except RecordsRefused as refusal:
         _send_back(run, sources, (*refusal.findings, *refusal.notes))
         raise

@@ -13,10 +13,13 @@ LIMIT = 1_000
 class Findings:
     """All findings of a delivery. Values of a person never go into one.
 
-    `by_code` counts every problem by its kind, whether it is told one by one or not.
+    `by_code` counts every problem by its kind, whether it is told one by one or not. `overruled` holds the
+    kinds of doubt that would have kept the delivery out, had nobody forced it in.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_forced: bool = False) -> None:
+        self.is_forced = is_forced
+        self.overruled: set[str] = set()
         self.refusals: list[Finding] = []
         self.notes: list[Finding] = []
         self.by_code: Counter[str] = Counter()
@@ -36,6 +39,14 @@ class Findings:
         self.by_code[code] += 1
         if self.room:
             self.refusals.append(_finding(code, "refuse", where, slots, kind=kind))
+
+    def doubt(self, code: str, where: Where, **slots: object) -> None:
+        """Note what is most likely a mistake: it keeps the delivery out unless a person forces it in."""
+        if self.is_forced:
+            self.overruled.add(code)
+            self.review(code, where, count=1, kind=None, **slots)
+        else:
+            self.refuse(code, where, kind=None, **slots)
 
     def count_more(self, code: str, count: int) -> None:
         """Count problems that are not told one by one."""

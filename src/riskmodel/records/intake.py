@@ -21,6 +21,7 @@ from riskmodel.records.findings import Findings
 from riskmodel.records.generation import check_references, create_staged, stage, write_generation
 from riskmodel.records.queries import RawViews
 from riskmodel.records.readers import Telling, read_cells
+from riskmodel.records.sense import check_sense
 from riskmodel.records.shipment import Shipment, SourceFiles, look_at
 from riskmodel.records.store import (
     MANIFEST,
@@ -73,6 +74,7 @@ def take_in(
     *,
     store: Path,
     delivered_on: date,
+    force: bool = False,
     progress: Callable[[str], None] | None = None,
 ) -> IntakeReport:
     """Take a delivery into the record store: all of it, or nothing.
@@ -88,6 +90,9 @@ def take_in(
         The store's folder; made by the first delivery.
     delivered_on
         The day of the delivery: from then on changes to rows that were there before are known.
+    force
+        A person says that what looks like a mistake (an older file after a newer one, a school half gone) is
+        right: such doubts are then listed and recorded. Real errors are never overruled.
     progress
         Is told `<source>: <file>` before each file.
 
@@ -101,7 +106,7 @@ def take_in(
         If the folder holds a store of another version, or the disk is full.
     """
     with told_in_a_sentence(store):
-        return _take_in(sources, store=store, delivered_on=delivered_on, progress=progress)
+        return _take_in(sources, store=store, delivered_on=delivered_on, force=force, progress=progress)
 
 
 def _take_in(
@@ -109,19 +114,23 @@ def _take_in(
     *,
     store: Path,
     delivered_on: date,
+    force: bool,
     progress: Callable[[str], None] | None,
 ) -> IntakeReport:
     before = RecordStore.open(store) if (store / MANIFEST).exists() else None
     clear_leftovers(store, before.manifest if before else None)
-    findings = Findings()
+    findings = Findings(is_forced=force)
     shipments = [look_at(source, before, findings) for source in sources]
     _check_delivery(shipments, before, delivered_on=delivered_on, findings=findings)
     findings.raise_if_refused()
+    # What is known cannot go back: what is forced in under an earlier day is known from the last one.
+    delivered_on = max(
+        [delivered_on, *([d.delivered_on for d in before.manifest.deliveries] if before else [])]
+    )
     changed = [shipment for shipment in shipments if shipment.is_changed]
     if before is not None and not changed:
         return IntakeReport(False, before.content_hash, before.manifest.rows, tuple(findings.notes))
     with _staging(store) as (connection, spill):
-        deliveries = []
         first = before.manifest.deliveries[-1].number + 1 if before else 1
         read: dict[tuple[str, str], Telling] = {}
         create_staged(connection)
@@ -132,9 +141,17 @@ def _take_in(
                 shipment.rows[telling.file] = stage(
                     connection, telling, delivery=number, delay=shipment.source.reporting_delay_days
                 )
-            deliveries.append(shipment.delivery(number, delivered_on))
         unread = {t.table.name for each in changed for t in each.changed if t.file not in each.rows}
         check_references(connection, before, read=read, unread=unread, findings=findings)
+        if not findings.refused:
+            check_sense(connection, before, delivered_on=delivered_on, findings=findings)
+        forced = tuple(sorted(findings.overruled))
+        if forced:
+            findings.review("forced", Where(), codes=", ".join(forced))
+        deliveries = [
+            shipment.delivery(number, delivered_on, forced=forced)
+            for number, shipment in enumerate(changed, start=first)
+        ]
         after = write_generation(
             connection, before, deliveries, store=store, delivered_on=delivered_on, findings=findings
         )
@@ -147,7 +164,7 @@ def _check_delivery(
     """Refuse what cannot be a delivery, before any cell is read."""
     last = max((d.delivered_on for d in before.manifest.deliveries), default=None) if before else None
     if last is not None and delivered_on < last:
-        findings.refuse("delivered_before_last", Where(), delivered_on=delivered_on, last=last)
+        findings.doubt("delivered_before_last", Where(), delivered_on=delivered_on, last=last)
     names = [shipment.source.name for shipment in shipments]
     for name in sorted({name for name in names if names.count(name) > 1}):
         findings.refuse("source_twice", Where(source=name))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -58,8 +59,8 @@ class Shipment:
     is_changed: bool = True
     rows: dict[str, int] = field(default_factory=dict)
 
-    def delivery(self, number: int, delivered_on: date) -> Delivery:
-        """Return the receipt of what was read."""
+    def delivery(self, number: int, delivered_on: date, *, forced: tuple[str, ...] = ()) -> Delivery:
+        """Return the receipt of what was read, and of the doubts that a person overruled."""
         return Delivery(
             number=number,
             source=self.source.name,
@@ -69,6 +70,7 @@ class Shipment:
             mapping_sha256=self.mapping_sha256,
             reporting_delay_days=self.source.reporting_delay_days,
             complete_to=self.source.complete_to,
+            forced=forced,
         )
 
 
@@ -106,6 +108,7 @@ def _compare(shipment: Shipment, before: RecordStore | None, findings: Findings)
     if last.reporting_delay_days != source.reporting_delay_days:
         findings.review("delay_changed", Where(source=source.name))
     known = {receipt.file: receipt.sha256 for delivery in earlier for receipt in delivery.files}
+    _doubt_older(shipment, earlier, findings)
     changed_files = {name for name, sha in shipment.receipts.items() if known.get(name) != sha}
     translated_anew = (last.mapping_sha256, last.reporting_delay_days) != (
         shipment.mapping_sha256,
@@ -117,3 +120,18 @@ def _compare(shipment: Shipment, before: RecordStore | None, findings: Findings)
         if translated_anew or telling.file in changed_files or (telling.query and changed_files)
     ]
     shipment.is_changed = bool(shipment.changed) or last.complete_to != source.complete_to
+
+
+def _doubt_older(shipment: Shipment, earlier: Sequence[Delivery], findings: Findings) -> None:
+    """Doubt files that were sent before, and have been replaced since."""
+    for name, sha in shipment.receipts.items():
+        sent = [
+            (receipt.sha256, delivery.delivered_on)
+            for delivery in earlier
+            for receipt in delivery.files
+            if receipt.file == name
+        ]
+        days = [day for before, day in sent if before == sha]
+        if days and sent[-1][0] != sha:
+            where = Where(source=shipment.source.name, file=name)
+            findings.doubt("file_sent_before", where, sent_on=days[-1], replaced_on=sent[-1][1])

@@ -77,7 +77,8 @@ class FileReceipt:
 class Delivery:
     """One delivery of one source: the files that were new or changed, and the tables that they told.
 
-    `complete_to` is the day that configuration claims, if it does.
+    `complete_to` is the day that configuration claims, if it does; `forced` names the doubts that a person
+    overruled.
     """
 
     number: int
@@ -88,6 +89,7 @@ class Delivery:
     mapping_sha256: str | None = None
     reporting_delay_days: int = 0
     complete_to: date | None = None
+    forced: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -360,6 +362,7 @@ def manifest_of(content: dict[str, Any]) -> Manifest:
             mapping_sha256=told["mapping_sha256"],
             reporting_delay_days=told["reporting_delay_days"],
             complete_to=date.fromisoformat(told["complete_to"]) if told["complete_to"] else None,
+            forced=tuple(told.get("forced", ())),
         )
         for told in content["deliveries"]
     )
