@@ -27,7 +27,7 @@ HALF = 0.5
 FEWEST_MARKS = 5
 DAYS_BEFORE_TERM = 30
 DAYS_OLDER = 7
-"""A file that tells nothing new, and whose newest row is so much older than the stored one, is an older one."""
+"""A file that tells nothing new, and whose newest row is so much older, is an older one."""
 
 _DATED = {"attendance": "end_date", "attendance_reports": "end_date", "grades": "exam_date"}
 """Tables whose rows belong to one term, and the date that says to which."""
