@@ -33,7 +33,14 @@ from riskmodel.evaluation.metrics import evaluate, knowable_share, share_of_know
 
 ROOT = Path(__file__).parents[1]
 STEPS = ("county", "intake", "features", "train")
-METHODS = {"lightgbm": "LightGBM", "logistic": "logistic regression", "absence_rule": "absence rule"}
+METHODS = {
+    "model": "model",
+    "lightgbm_fixed": "LightGBM, fixed parameters",
+    "logistic": "logistic regression",
+    "absence_rule": "absence rule",
+}
+BASELINES = ("logistic", "lightgbm_fixed")
+"""The model is compared with them pair by pair."""
 TRUTHS = {"knowable": "knowable", "true": "true"}
 APART = pd.Timedelta(days=36_500)
 """Lists are drawn up per as-of date: pooled counties are put so far apart that none shares one."""
@@ -66,9 +73,9 @@ class County:
     costs: tuple[Cost, ...]
 
 
-def run_county(seed: int, folder: Path, *, students: int, times_leavers: float) -> County:
+def run_county(seed: int, folder: Path, *, students: int, times_leavers: float, recipe: str | None) -> County:
     """Do the commands of `make run` up to training in a folder of their own."""
-    config = configured(seed, folder, students=students, times_leavers=times_leavers)
+    config = configured(seed, folder, students=students, times_leavers=times_leavers, recipe=recipe)
     costs = tuple(_command(step, config) for step in STEPS)
     workspace = folder / "workspace"
     model = next((workspace / "models").glob("*/evaluation.json")).parent
@@ -78,11 +85,14 @@ def run_county(seed: int, folder: Path, *, students: int, times_leavers: float) 
     return _county(seed, judged, truth, costs, training_events=evaluation["training_events"])
 
 
-def configured(seed: int, folder: Path, *, students: int, times_leavers: float) -> Path:
+def configured(
+    seed: int, folder: Path, *, students: int, times_leavers: float, recipe: str | None = None
+) -> Path:
     """Write the demo's configuration with another seed, workspace and county; return the file."""
-    shutil.copytree(ROOT / "configs" / "regions", folder / "regions")
+    for beside in ("regions", "recipes"):
+        shutil.copytree(ROOT / "configs" / beside, folder / beside)
     told = yaml.safe_load((ROOT / "configs" / "demo.yaml").read_text(encoding="utf-8"))
-    told |= {"seed": seed, "workspace": str(folder / "workspace")}
+    told |= {"seed": seed, "recipe": recipe, "workspace": str(folder / "workspace")}
     told["sources"][0]["path"] = str(folder / "workspace" / "county" / "records")
     usual = CountySize()
     told["county"] |= {
@@ -117,6 +127,10 @@ def _county(
     truth = truth.assign(as_of_date=pd.to_datetime(truth["as_of_date"]).astype("datetime64[s]"))
     truth = truth.rename(columns={"knowable_probability": "knowable", "true_probability": "true"})
     columns = ["as_of_date", "student_id", "knowable", "true", "simulation_error"]
+    # The first scores are the model's, whatever its recipe is called.
+    first = next(name for name in judged.columns if name.endswith("_score")).removesuffix("_score")
+    if f"{first}_risk" in judged:
+        judged = judged.rename(columns={f"{first}_{kind}": f"model_{kind}" for kind in ("score", "risk")})
     judged = judged.assign(as_of_date=judged["as_of_date"].astype("datetime64[s]"))
     rows = judged.merge(truth[columns], on=columns[:2], how="left", validate="one_to_one")
     lacks = _is_judged(rows) & rows["knowable"].isna()
@@ -166,16 +180,16 @@ def found(name: str, counties: Sequence[County], *, resamples: int) -> Found:
     lost = _auc_lost(judged, left)
     aucs = {model.name: model.auc.value for model in evaluation.models}
     share = None
-    if "lightgbm" in models:
+    if "model" in models:
         share = knowable_share(
-            models["lightgbm"][0][judged.index], knowable, labels=left, students=list(judged["student_id"]),
+            models["model"][0][judged.index], knowable, labels=left, students=list(judged["student_id"]),
             seed=1, resamples=resamples,
         )  # fmt: skip
     return Found(
         name,
         evaluation,
         share,
-        share_of_knowable(aucs["lightgbm"], aucs["knowable"] + lost) if share else None,
+        share_of_knowable(aucs["model"], aucs["knowable"] + lost) if share else None,
         float(judged["simulation_error"].mean() / judged["knowable"].mean()),
         lost,
         sum(county.without_truth for county in counties),
@@ -210,14 +224,17 @@ def report(counties: Sequence[County], *, resamples: int) -> str:
 def _overall(each: Sequence[Found]) -> Iterator[str]:
     names = {**METHODS, **TRUTHS}
     titles = " | ".join(f"AUC {title}" for title in names.values())
-    yield f"| county | student-dates | left (each once) | left in training | {titles} | less logistic |"
-    yield f"|---|---:|---:|---:|{'---|' * (len(names) + 1)}"
+    less = " | ".join(f"model less {METHODS[name]}" for name in BASELINES)
+    yield f"| county | student-dates | left (each once) | left in training | {titles} | {less} |"
+    yield f"|---|---:|---:|---:|{'---|' * (len(names) + len(BASELINES))}"
     for one in each:
         aucs = {model.name: _interval(model.auc) for model in one.evaluation.models}
         cells = " | ".join(aucs.get(name, "–") for name in names)
         counts = f"{one.evaluation.rows:,} | {one.evaluation.events} | {one.training_events}"
-        paired = one.evaluation.paired_auc_difference.get("logistic")
-        yield f"| {one.name} | {counts} | {cells} | {_interval(paired) if paired else '–'} |"
+        found_less = [one.evaluation.paired_auc_difference.get(name) for name in BASELINES]
+        paired = " | ".join(_interval(less) if less else "–" for less in found_less)
+        yield f"| {one.name} | {counts} | {cells} | {paired} |"
+    yield from _between_seeds(each)
     yield ""
     titles = "simulation error | AUC lost by it | share, that allowed for | no truth (left)"
     yield f"| county | share of what is knowable | {titles} |"
@@ -228,6 +245,30 @@ def _overall(each: Sequence[Found]) -> Iterator[str]:
         error = f"{one.error:.1%} of the probability | {one.auc_lost:.4f}"
         left_out = f"{one.without_truth} ({one.left_without_truth})"
         yield f"| {one.name} | {share} | {error} | {allowed} | {left_out} |"
+
+
+def _between_seeds(each: Sequence[Found]) -> Iterator[str]:
+    """Tell the means over counties, with what another draw of counties would give (t, 95 %)."""
+    alone = [one for one in each if one.name != "pooled" and one.share is not None]
+    if len(alone) < 3:
+        return
+    yield ""
+    yield f"| mean of {len(alone)} counties | value, with the 95 % interval between counties |"
+    yield "|---|---|"
+    yield f"| share of what is knowable | {_mean([one.share.value for one in alone if one.share])} |"
+    for name in BASELINES:
+        less = [one.evaluation.paired_auc_difference.get(name) for one in alone]
+        values = [paired.value for paired in less if paired]
+        if len(values) == len(alone):
+            yield f"| AUC, model less {METHODS[name]} | {_mean(values)} |"
+
+
+def _mean(values: Sequence[float]) -> str:
+    from scipy.stats import t
+
+    half = float(t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / len(values) ** 0.5)
+    mean = float(np.mean(values))
+    return _interval(Interval(mean, mean - half, mean + half))
 
 
 def _lists(each: Sequence[Found]) -> Iterator[str]:
@@ -267,14 +308,21 @@ def main() -> None:
     asked.add_argument("seeds", type=int, nargs="+")
     asked.add_argument("--students", type=int, default=20_000)
     asked.add_argument("--times-leavers", type=float, default=1, help="so many times as many leave")
+    asked.add_argument("--recipe", help="a file of configs/recipes, without .yaml")
     asked.add_argument("--resamples", type=int, default=1000)
     told = asked.parse_args()
-    counties = []
+    counties: list[County] = []
     for seed in told.seeds:
         with tempfile.TemporaryDirectory(prefix="county-") as folder:
-            counties.append(
-                run_county(seed, Path(folder), students=told.students, times_leavers=told.times_leavers)
+            print(f"seed {seed} ({len(counties) + 1} of {len(told.seeds)})", file=sys.stderr, flush=True)
+            county = run_county(
+                seed,
+                Path(folder),
+                students=told.students,
+                times_leavers=told.times_leavers,
+                recipe=told.recipe,
             )
+            counties.append(county)
     print(report(counties, resamples=told.resamples))
 
 

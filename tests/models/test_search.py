@@ -58,7 +58,7 @@ def test_log_loss_is_that_of_the_risk_that_the_margin_stands_for(hazard):
     assert log_loss(margin, y, hazard=hazard) == pytest.approx(-np.log(np.where(y == 1, risk, 1 - risk)))
 
 
-def test_rows_of_one_student_count_as_one_for_the_standard_error():
+def test_rows_of_one_school_count_as_one_for_the_standard_error():
     values = np.array([0.0, 1.0, 0.0, 1.0])
     alone, together = np.array(list("abcd")), np.array(["a", "b", "a", "b"])
     assert mean_and_error(values, together)[1] == pytest.approx(mean_and_error(values, alone)[1] * 2**0.5)

@@ -30,8 +30,9 @@ class LearningRows:
     ----------
     X, y
         (n, p) values, NaN where not known; 1 for who left, in what was observed of the horizon.
-    exposure
-        (n,) share of the horizon's hazard that was observed; None where only whole horizons are there.
+    observed
+        (n,) days from the as-of date to the leaving, or to the end of what was observed; None where outcomes
+        are learnt, not a hazard.
     known
         Whether the outcome over the whole horizon is known.
     days, students, schools, households
@@ -42,7 +43,7 @@ class LearningRows:
 
     X: Floats
     y: NDArray[np.int_]
-    exposure: Floats | None
+    observed: NDArray[np.int_] | None
     known: NDArray[np.bool_]
     days: NDArray[np.datetime64]
     students: NDArray[np.str_]
@@ -57,7 +58,7 @@ class LearningRows:
             self,
             X=self.X[positions],
             y=self.y[positions],
-            exposure=None if self.exposure is None else self.exposure[positions],
+            observed=None if self.observed is None else self.observed[positions],
             known=self.known[positions],
             days=self.days[positions],
             students=self.students[positions],
@@ -94,17 +95,17 @@ def rows_to_learn(
         told = told.where(known, part)
     used = told["outcome"].isin([Outcome.LEFT, Outcome.STAYED]).to_numpy(dtype=bool)
     told, left = told[used], (told.loc[used, "outcome"] == Outcome.LEFT).to_numpy(dtype=bool)
-    exposure = None
+    observed = None
     if recipe.learns == "hazard":
         until = told["left_on"].where(left, told["horizon_end"])
-        observed = (until - told["as_of_date"]).dt.days.to_numpy(dtype=np.int_)
-        exposure = exposures(np.maximum(observed, 1), left)
+        days = (until - told["as_of_date"]).dt.days.to_numpy(dtype=np.int_)
+        observed = np.maximum(days, 1)
     declared = {feature.name: feature.direction for feature in matrix.features}
     rows = matrix.frame[used]
     return LearningRows(
         X=rows[list(matrix.model_features)].to_numpy(dtype=np.float64),
         y=left.astype(np.int_),
-        exposure=exposure,
+        observed=observed,
         known=known.to_numpy(dtype=bool)[used],
         days=rows["as_of_date"].to_numpy(dtype="datetime64[s]"),
         students=rows["student_id"].to_numpy(dtype=str),
@@ -121,17 +122,20 @@ class Grower:
 
     _rows: LearningRows
     _recipe: Recipe
+    _exposure: Floats | None
     _binned: BinnedRows | None
 
     @classmethod
     def of(cls, rows: LearningRows, recipe: Recipe) -> Grower:
-        """Bin the rows, where trees will be grown."""
-        binned = None
+        """Weigh the rows by what was observed, and bin them where trees will be grown."""
+        binned = exposure = None
+        if rows.observed is not None:
+            exposure = exposures(rows.observed, rows.y == 1)
         if "trees" in recipe.parts:
             binned = BinnedRows.of(
-                rows.X, rows.y, names=rows.names, exposure=rows.exposure, directions=rows.directions
+                rows.X, rows.y, names=rows.names, exposure=exposure, directions=rows.directions
             )
-        return cls(rows, recipe, binned)
+        return cls(rows, recipe, exposure, binned)
 
     def fit(
         self,
@@ -155,7 +159,7 @@ class Grower:
             grown = self._binned.fit(seed=seed, trees=trees or self._recipe.trees, rows=rows, times=times)
         if "linear" in self._recipe.parts:
             at = slice(None) if rows is None else rows
-            exposure = self._rows.exposure
+            exposure = self._exposure
             linear = fit_logistic(
                 self._rows.X[at],
                 self._rows.y[at],

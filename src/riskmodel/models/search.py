@@ -40,7 +40,7 @@ class Trial:
     loss
         Mean log loss of a held-out row, in nats.
     behind, standard_error
-        How much more that is than the best trial's on the same rows, and its standard error by student.
+        How much more that is than the best trial's on the same rows, and its standard error by school.
     leaves
         Leaves of all trees together: what simple means.
     """
@@ -139,7 +139,7 @@ def search_trees(
     while len(tried) < bounds.trials and time.monotonic() < end:
         asked = study.ask(space)
         study.tell(asked, loss_of(TreeParameters(**asked.params)))
-    return _choose(tried, rows.students[at], rows.y[at], folds=len(folds), by=by)
+    return _choose(tried, rows, at, folds=len(folds), by=by)
 
 
 def log_loss(margin: Floats, y: NDArray[np.int_], *, hazard: bool) -> Floats:
@@ -154,33 +154,34 @@ def log_loss(margin: Floats, y: NDArray[np.int_], *, hazard: bool) -> Floats:
     return np.asarray(np.logaddexp(0, np.where(y == 1, -margin, margin)))
 
 
-def mean_and_error(values: Floats, students: NDArray[np.str_]) -> tuple[float, float]:
-    """Return the mean of values and its standard error, where rows of one student are not independent."""
-    _, who = np.unique(students, return_inverse=True)
+def mean_and_error(values: Floats, schools: NDArray[np.str_]) -> tuple[float, float]:
+    """Return the mean of values and its standard error, where rows of one school are not independent."""
+    _, who = np.unique(schools, return_inverse=True)
     sums = np.bincount(who, weights=values - values.mean())
     return float(values.mean()), float(np.sqrt((sums**2).sum()) / len(values))
 
 
 def _choose(
     tried: Sequence[tuple[TreeParameters, Floats, float]],
-    students: NDArray[np.str_],
-    y: NDArray[np.int_],
+    rows: LearningRows,
+    at: NDArray[np.intp],
     *,
     folds: int,
     by: str,
 ) -> SearchResult:
+    schools = rows.schools[at]
     best = min((loss for _, loss, _ in tried), key=lambda loss: float(loss.mean()))
     trials = []
     for number, (trees, loss, seconds) in enumerate(tried):
-        behind, error = mean_and_error(loss - best, students)
+        behind, error = mean_and_error(loss - best, schools)
         leaves = trees.rounds * trees.leaves
         trials.append(Trial(number, trees, float(loss.mean()), behind, error, leaves, seconds))
     within = [trial for trial in trials if trial.behind <= trial.standard_error]
     chosen = min(within, key=lambda trial: (trial.leaves, trial.loss, trial.number))
-    gained, error = mean_and_error(tried[0][1] - tried[chosen.number][1], students)
+    gained, error = mean_and_error(tried[0][1] - tried[chosen.number][1], schools)
     gain = Interval(gained, gained - NORMAL_95 * error, gained + NORMAL_95 * error)
-    events = len(np.unique(students[y == 1]))
-    return SearchResult(tuple(trials), chosen, gain, len(y), events, folds, by)
+    events = len(np.unique(rows.students[at][rows.y[at] == 1]))
+    return SearchResult(tuple(trials), chosen, gain, len(at), events, folds, by)
 
 
 def _space() -> dict[str, BaseDistribution]:
