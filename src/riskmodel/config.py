@@ -23,13 +23,24 @@ class _Strict(BaseModel):
 
 
 class Source(_Strict):
-    """Where records come from: a folder of files, or another shape through a mapping file."""
+    """Where records come from: a folder of files or a database, and a mapping file where its shape differs.
+
+    `url` is the SQLAlchemy URL of a database. Leave its password out and let the driver find it (for
+    PostgreSQL in `~/.pgpass` or PGPASSWORD).
+    """
 
     name: str
-    path: Path
+    path: Path = Path()
+    url: str | None = None
     mapping: Path | None = None
     reporting_delay_days: int = Field(default=0, ge=0)
     complete_to: date | None = None
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Source:
+        if (self.url is None) == ("path" not in self.model_fields_set):
+            raise ValueError("give either path or url")
+        return self
 
 
 class CountySize(_Strict):

@@ -20,9 +20,11 @@ def read(column, cells, *, of="students", **telling):
     """Return the values of a column's cells, and what was told of each as (code, row)."""
     findings = Findings()
     with duckdb.connect() as connection:
-        connection.execute(f'CREATE TABLE cells ("{column}" VARCHAR, sheet VARCHAR, "row" BIGINT)')
+        connection.execute(
+            f'CREATE TABLE cells ("{column}" VARCHAR, sheet VARCHAR, "row" BIGINT, "at" BIGINT)'
+        )
         connection.executemany(
-            "INSERT INTO cells VALUES (?, NULL, ?)", [(c, n) for n, c in enumerate(cells, start=2)]
+            "INSERT INTO cells VALUES (?, NULL, ?, NULL)", [(c, n) for n, c in enumerate(cells, start=2)]
         )
         check_cells(connection, Telling("b", table(of), "f.csv", Path(), **telling), findings)
         values = connection.execute(f'SELECT "{column}" FROM told ORDER BY "row"').fetchall()
@@ -211,7 +213,8 @@ def test_the_kind_of_a_refused_value_is_told_and_the_value_is_not():
     findings = Findings()
     with duckdb.connect() as connection:
         connection.execute(
-            "CREATE TABLE cells AS SELECT '秘密' AS birth_date, CAST(NULL AS VARCHAR) AS sheet, 2 AS row"
+            "CREATE TABLE cells AS "
+            "SELECT '秘密' AS birth_date, CAST(NULL AS VARCHAR) AS sheet, 2 AS row, NULL::BIGINT AS at"
         )
         check_cells(connection, Telling("b", table("students"), "f.csv"), findings)
     refused = next(f for f in findings.refusals if f.code == "value_no_date")

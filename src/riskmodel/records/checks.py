@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import duckdb
 
-from riskmodel.records.contract import Column, Table
+from riskmodel.records.contract import Column, Table, table
 from riskmodel.records.findings import Findings
 from riskmodel.records.readers import Telling
 from riskmodel.records.store import SQL_TYPES
@@ -27,8 +27,9 @@ from riskmodel.records.values import (
     typed_value,
     value_sql,
 )
+from riskmodel.records.vocabulary import usual_codes
 
-NO_CELLS = ("sheet", "row")
+NO_CELLS = ("sheet", "row", "at")
 _MANY = 20
 """More doubts than this of one kind in one column are told as one, with their count."""
 
@@ -46,7 +47,9 @@ def check_cells(connection: duckdb.DuckDBPyConnection, telling: Telling, finding
 
     Every cell that breaks a rule becomes a finding; its value is then missing in `told`.
     """
-    table = telling.table
+    of = telling.table
+    if of.name == "grades":
+        _tell_status_by_score(connection, telling, findings)
     types = {name: kind.upper() for name, kind, *_ in connection.execute("DESCRIBE cells").fetchall()}
     _read_values(connection, telling, types)
     blank = connection.execute(
@@ -54,11 +57,43 @@ def check_cells(connection: duckdb.DuckDBPyConnection, telling: Telling, finding
     ).fetchall()[0][0]
     if blank:
         findings.mended("blank_rows_skipped", telling.where(), count=blank)
-    for column in table.columns:
+    for column in of.columns:
         if column.name in types or column.name in telling.constants:
             _tell_faults(connection, telling, findings, column)
             _tell_mended(connection, telling, findings, column)
-    _apply(connection, telling, findings, _rules(table))
+    _apply(connection, telling, findings, _rules(of))
+
+
+def _tell_status_by_score(
+    connection: duckdb.DuckDBPyConnection, telling: Telling, findings: Findings
+) -> None:
+    """Read a word in the place of a score (absent, exempt) as the exam's status: absent is not 0."""
+    types = {name: kind.upper() for name, kind, *_ in connection.execute("DESCRIBE cells").fetchall()}
+    if types.get("score") != "VARCHAR" or "score" in telling.codes:
+        return
+    words = {
+        word: code for word, code in usual_codes(table("grades").column("status")).items() if code != "sat"
+    }
+    whens = " ".join(f"WHEN {literal(word)} THEN {literal(code)}" for word, code in words.items())
+    status = f"CASE {narrowed(trimmed('score'))} {whens} END"
+    has_status = "status" in types or "status" in telling.constants
+    count, first = connection.execute(
+        f'SELECT count(*), min((sheet, "row", "at")) FROM cells WHERE {status} IS NOT NULL'
+    ).fetchall()[0]
+    if not has_status:
+        connection.execute("ALTER TABLE cells ADD COLUMN status VARCHAR")
+        connection.execute(f"UPDATE cells SET status = coalesce({status}, 'sat') WHERE {_not_blank(types)}")
+    if count and (not has_status or types.get("status") == "VARCHAR"):
+        told = f"coalesce({trimmed('status')}, {status})"
+        connection.execute(f"UPDATE cells SET status = {told}, score = NULL WHERE {status} IS NOT NULL")
+        where = telling.where(sheet=first[0], row=first[1], at=first[2], column="score")
+        findings.mended("score_words_coded", where, count=count)
+
+
+def _not_blank(types: Mapping[str, str]) -> str:
+    return " OR ".join(
+        f"\"{name}\" <> ''" for name, kind in types.items() if kind == "VARCHAR" and name != "sheet"
+    )
 
 
 def _read_values(connection: duckdb.DuckDBPyConnection, telling: Telling, types: Mapping[str, str]) -> None:
@@ -72,7 +107,7 @@ def _read_values(connection: duckdb.DuckDBPyConnection, telling: Telling, types:
     connection.execute(
         f"""CREATE OR REPLACE TABLE told AS
             SELECT * EXCLUDE ({working}), {said} FROM (SELECT *, {values} FROM (SELECT *, {plains} FROM (
-                SELECT {cells}, sheet, "row" FROM cells) WHERE NOT ({blank})))"""
+                SELECT {cells}, sheet, "row", "at" FROM cells) WHERE NOT ({blank})))"""
     )
 
 
@@ -114,6 +149,8 @@ def _reading(column: Column, telling: Telling) -> Reading:
         codes=telling.codes.get(column.name),
         date_format=telling.dates.get(column.name),
         base_1904=telling.base_1904,
+        factor=telling.factors.get(column.name, 1.0),
+        decimal_comma=telling.decimal_comma,
     )
 
 
@@ -129,6 +166,8 @@ def _cell(column: Column, telling: Telling, kind: str | None) -> str:
             cell = f"CAST({cell} AS VARCHAR)"
     else:
         cell = trimmed(column.name)
+    if missing := telling.missing.get(column.name):
+        cell = f"CASE WHEN {cell} NOT IN ({', '.join(map(literal, missing))}) THEN {cell} END"
     codes = telling.codes.get(column.name)
     if codes:
         whens = " ".join(f"WHEN {literal(theirs)} THEN {literal(ours)}" for theirs, ours in codes.items())
@@ -147,12 +186,12 @@ def _tell_faults(
     for code, count in counts:
         kind = kind_sql(f'CAST("cell {name}" AS VARCHAR)')
         rows = connection.execute(
-            f"""SELECT sheet, "row", {kind} FROM told WHERE "fault {name}" = $code
+            f"""SELECT sheet, "row", "at", {kind} FROM told WHERE "fault {name}" = $code
                 ORDER BY sheet, "row" LIMIT {findings.room}""",
             {"code": code},
         ).fetchall()
-        for sheet, row, found in rows:
-            where = telling.where(sheet=sheet, row=row, column=name)
+        for sheet, row, at, found in rows:
+            where = telling.where(sheet=sheet, row=row, column=name, at=at)
             findings.refuse(code, where, kind=found, allowed=allowed)
         findings.count_more(code, count - len(rows))
 
@@ -163,28 +202,28 @@ def _tell_mended(
     """Tell what was mended in a column as one finding of each kind; what wants a look cell by cell."""
     name = column.name
     for code, count, first in connection.execute(
-        f"""SELECT "mended {name}", count(*), min((sheet, "row")) FROM told
+        f"""SELECT "mended {name}", count(*), min((sheet, "row", "at")) FROM told
             WHERE "mended {name}" IS NOT NULL GROUP BY 1 ORDER BY 1"""
     ).fetchall():
-        where = telling.where(sheet=first[0], row=first[1], column=name)
+        where = telling.where(sheet=first[0], row=first[1], at=first[2], column=name)
         findings.mended(code, where, count=count)
     for code, count in connection.execute(
         f'SELECT "doubt {name}", count(*) FROM told WHERE "doubt {name}" IS NOT NULL GROUP BY 1 ORDER BY 1'
     ).fetchall():
         rows = connection.execute(
-            f"""SELECT sheet, "row", {kind_sql(f'CAST("cell {name}" AS VARCHAR)')} FROM told
+            f"""SELECT sheet, "row", "at", {kind_sql(f'CAST("cell {name}" AS VARCHAR)')} FROM told
                 WHERE "doubt {name}" = $code ORDER BY sheet, "row" LIMIT {_MANY}""",
             {"code": code},
         ).fetchall()
-        for at, (sheet, row, found) in enumerate(rows, start=1):
-            where = telling.where(sheet=sheet, row=row, column=name)
-            more = count - len(rows) + 1 if at == len(rows) else 1
+        for number, (sheet, row, at, found) in enumerate(rows, start=1):
+            where = telling.where(sheet=sheet, row=row, column=name, at=at)
+            more = count - len(rows) + 1 if number == len(rows) else 1
             findings.review(code, where, kind=found, count=more)
 
 
-def _rules(table: Table) -> list[_Rule]:
+def _rules(of: Table) -> list[_Rule]:
     rules = []
-    for column in table.columns:
+    for column in of.columns:
         cell, value = f'"cell {column.name}"', f'"{column.name}"'
         if column.required and not column.may_be_empty:
             rules.append(_Rule("cell_empty", column.name, f"{cell} IS NULL", {}))
@@ -194,17 +233,17 @@ def _rules(table: Table) -> list[_Rule]:
         if column.maximum is not None:
             slots = {"maximum": f"{column.maximum:g}"}
             rules.append(_Rule("number_too_large", column.name, f"{value} > {column.maximum}", slots))
-    names = {column.name for column in table.columns}
+    names = {column.name for column in of.columns}
     if {"start_date", "end_date"} <= names:
         rules.append(_Rule("end_before_start", "end_date", "end_date < start_date", {}))
-    if table.name == "grades":
+    if of.name == "grades":
         rules.append(_Rule("score_above_full", "score", "score > full_score", {}))
         rules.append(_Rule("score_without_sitting", "score", "score IS NOT NULL AND status <> 'sat'", {}))
         rules.append(_Rule("sitting_without_score", "score", "\"cell score\" IS NULL AND status = 'sat'", {}))
-    if table.name == "attendance":
+    if of.name == "attendance":
         broken = "days_absent > end_date - start_date + 1 AND end_date >= start_date"
         rules.append(_Rule("absent_longer_than_period", "days_absent", broken, {}))
-    if table.name == "enrolments":
+    if of.name == "enrolments":
         broken = "end_date IS NULL AND exit_reason IS NOT NULL"
         rules.append(_Rule("exit_reason_without_end", "exit_reason", broken, {}))
     return rules
@@ -220,9 +259,10 @@ def _apply(
         if not count:
             continue
         rows = connection.execute(
-            f'SELECT sheet, "row" FROM told WHERE {rule.broken} ORDER BY sheet, "row" LIMIT {findings.room}'
+            f"""SELECT sheet, "row", "at" FROM told WHERE {rule.broken}
+                ORDER BY sheet, "row" LIMIT {findings.room}"""
         ).fetchall()
-        for sheet, row in rows:
-            where = telling.where(sheet=sheet, row=row, column=rule.column)
+        for sheet, row, at in rows:
+            where = telling.where(sheet=sheet, row=row, column=rule.column, at=at)
             findings.refuse(rule.code, where, **rule.slots)
         findings.count_more(rule.code, count - len(rows))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -77,9 +77,22 @@ def find_header(
 
 
 def choose_columns(
-    header: Header, wanted: Wanted, where: Where, findings: Findings, *, mapped: frozenset[str] = frozenset()
+    header: Header,
+    wanted: Wanted,
+    where: Where,
+    findings: Findings,
+    *,
+    mapped: frozenset[str] = frozenset(),
+    spread: Collection[int] = (),
 ) -> dict[str, int] | None:
     """Find the canonical columns in a header.
+
+    Parameters
+    ----------
+    mapped
+        Columns that a mapping file names: they must be there as well.
+    spread
+        Positions of columns of another meaning, which are left alone.
 
     Returns
     -------
@@ -106,8 +119,10 @@ def choose_columns(
         slots = {"near": near[0]} if near else {"header": ", ".join(n for n in header.names if n)}
         findings.refuse(code, where, column=name, **slots)
     for at, (name, canonical) in enumerate(zip(header.names, told, strict=True)):
-        if name and canonical is None:
+        if name and canonical is None and at not in spread:
             findings.review("column_dropped", _at(where, at, name), column=name)
+        elif canonical is not None and plain(name) != plain(wanted.names[canonical][0]) and not mapped:
+            findings.mended("column_recognised", _at(where, at, name), column=name, canonical=canonical)
         elif canonical is not None and name not in wanted.names[canonical]:
             findings.mended("header_mended", _at(where, at, name), column=name)
     return chosen if findings.refused == before else None

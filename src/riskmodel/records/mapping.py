@@ -23,6 +23,7 @@ from riskmodel.records.contract import TABLES, table
 from riskmodel.records.findings import Findings
 from riskmodel.records.raw import RawFile
 from riskmodel.records.readers import Telling
+from riskmodel.records.wide import Wide
 
 _Name = Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]
 
@@ -31,37 +32,130 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+_UNITS = {"metres": 0.001, "li": 0.5, "fen": 0.01, "wan_yuan": 10_000.0, "half_days": 0.5}
+"""What a number in a unit is multiplied by to be in the contract's (kilometres, yuan, days)."""
+
+
+class WideMapping(_Strict):
+    """A sheet with one column per day or subject: each filled cell is a row.
+
+    `value` is the canonical column that a cell fills, `columns` says by header what a spread column gives
+    (such as `语文: {subject: chinese, full_score: "120"}`), `days_into` names the canonical columns that
+    the day in a header fills, and `marks` says what stands for what (`null`: no row).
+    """
+
+    value: str | None = None
+    columns: dict[str, dict[str, str]] = Field(default_factory=dict)
+    days_into: tuple[str, ...] = ()
+    marks: dict[str, dict[str, str] | None] = Field(default_factory=dict)
+
+
 class TableMapping(_Strict):
     """How one table of the contract is told.
 
-    `columns` names the source's column per canonical column (or several names that it may have), `codes`
-    the canonical code per source value, `dates` a strptime format, `constants` one value for all rows;
-    `fill_down` lists columns in which an empty cell says what the one above it says.
+    Attributes
+    ----------
+    file, sheet
+        A pattern of the files' names (of a database: the table's), and of the sheets'.
+    query
+        A SELECT over the raw files (or in the database), where the shape differs.
+    columns
+        Per canonical column the source's name of it, or several that it may have.
+    codes
+        Per canonical column the canonical code by the source's word.
+    dates
+        Per canonical column a strptime format, where it is not the source's own.
+    constants
+        Per canonical column one value for all rows.
+    missing
+        Per canonical column the words that say that nothing is known.
+    units, hours_a_day
+        Per canonical column the unit of its numbers (`metres`, `li`, `fen`, `wan_yuan`, `half_days`,
+        `hours`), and how many hours a school day has.
+    fill_down
+        Columns in which an empty cell says what the one above it says.
+    wide
+        One column per day or subject.
     """
 
     file: str | None = None
+    sheet: str = ""
     query: str | None = None
     columns: dict[str, str | tuple[str, ...]] = Field(default_factory=dict)
     codes: dict[str, dict[str, str]] = Field(default_factory=dict)
     dates: dict[str, str] = Field(default_factory=dict)
     constants: dict[str, str] = Field(default_factory=dict)
+    missing: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    units: dict[str, Literal["metres", "li", "fen", "wan_yuan", "half_days", "hours"]] = Field(
+        default_factory=dict
+    )
+    hours_a_day: float | None = Field(default=None, gt=0, le=24)
     fill_down: tuple[str, ...] = ()
+    wide: WideMapping | None = None
+
+    def named(self) -> set[str]:
+        """Return all canonical columns that are named."""
+        parts = (
+            self.columns,
+            self.codes,
+            self.dates,
+            self.constants,
+            self.missing,
+            self.units,
+            self.fill_down,
+        )
+        told = {column for part in parts for column in part}
+        return told | set(self._wide().filled if self.wide else ())
+
+    def telling(self, source: str, name: str, *, dates: str | None, decimal_comma: bool) -> Telling:
+        """Return how a file or the query tells the table of that name."""
+        columns = table(name).columns
+        of_source = {c.name: dates for c in columns if c.kind == "date"} if dates else {}
+        return Telling(
+            source,
+            table(name),
+            f"{name} (query)",
+            query=self.query or "",
+            columns={to: (of,) if isinstance(of, str) else of for to, of in self.columns.items()},
+            codes=self.codes,
+            dates=of_source | self.dates,
+            constants=self.constants,
+            missing=self.missing,
+            factors={column: self._factor(unit) for column, unit in self.units.items()},
+            decimal_comma=decimal_comma,
+            fill_down=self.fill_down,
+            sheets=self.sheet,
+            wide=self._wide() if self.wide else None,
+            is_mapped=True,
+        )
+
+    def _factor(self, unit: str) -> float:
+        return 1 / self.hours_a_day if unit == "hours" and self.hours_a_day else _UNITS[unit]
+
+    def _wide(self) -> Wide:
+        wide = self.wide or WideMapping()
+        return Wide(wide.value, wide.columns, wide.days_into, wide.marks)
 
     @model_validator(mode="after")
     def _one_way(self) -> TableMapping:
         if (self.file is None) == (self.query is None):
             raise ValueError("give either file or query")
+        if "hours" in self.units.values() and self.hours_a_day is None:
+            raise ValueError("say hours_a_day where a unit is hours")
         return self
 
 
 class SourceMapping(_Strict):
     """A mapping file.
 
-    `files` names the raw files that queries read (`a.parquet|a.csv`: the first that is there), `views`
-    SELECTs that several queries share.
+    `dates` is a strptime format in which all dates of the source are written (without it the year must
+    come first), `decimal_comma` says that numbers have a decimal comma. `files` names the raw files that
+    queries read (`a.parquet|a.csv`: the first that is there), `views` SELECTs that several queries share.
     """
 
     config_version: Literal[1]
+    dates: str | None = None
+    decimal_comma: bool = False
     files: dict[_Name, str] = Field(default_factory=dict)
     views: dict[_Name, str] = Field(default_factory=dict)
     tables: dict[str, TableMapping] = Field(min_length=1)
@@ -72,13 +166,7 @@ class SourceMapping(_Strict):
             known = {column.name for each in TABLES if each.name == name for column in each.columns}
             if not known:
                 raise ValueError(f"tables.{name}: the contract has no such table")
-            for column in [
-                *mapped.columns,
-                *mapped.codes,
-                *mapped.dates,
-                *mapped.constants,
-                *mapped.fill_down,
-            ]:
+            for column in sorted(mapped.named()):
                 if column not in known:
                     raise ValueError(f"tables.{name}: the contract has no column {column}")
         for path, query in self.queries().items():
@@ -134,19 +222,11 @@ def tellings(
         return _by_name(source, files, findings)
     told = []
     for name, mapped in mapping.tables.items():
-        telling = Telling(
-            source,
-            table(name),
-            f"{name} (query)",
-            query=mapped.query or "",
-            columns={to: (of,) if isinstance(of, str) else of for to, of in mapped.columns.items()},
-            codes=mapped.codes,
-            dates=mapped.dates,
-            constants=mapped.constants,
-            fill_down=mapped.fill_down,
-        )
+        telling = mapped.telling(source, name, dates=mapping.dates, decimal_comma=mapping.decimal_comma)
         if mapped.file is None:
-            told.append(telling)
+            # Of a database the result of a query is a file by now.
+            copied = [raw for raw in files if raw.name == telling.file]
+            told.append(replace(telling, query="", path=copied[0].path) if copied else telling)
             continue
         matching = [raw for raw in files if Path(raw.local).match(mapped.file)]
         if not matching:

@@ -85,7 +85,7 @@ class RawViews:
             connection.register("batches", batches)
             connection.execute(
                 """CREATE OR REPLACE TABLE cells AS SELECT *, CAST(NULL AS VARCHAR) AS sheet,
-                   row_number() OVER () AS "row" FROM batches"""
+                   row_number() OVER () AS "row", CAST(NULL AS BIGINT) AS "at" FROM batches"""
             )
         except duckdb.Error as problem:
             self._refuse(problem, place, findings)

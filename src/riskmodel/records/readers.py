@@ -10,6 +10,7 @@ import csv
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatch
 from itertools import chain
 from pathlib import Path
 
@@ -22,11 +23,13 @@ from riskmodel.records.findings import Findings
 from riskmodel.records.header import Header, Wanted, choose_columns, find_header, known_names, letter_of
 from riskmodel.records.raw import format_of
 from riskmodel.records.text_files import EncodingUnknown, delimiter_of, encoding_of, text_rows
+from riskmodel.records.values import BLANKS
+from riskmodel.records.vocabulary import synonyms
+from riskmodel.records.wide import Wide
 from riskmodel.records.workbook_scan import WorkbookRefused
 from riskmodel.records.workbooks import Sheet, open_workbook
 
 _CHUNKS_AN_INSERT = 25
-_BLANKS = " \t\r\n\u3000\u00a0"
 _TOTAL = re.compile(
     r"(合计|总计|小计|共计|累计|平均|平均分|均分|最高分|最低分|及格率|优秀率|总人数|total|subtotal|sum|average|mean)"
     r"\s*[:：]?",
@@ -56,10 +59,23 @@ class Telling:
         there keeps its own.
     codes, dates, constants
         Per canonical column: source values to codes, a strptime format, one value for all rows.
+    missing
+        Per canonical column words that say that nothing is known.
+    factors
+        Per canonical column what its numbers are multiplied by to have the contract's unit.
+    decimal_comma
+        Whether numbers have a decimal comma.
     fill_down
         Canonical columns in which an empty cell says what the one above it says.
+    sheets
+        A pattern of the names of the sheets that are read; empty: all that hold anything.
+    wide
+        How the sheet is spread, where it has one column per day or subject.
+    is_mapped
+        Whether a mapping file says what columns are called; else usual names are recognised.
     letters, headings
-        What reading found: per sheet and canonical column the letter over it and its name in the header.
+        What reading found: per sheet and canonical column the letter over it and its name in the header;
+        of spread columns per sheet and position.
     base_1904
         Whether numbers that stand for days count from 1904, as the workbook says.
     """
@@ -73,16 +89,34 @@ class Telling:
     codes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     dates: Mapping[str, str] = field(default_factory=dict)
     constants: Mapping[str, str] = field(default_factory=dict)
+    missing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    factors: Mapping[str, float] = field(default_factory=dict)
+    decimal_comma: bool = False
     fill_down: tuple[str, ...] = ()
-    letters: Mapping[tuple[str | None, str], str] = field(default_factory=dict)
-    headings: Mapping[tuple[str | None, str], str] = field(default_factory=dict)
+    sheets: str = ""
+    wide: Wide | None = None
+    is_mapped: bool = False
+    letters: Mapping[tuple[str | None, str | int], str] = field(default_factory=dict)
+    headings: Mapping[tuple[str | None, str | int], str] = field(default_factory=dict)
     base_1904: bool = False
 
-    def where(self, *, row: int | None = None, column: str | None = None, sheet: str | None = None) -> Where:
-        """Return a place in this file; `column` is a canonical name and told as the source calls it."""
+    def where(
+        self,
+        *,
+        row: int | None = None,
+        column: str | None = None,
+        sheet: str | None = None,
+        at: int | None = None,
+    ) -> Where:
+        """Return a place in this file; `column` is a canonical name and told as the source calls it.
+
+        `at` is the position of the spread column that the row comes from.
+        """
         if column is None:
             return Where(source=self.source, file=self.file, sheet=sheet, row=row)
-        place = (sheet, column)
+        place: tuple[str | None, str | int] = (sheet, column)
+        if at is not None and self.wide is not None and column in self.wide.filled:
+            place = (sheet, at)
         if place not in self.headings and sheet is None:
             place = next((told for told in self.headings if told[1] == column), place)
         said = self.headings.get(place) or self.columns.get(column, (column,))[0]
@@ -91,13 +125,18 @@ class Telling:
 
     def wanted(self) -> Wanted:
         """Return what a header may hold, and which of it must be there."""
-        names = {
-            column.name: self.columns.get(column.name, (column.name,))
-            for column in self.table.columns
-            if column.name not in self.constants
-        }
+        given = {*self.constants, *(self.wide.filled if self.wide else ())}
+        names = {column.name: self._names_of(column.name) for column in self.table.columns}
+        names = {name: told for name, told in names.items() if name not in given}
         required = {column.name for column in self.table.columns if column.required}
-        return Wanted(names, frozenset(required - self.constants.keys()))
+        # Whether an exam was sat may also be told by what stands in the place of its score.
+        optional = {"status"} if self.table.name == "grades" and "status" not in self.columns else set()
+        return Wanted(names, frozenset(required - given - optional))
+
+    def _names_of(self, column: str) -> tuple[str, ...]:
+        if self.is_mapped:
+            return self.columns.get(column, (column,))
+        return (column, *synonyms(self.table.name, column))
 
 
 @dataclass(frozen=True)
@@ -159,7 +198,8 @@ def _read_parquet(
     select = ", ".join(f'"{_sql(names[at])}" AS "{name}"' for name, at in chosen.items())
     connection.execute(
         f"""CREATE OR REPLACE TABLE cells AS
-            SELECT {select}, CAST(NULL AS VARCHAR) AS sheet, file_row_number + 2 AS "row"
+            SELECT {select}, CAST(NULL AS VARCHAR) AS sheet, file_row_number + 2 AS "row",
+                   CAST(NULL AS BIGINT) AS "at"
             FROM read_parquet($path, file_row_number = true)""",
         {"path": str(telling.path)},
     )
@@ -202,13 +242,15 @@ def _read_grids(
     connection: duckdb.DuckDBPyConnection, telling: Telling, grids: Iterator[_Grid], findings: Findings
 ) -> Telling | None:
     """Read every sheet into one table `cells`; None where none of them could be read."""
-    letters: dict[tuple[str | None, str], str] = {}
-    headings: dict[tuple[str | None, str], str] = {}
+    letters: dict[tuple[str | None, str | int], str] = {}
+    headings: dict[tuple[str | None, str | int], str] = {}
     names = [column.name for column in telling.table.columns if column.name not in telling.constants]
     columns = ", ".join(f'"{name}" VARCHAR' for name in names)
-    connection.execute(f'CREATE OR REPLACE TABLE cells ({columns}, sheet VARCHAR, "row" BIGINT)')
+    connection.execute(f'CREATE OR REPLACE TABLE cells ({columns}, sheet VARCHAR, "row" BIGINT, "at" BIGINT)')
     is_empty = True
     for grid in grids:
+        if telling.sheets and grid.name is not None and not fnmatch(grid.name, telling.sheets):
+            continue
         is_empty = False
         if grid.sheet is not None and grid.sheet.is_hidden:
             findings.review("sheet_hidden", telling.where(sheet=grid.name))
@@ -222,15 +264,16 @@ def _read_grids(
         return None
     # A column that no sheet has is as if nobody had named it.
     for name in names:
-        if all(canonical != name for _, canonical in headings):
+        filled = telling.wide.filled if telling.wide else ()
+        if name not in filled and all(canonical != name for _, canonical in headings):
             connection.execute(f'ALTER TABLE cells DROP COLUMN "{name}"')
     return replace(telling, letters=letters, headings=headings)
 
 
 def _read_grid(
     connection: duckdb.DuckDBPyConnection, telling: Telling, grid: _Grid, findings: Findings
-) -> dict[str, tuple[int, str]] | None:
-    """Add a sheet's rows to `cells`; per canonical column its position and its name in the header."""
+) -> dict[str | int, tuple[int, str]] | None:
+    """Add a sheet's rows to `cells`; per canonical or spread column its position and name in the header."""
     before = findings.refused
     first = next(grid.chunks, [])
     where, wanted = telling.where(sheet=grid.name), telling.wanted()
@@ -244,16 +287,24 @@ def _read_grid(
             findings.refuse("header_missing", replace(where, row=1), columns=needed)
         return None
     at_header = replace(where, row=header.row)
-    chosen = choose_columns(header, wanted, at_header, findings, mapped=frozenset(telling.columns))
+    spread: dict[int, Mapping[str, str]] = {}
+    if telling.wide is not None:
+        titles = [cell for row in first[: header.row - 1] for cell in row if cell]
+        spread = telling.wide.spread(header.names, [*titles, grid.name or "", telling.file])
+        if not spread:
+            findings.refuse("spread_columns_missing", at_header)
+            return None
+    mapped = frozenset(telling.columns)
+    chosen = choose_columns(header, wanted, at_header, findings, mapped=mapped, spread=spread)
     if chosen is None:
         return None
     if header.row > 1:
-        titles = header.row - (2 if header.two_rows else 1)
-        if titles:
-            findings.mended("title_rows_skipped", where, count=titles)
+        above = header.row - (2 if header.two_rows else 1)
+        if above:
+            findings.mended("title_rows_skipped", where, count=above)
         if header.two_rows:
             findings.mended("header_of_two_rows", at_header)
-    rows = _Rows(telling, grid, header, chosen, findings)
+    rows = _Rows(telling, grid, header, chosen, findings, spread=spread)
     batches: list[pa.RecordBatch] = []
     for chunk in chain([first[header.row :]], grid.chunks):
         batches.append(rows.batch(chunk))
@@ -262,15 +313,25 @@ def _read_grid(
             batches = []
     _insert(connection, batches)
     rows.report()
-    return {canonical: (at, header.names[at]) for canonical, at in chosen.items()}
+    places: list[tuple[str | int, int]] = [*chosen.items(), *((at, at) for at in spread)]
+    return {name: (at, header.names[at]) for name, at in places}
 
 
 class _Rows:
     """The data rows of one sheet: what is under the header, less totals, signatures and broken rows."""
 
     def __init__(
-        self, telling: Telling, grid: _Grid, header: Header, chosen: Mapping[str, int], findings: Findings
+        self,
+        telling: Telling,
+        grid: _Grid,
+        header: Header,
+        chosen: Mapping[str, int],
+        findings: Findings,
+        *,
+        spread: Mapping[int, Mapping[str, str]],
     ) -> None:
+        self._spread = spread
+        self._names = header.names
         self._telling = telling
         self._grid = grid
         self._chosen = chosen
@@ -281,7 +342,7 @@ class _Rows:
         keys = [name for name in telling.table.key if name in chosen]
         self._key = chosen[keys[0]] if keys else min(chosen.values())
         self._footers: list[int] = []
-        self._above: dict[str, str] = {}
+        self._above: dict[str, str | None] = {}
         self._filled: dict[str, list[int]] = {}
 
     def batch(self, chunk: Sequence[Sequence[str]]) -> pa.RecordBatch:
@@ -293,17 +354,21 @@ class _Rows:
         for number in [n for n, cells in numbered.items() if self._is_footer(cells)]:
             self._footers.append(number)
             del numbered[number]
+        numbers = list(numbered)
+        positions: list[int | None] = [None] * len(numbered)
         by_column = list(zip(*numbered.values(), strict=True))
-        columns: dict[str, Sequence[str]] = {
+        columns: dict[str, Sequence[str | None]] = {
             name: by_column[at] if by_column else () for name, at in self._chosen.items()
         }
         for name in self._telling.fill_down:
             if name in columns:
-                columns[name] = self._fill_down(name, columns[name], list(numbered))
+                columns[name] = self._fill_down(name, columns[name], numbers)
+        if self._telling.wide is not None:
+            columns, numbers, positions = self._unspread(columns, numbered)
         arrays = [pa.array(cells, pa.string()) for cells in columns.values()]
-        sheet = pa.array([self._grid.name] * len(numbered), pa.string())
-        rows = pa.array(list(numbered), pa.int64())
-        return pa.record_batch([*arrays, sheet, rows], names=[*columns, "sheet", "row"])
+        sheet = pa.array([self._grid.name] * len(numbers), pa.string())
+        places = (pa.array(told, pa.int64()) for told in (numbers, positions))
+        return pa.record_batch([*arrays, sheet, *places], names=[*columns, "sheet", "row", "at"])
 
     def report(self) -> None:
         """Say what was left out and filled, and which cells are merged that may not be."""
@@ -353,17 +418,47 @@ class _Rows:
 
     def _is_footer(self, cells: Sequence[str]) -> bool:
         """Tell a row of totals or a signature: no key, and a word that says so."""
-        key = cells[self._key].strip(_BLANKS) if self._key < len(cells) else ""
+        key = cells[self._key].strip(BLANKS) if self._key < len(cells) else ""
         if key and not _TOTAL.fullmatch(key) and not _SIGNATURE.match(key):
             return False
         return any(
-            _TOTAL.fullmatch(cell.strip(_BLANKS)) or _SIGNATURE.match(cell.strip(_BLANKS)) for cell in cells
+            _TOTAL.fullmatch(cell.strip(BLANKS)) or _SIGNATURE.match(cell.strip(BLANKS)) for cell in cells
         )
 
-    def _fill_down(self, name: str, cells: Sequence[str], rows: Sequence[int]) -> list[str]:
-        filled = []
+    def _unspread(
+        self, columns: Mapping[str, Sequence[str | None]], numbered: Mapping[int, Sequence[str]]
+    ) -> tuple[dict[str, Sequence[str | None]], list[int], list[int | None]]:
+        """Return a row for each filled cell of the spread columns, with its number and position."""
+        wide = self._telling.wide
+        assert wide is not None  # noqa: S101  the caller's condition
+        told: dict[str, list[str | None]] = {name: [] for name in (*columns, *wide.filled)}
+        numbers: list[int] = []
+        positions: list[int | None] = []
+        for index, (number, cells) in enumerate(numbered.items()):
+            for at, given in self._spread.items():
+                cell = cells[at].strip(BLANKS)
+                meant = wide.marks.get(cell, {}) if cell else None
+                if meant is None:
+                    continue
+                if wide.marks and cell not in wide.marks:
+                    place = replace(self._place(at, row=number), column=self._names[at])
+                    self._findings.refuse("mark_unknown", place, allowed=" ".join(wide.marks))
+                    continue
+                row = {**given, **meant}
+                if wide.value:
+                    row.setdefault(wide.value, cell)
+                for name in wide.filled:
+                    told[name].append(row.get(name))
+                for name, of in columns.items():
+                    told[name].append(of[index])
+                numbers.append(number)
+                positions.append(at)
+        return dict(told), numbers, positions
+
+    def _fill_down(self, name: str, cells: Sequence[str | None], rows: Sequence[int]) -> list[str | None]:
+        filled: list[str | None] = []
         for row, cell in zip(rows, cells, strict=True):
-            if cell.strip(_BLANKS):
+            if cell and cell.strip(BLANKS):
                 self._above[name] = cell
             elif name in self._above:
                 self._filled.setdefault(name, []).append(row)

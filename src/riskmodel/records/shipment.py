@@ -8,16 +8,20 @@ from datetime import date
 from pathlib import Path
 
 from riskmodel.errors import Where
+from riskmodel.records.databases import copy_from_database
 from riskmodel.records.findings import Findings
 from riskmodel.records.mapping import SourceMapping, mapping_hash, read_mapping, tellings
 from riskmodel.records.raw import RawFile, raw_files, sha256_of
 from riskmodel.records.readers import Telling
-from riskmodel.records.store import Delivery, FileReceipt, RecordStore
+from riskmodel.records.store import COPIES, Delivery, FileReceipt, RecordStore
+from riskmodel.records.zips import unpacked
 
 
 @dataclass(frozen=True)
 class SourceFiles:
-    """A source: a folder of CSV and Parquet files, and the mapping file that translates it, if any.
+    """A source: a folder of files, or a database, and the mapping file that translates it, if any.
+
+    `url` is the SQLAlchemy URL of a database; `path` then has no meaning.
 
     `reporting_delay_days` is added to the last event date of rows that do not say when they were
     recorded; `complete_to` is the day up to which the source claims to tell everything (None: its latest
@@ -25,10 +29,11 @@ class SourceFiles:
     """
 
     name: str
-    path: Path
+    path: Path = Path()
     mapping: Path | None = None
     reporting_delay_days: int = 0
     complete_to: date | None = None
+    url: str | None = None
 
 
 @dataclass
@@ -74,19 +79,20 @@ class Shipment:
         )
 
 
-def look_at(source: SourceFiles, before: RecordStore | None, findings: Findings) -> Shipment:
-    """Look at what was sent: which files tell what, and which of them changed."""
+def look_at(source: SourceFiles, before: RecordStore | None, findings: Findings, *, beside: Path) -> Shipment:
+    """Look at what was sent: which files tell what, and which of them changed.
+
+    What must be unpacked, or copied from a database, goes into `COPIES` beside the generations, in the
+    store's folder `beside`; whoever takes the shipment in removes it.
+    """
     shipment = Shipment(source)
-    if not source.path.is_dir():
-        findings.refuse("folder_missing", Where(source=source.name, file=str(source.path)))
-        return shipment
-    files = raw_files(source.path)
-    if not files:
-        findings.refuse("folder_empty", Where(source=source.name, file=str(source.path)))
-        return shipment
     if source.mapping is not None:
         shipment.mapping = read_mapping(source.mapping)
         shipment.mapping_sha256 = mapping_hash(source.mapping)
+    refused = findings.refused
+    files = _files_of(source, shipment.mapping, beside / COPIES / source.name, findings)
+    if findings.refused > refused and not files:
+        return shipment
     shipment.tellings = tellings(source.name, files, shipment.mapping, findings)
     used = {telling.file for telling in shipment.tellings}
     if shipment.mapping is not None:
@@ -95,6 +101,21 @@ def look_at(source: SourceFiles, before: RecordStore | None, findings: Findings)
     shipment.receipts = {raw.name: sha256_of(raw.path) for raw in shipment.files}
     _compare(shipment, before, findings)
     return shipment
+
+
+def _files_of(
+    source: SourceFiles, mapping: SourceMapping | None, copies: Path, findings: Findings
+) -> list[RawFile]:
+    if source.url is not None:
+        copies.mkdir(parents=True, exist_ok=True)
+        return copy_from_database(source.url, mapping, source=source.name, folder=copies, findings=findings)
+    if not source.path.is_dir():
+        findings.refuse("folder_missing", Where(source=source.name, file=str(source.path)))
+        return []
+    files = raw_files(source.path)
+    if not files:
+        findings.refuse("folder_empty", Where(source=source.name, file=str(source.path)))
+    return unpacked(files, source=source.name, folder=copies, findings=findings)
 
 
 def _compare(shipment: Shipment, before: RecordStore | None, findings: Findings) -> None:

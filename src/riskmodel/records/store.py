@@ -31,6 +31,8 @@ from riskmodel.records.durable import settle, settle_tree
 
 FORMAT = 1
 MANIFEST = "manifest.json"
+COPIES = "copies.partial"
+"""Where zips are unpacked and databases copied to while a delivery is taken in."""
 STAGING = "staging.partial"
 UNBUCKETED = "all"
 BEGINNING = date(1, 1, 1)
@@ -343,7 +345,7 @@ def clear_leftovers(folder: Path, manifest: Manifest | None) -> None:
     What cannot be removed now does no harm, and is tried again by the next intake.
     """
     holds = generation_folder(folder, manifest.generation) if manifest else None
-    for other in (*folder.glob("generation-*"), folder / STAGING):
+    for other in (*folder.glob("generation-*"), folder / STAGING, folder / COPIES):
         if other != holds:
             shutil.rmtree(other, ignore_errors=True)
     with suppress(OSError):

@@ -52,8 +52,6 @@ class Reading:
         A strptime format; None: the year comes first, or a workbook's day number.
     base_1904
         Whether day numbers count from 1904.
-    missing
-        Words that say that nothing is known.
     factor
         What a number is multiplied by.
     decimal_comma
@@ -63,7 +61,6 @@ class Reading:
     codes: Mapping[str, str] | None = None
     date_format: str | None = None
     base_1904: bool = False
-    missing: Sequence[str] = ()
     factor: float = 1.0
     decimal_comma: bool = False
 

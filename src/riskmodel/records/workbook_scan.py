@@ -23,8 +23,8 @@ SMALL_BYTES = 20_000_000
 MOST_COLUMNS = 1_000
 MOST_CELLS = 20_000_000
 """From the first to the last filled cell of a sheet; at about 40 bytes a cell that is under 1 GB."""
-MOST_MARKS = 1_000
-"""So many error cells are kept by their place."""
+MOST_ERRORS = 100_000
+"""So many error cells of a sheet are kept by their place."""
 
 _BLOCK = 1 << 16
 
@@ -56,7 +56,6 @@ class SheetFacts:
     last_row: int = 0
     last_column: int = 0
     errors: dict[tuple[int, int], str] = field(default_factory=dict)
-    error_count: int = 0
     hidden_rows: int = 0
     hidden_columns: int = 0
 
@@ -272,9 +271,9 @@ UNCALCULATED = "#UNCALCULATED"
 
 
 def _mark(facts: SheetFacts, row: int, column: int, text: str) -> None:
-    facts.error_count += 1
-    if len(facts.errors) < MOST_MARKS:
-        facts.errors[row, column] = text
+    if len(facts.errors) >= MOST_ERRORS:
+        raise WorkbookRefused("sheet_full_of_errors", most=f"{MOST_ERRORS:,}")
+    facts.errors[row, column] = text
 
 
 def _check_size(facts: SheetFacts, sheet: str) -> None:

@@ -73,9 +73,9 @@ def _sheets(workbook: calamine.CalamineWorkbook, facts: WorkbookFacts) -> Iterat
                 sheet = workbook.get_sheet_by_name(told.name)
             except (calamine.CalamineError, calamine.ZipError, calamine.XmlError, OSError, ValueError):
                 raise WorkbookRefused("workbook_damaged", sheet=told.name) from None
-            if sheet.start is None:
-                continue
             seen = facts.sheets.get(told.name, SheetFacts())
+            if sheet.start is None and not seen.errors:
+                continue
             merged = tuple((a + 1, b + 1, c + 1, d + 1) for (a, b), (c, d) in sheet.merged_cell_ranges or ())
             yield Sheet(
                 told.name,
@@ -87,16 +87,22 @@ def _sheets(workbook: calamine.CalamineWorkbook, facts: WorkbookFacts) -> Iterat
 
 
 def _chunks(sheet: calamine.CalamineSheet, facts: SheetFacts) -> Iterator[list[list[str]]]:
+    """Yield rows of text; cells that calamine leaves out (errors, formulas never calculated) are put back."""
     before = [""] * (sheet.start[1] if sheet.start else 0)
-    rows = sheet.iter_rows()
-    lost = dict(facts.errors)
+    height, width = sheet.end or (-1, -1)
+    width = max([width + 1, *(column for _, column in facts.errors)])
+    height = max([height + 1, *(row for row, _ in facts.errors)])
+    lost: dict[int, list[tuple[int, str]]] = {}
+    for (row, column), text in facts.errors.items():
+        lost.setdefault(row, []).append((column, text))
+    rows = ([*before, *map(text_of, row)] for row in (sheet.iter_rows() if sheet.start else ()))
     first = 1
-    while block := list(islice(rows, CHUNK)):
-        chunk = [[*before, *map(text_of, row)] for row in block]
-        for row, column in [place for place in lost if first <= place[0] < first + len(chunk)]:
-            cells = chunk[row - first]
-            if column <= len(cells):
-                cells[column - 1] = lost.pop((row, column))
+    while first <= height:
+        chunk = list(islice(rows, min(CHUNK, height - first + 1))) or [[]]
+        for number, cells in enumerate(chunk, start=first):
+            cells.extend([""] * (width - len(cells)))
+            for column, text in lost.get(number, ()):
+                cells[column - 1] = text
         yield chunk
         first += len(chunk)
 
