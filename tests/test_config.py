@@ -4,8 +4,17 @@ from pathlib import Path
 import pytest
 import yaml
 
-from riskmodel.config import read_configuration, read_region_rules, region_rules_file, rule_on
+from riskmodel.config import (
+    read_configuration,
+    read_recipe,
+    read_region_rules,
+    recipe_file,
+    region_rules_file,
+    rule_on,
+)
 from riskmodel.errors import ConfigurationError
+from riskmodel.recipe import PLAIN, Search
+from riskmodel.wording import LANGUAGES, has
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 MINIMAL = {
@@ -80,3 +89,31 @@ def test_the_rule_of_a_day_is_the_latest_that_has_begun(tmp_path: Path) -> None:
     assert rule_on(rules, date(2025, 9, 1)).version == "new"
     with pytest.raises(ConfigurationError, match="2023-08-31"):
         rule_on(rules, date(2023, 8, 31))
+
+
+@pytest.mark.parametrize("file", sorted((CONFIGS / "recipes").glob("*.yaml")), ids=lambda file: file.stem)
+def test_every_recipe_that_is_shipped_can_be_read_and_has_a_name_in_both_languages(file: Path) -> None:
+    recipe = read_recipe(file)
+    assert recipe.name == file.stem
+    assert all(has(f"evaluation.model.{recipe.name}", language) for language in LANGUAGES)
+
+
+def test_a_recipe_lies_beside_its_configuration_and_says_only_what_differs(tmp_path: Path) -> None:
+    file = recipe_file(tmp_path / "mine.yaml", "ours")
+    file.parent.mkdir()
+    said = {"config_version": 1, "trees": {"depth": 2}, "search": {"trials": 3, "minutes": 1}}
+    file.write_text(yaml.safe_dump(said), encoding="utf-8")
+    recipe = read_recipe(file)
+    assert (recipe.name, recipe.trees.depth, recipe.trees.rounds) == ("ours", 2, PLAIN.trees.rounds)
+    assert recipe.search == Search(trials=3, minutes=1)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"parts": ["trees", "trees"]}, {"parts": ["linear"], "search": {"trials": 3, "minutes": 1}}]
+)
+def test_a_recipe_that_means_nothing_is_refused(tmp_path: Path, wrong: dict[str, object]) -> None:
+    file = tmp_path / "wrong.yaml"
+    file.write_text(yaml.safe_dump({"config_version": 1, **wrong}), encoding="utf-8")
+    with pytest.raises(ConfigurationError) as refused:
+        read_recipe(file)
+    assert refused.value.code == "configuration_invalid"

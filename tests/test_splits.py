@@ -255,3 +255,72 @@ def test_no_school_household_or_student_stands_on_both_sides(rows, folds, order)
     for (learn, held_out), (learn_again, held_out_again) in zip(split, again, strict=True):
         assert {shuffled[row] for row in learn_again} == set(learn)
         assert {shuffled[row] for row in held_out_again} == set(held_out)
+
+
+# --- horizons that are still running, and terms held out
+
+LONG_AGO, RUNNING, TODAY = date(2024, 9, 30), date(2025, 3, 17), date(2025, 5, 1)
+
+
+def test_a_date_is_learnt_from_once_known_or_while_running_never_both():
+    known, running = (
+        choose(
+            of_dates(LONG_AGO, RUNNING, TODAY), predicted=TODAY, outcome_delay_days=20, complete_to=date.max
+        )
+        for choose in (splits.training_dates, splits.running_dates)
+    )
+    assert [as_of.as_of_date for as_of in known] == [LONG_AGO]
+    assert [as_of.as_of_date for as_of in running] == [RUNNING]
+
+
+@pytest.mark.parametrize(
+    ("complete_to", "until"), [(date.max, date(2025, 4, 11)), (date(2025, 4, 20), date(2025, 3, 31))]
+)
+def test_a_running_horizon_ends_where_what_was_known_ends(complete_to, until):
+    asked = {"predicted": TODAY, "outcome_delay_days": 20, "complete_to": complete_to}
+    (running,) = splits.running_dates(of_dates(RUNNING), **asked)
+    assert splits.observed((running,), **asked) == (AsOf(RUNNING, until, SPRING.term),)
+
+
+@given(
+    offsets=st.lists(st.integers(0, 700), min_size=1, max_size=12, unique=True),
+    horizon=st.integers(7, 300),
+    delay=st.integers(0, 90),
+    predicted=st.integers(1, 900),
+)
+def test_nothing_observed_of_a_running_horizon_lies_within_the_outcome_delay(
+    offsets, horizon, delay, predicted
+):
+    start = AUTUMN.start_date
+    dates = of_dates(*(start + timedelta(days=offset) for offset in offsets), horizon_days=horizon)
+    asked = {
+        "predicted": start + timedelta(days=predicted),
+        "outcome_delay_days": delay,
+        "complete_to": date.max,
+    }
+    known = splits.training_dates(dates, **asked)
+    running = splits.running_dates(dates, **asked)
+    assert not set(known) & set(running)
+    for as_of in splits.observed(running, **asked):
+        assert as_of.as_of_date < as_of.horizon_end <= asked["predicted"] - timedelta(days=delay)
+
+
+def test_each_term_is_held_out_from_what_was_known_before_it():
+    dates = of_weeks(4, 8, horizon_days=60)
+    rows = np.repeat(np.array([as_of.as_of_date for as_of in dates], dtype="datetime64[s]"), 2)
+    folds = splits.forward_folds(rows, dates, outcome_delay_days=10)
+    told = [
+        ({str(day)[:10] for day in rows[learn]}, {str(day)[:10] for day in rows[held]})
+        for learn, held in folds
+    ]
+    day = {(as_of.term, number % 2): str(as_of.as_of_date) for number, as_of in enumerate(dates)}
+    autumn = {day[AUTUMN.term, 0], day[AUTUMN.term, 1]}
+    spring = {day[SPRING.term, 0], day[SPRING.term, 1]}
+    later = {day[NEXT_AUTUMN.term, 0], day[NEXT_AUTUMN.term, 1]}
+    assert told == [(autumn, spring), (autumn | spring, later)]
+
+
+def test_a_term_before_which_nothing_was_known_is_not_held_out():
+    dates = of_weeks(4, terms=(AUTUMN, SPRING), horizon_days=200)
+    rows = np.array([as_of.as_of_date for as_of in dates], dtype="datetime64[s]")
+    assert splits.forward_folds(rows, dates, outcome_delay_days=70) == []

@@ -4,6 +4,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
@@ -11,7 +12,14 @@ import pytest
 
 from riskmodel.domain import AtCapacity, Evaluation, Interval, ModelFigures
 from riskmodel.errors import WorkspaceError
-from riskmodel.tracking import Tracking, log_training, open_tracking, set_champion, tracking_command
+from riskmodel.tracking import (
+    Tracking,
+    TrialRow,
+    log_training,
+    open_tracking,
+    set_champion,
+    tracking_command,
+)
 
 CANARY = "canary-student-4711"
 
@@ -50,7 +58,11 @@ EVALUATION = Evaluation(
 
 
 def log(
-    tracking: Tracking, tmp_path: Path, model_version: str = "v1", model_texts: dict[str, str] = MODEL
+    tracking: Tracking,
+    tmp_path: Path,
+    model_version: str = "v1",
+    model_texts: dict[str, str] = MODEL,
+    trials: Sequence[TrialRow] = (),
 ) -> str:
     configuration = tmp_path / "demo.yaml"
     configuration.write_text("config_version: 1\n", encoding="utf-8")
@@ -68,6 +80,7 @@ def log(
         model_version=model_version,
         tags={"rule_version": "a-county-2024"},
         texts={"report.md": "# figures"},
+        trials=trials,
     )
 
 
@@ -97,6 +110,23 @@ def test_a_training_is_a_run_of_its_region_with_parameters_figures_and_intervals
     assert metrics["logistic.auc"] == 0.81
     assert metrics["auc_less_logistic_low"] == -0.01
     assert "brier" not in metrics
+
+
+def test_trials_of_a_search_are_runs_under_the_training(tracking, tmp_path):
+    trials = [
+        TrialRow("trial-0", {"depth": 3}, {"log_loss": 0.2}, chosen=False),
+        TrialRow("trial-1", {"depth": 2}, {"log_loss": 0.1}, chosen=True),
+    ]
+    run_id = log(tracking, tmp_path, trials=trials)
+
+    experiment = tracking.client.get_run(run_id).info.experiment_id
+    nested = tracking.client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{run_id}'")
+    told = {run.info.run_name: (run.data.params, run.data.metrics, run.data.tags["chosen"]) for run in nested}
+    assert told == {
+        "trial-0": ({"depth": "3"}, {"log_loss": 0.2}, "false"),
+        "trial-1": ({"depth": "2"}, {"log_loss": 0.1}, "true"),
+    }
+    assert {run.info.status for run in nested} == {"FINISHED"}
 
 
 def test_data_manifest_configuration_pictures_texts_and_model_text_are_kept(tracking, tmp_path):
