@@ -99,11 +99,12 @@ def _wanted(connection: sa.Connection, mapping: SourceMapping | None) -> dict[st
 
 def _copy(connection: sa.Connection, query: str, path: Path) -> None:
     told = query.replace(":", "\\:")  # a colon is not a parameter
-    names = list(connection.execute(sa.text(f"SELECT * FROM ({told}) AS told LIMIT 0")).keys())
+    with connection.execute(sa.text(f"SELECT * FROM ({told}) AS told LIMIT 0")) as none:
+        names = list(none.keys())
     # In an order of its own the same rows are the same file.
     order = ", ".join(str(number) for number in range(1, len(names) + 1))
-    rows = connection.execute(sa.text(f"SELECT * FROM ({told}) AS told ORDER BY {order}"))
-    with path.open("w", encoding="utf-8", newline="") as out:
+    ordered = sa.text(f"SELECT * FROM ({told}) AS told ORDER BY {order}")
+    with connection.execute(ordered) as rows, path.open("w", encoding="utf-8", newline="") as out:
         writer = csv.writer(out)
         writer.writerow(names)
         for row in rows:
