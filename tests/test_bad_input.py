@@ -24,7 +24,7 @@ from riskmodel.errors import Where
 from riskmodel.store.engine import open_store
 from riskmodel.wording import LANGUAGES, text
 
-CHILD, ROLL = "欧阳小草", "G199999201501010018"
+CHILD, ROLL = "欧阳小草", "G199999201501010013"
 """What must never stand in an error."""
 RECORDS = {
     "schools": "school_id,name,county,township,stage\nA,甲校,甲县,东乡,nine_year\n",

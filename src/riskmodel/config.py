@@ -35,6 +35,7 @@ class Source(_Strict):
     mapping: Path | None = None
     reporting_delay_days: int = Field(default=0, ge=0)
     complete_to: date | None = None
+    keyed_by: Literal["student_id", "roll_number"] = "student_id"
 
     @model_validator(mode="after")
     def _one_place(self) -> Source:

@@ -31,6 +31,16 @@ class Workspace:
         return self.root / "records"
 
     @property
+    def identity_key(self) -> Path:
+        """The key from which ids are made where a source knows children only by roll number."""
+        return self.root / "identity.key"
+
+    @property
+    def check(self) -> Path:
+        """What the records hold and lack, to look at and to send, and the lists of those expected."""
+        return self.root / "check"
+
+    @property
     def features(self) -> Path:
         """Feature matrices, in a folder per inputs."""
         return self.root / "features"

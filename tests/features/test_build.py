@@ -29,8 +29,10 @@ def county(make_world):
                   distance_km=number, hardship="low_income")  # fmt: skip
         world.add("subsidies", student_id=student, programme="living_cost", start_date="2025-02-17",
                   end_date="2025-06-30", amount_yuan=500)  # fmt: skip
-    for row, name in zip(world.tables["students"], ("王小明", "欧阳娜娜", "Li Lei", None), strict=False):
-        row |= {"name": name, "roll_number": "G110101201001011234"}
+    divisions = (110101, 110128, 110136, 110144)
+    named = zip(world.tables["students"], ("王小明", "欧阳娜娜", "Li Lei", None), divisions, strict=False)
+    for row, name, division in named:
+        row |= {"name": name, "roll_number": f"G{division}201010011239"}
     return world
 
 
@@ -56,7 +58,7 @@ def test_a_matrix_has_its_keys_and_one_float_per_feature(made) -> None:
 
 def test_names_are_masked_and_numbers_shortened(made) -> None:
     assert made["masked_name"].head(4).tolist() == ["王**", "欧阳**", "L**", ""]
-    assert made["number_tail"].head(5).tolist() == ["1234"] * 4 + [""]
+    assert made["number_tail"].head(5).tolist() == ["1239"] * 4 + [""]
 
 
 def test_rows_are_sorted_by_date_and_student(county) -> None:

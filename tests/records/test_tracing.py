@@ -105,7 +105,7 @@ def test_of_the_tables_about_schools_the_rows_of_the_own_schools_are_told(bureau
 
 
 def test_no_name_and_no_roll_number_is_told(bureau):
-    person = {"student_id": "s1", "name": "张小明", "roll_number": "G123456789", "sex": "F"}
+    person = {"student_id": "s1", "name": "张小明", "roll_number": "G990101201203070028", "sex": "F"}
     store = bureau({"students": [person]})
 
     (row,) = rows_of(store, "students", "2024-11-01")

@@ -9,9 +9,10 @@ from riskmodel.domain import Stage
 from riskmodel.errors import Finding, NotEnoughData, RecordsRefused, Where
 from riskmodel.pipelines.inputs import matrix_files
 from riskmodel.pipelines.run import Run, as_of_on, clock, code_hash, dates_of, digest
+from riskmodel.records.identity import identity_key
 from riskmodel.records.intake import IntakeReport, SourceFiles, take_in
 from riskmodel.records.sending_back import send_back
-from riskmodel.records.store import RecordStore
+from riskmodel.records.store import MANIFEST, RecordStore
 from riskmodel.wording import LANGUAGES
 
 
@@ -72,7 +73,13 @@ def take_in_records(run: Run, *, force: bool = False) -> IntakeReport:
     seconds = clock()
     sources = [SourceFiles(**source.model_dump()) for source in run.configuration.sources]
     try:
-        report = take_in(sources, store=run.workspace.records, delivered_on=run.today, force=force)
+        report = take_in(
+            sources,
+            store=run.workspace.records,
+            delivered_on=run.today,
+            force=force,
+            identity_key=_identity_key(run),
+        )
     except RecordsRefused as refusal:
         _send_back(run, sources, (*refusal.findings, *refusal.notes))
         raise
@@ -94,6 +101,15 @@ def take_in_records(run: Run, *, force: bool = False) -> IntakeReport:
         seconds=seconds(),
     )
     return report
+
+
+def _identity_key(run: Run) -> bytes | None:
+    """Read the key of ids, or make it with the first delivery that needs one."""
+    if all(source.keyed_by != "roll_number" for source in run.configuration.sources):
+        return None
+    has_store = (run.workspace.records / MANIFEST).exists()
+    issued = has_store and RecordStore.open(run.workspace.records).manifest.identity_check
+    return identity_key(run.workspace.identity_key, is_new=not issued)
 
 
 def _send_back(run: Run, sources: Sequence[SourceFiles], findings: Sequence[Finding]) -> None:

@@ -12,6 +12,7 @@ import duckdb
 
 from riskmodel.records.contract import TABLES, Table
 from riskmodel.records.findings import Findings
+from riskmodel.records.identity import write_identities
 from riskmodel.records.readers import Telling
 from riskmodel.records.revisions import known_from_sql, merge, report_conflicts
 from riskmodel.records.store import (
@@ -42,6 +43,10 @@ def create_staged(connection: duckdb.DuckDBPyConnection) -> None:
     for table in TABLES:
         columns = ", ".join(f'"{name}" {kind}' for name, kind in (column_types(table) | STORED).items())
         connection.execute(f"CREATE TABLE staged_{table.name} ({columns}, student_hash BIGINT)")
+    connection.execute(
+        'CREATE TABLE number_changes (former VARCHAR, "current" VARCHAR, evidence VARCHAR, origin VARCHAR, '
+        'file VARCHAR, sheet VARCHAR, "row" BIGINT)'
+    )
     connection.execute('CREATE TABLE sent ("table" VARCHAR, origin VARCHAR, file VARCHAR, delay INTEGER)')
 
 
@@ -115,6 +120,7 @@ def write_generation(
     *,
     store: Path,
     delivered_on: date,
+    identity_check: str = "",
     findings: Findings,
 ) -> RecordStore:
     """Merge what is staged with what is stored, and make it the generation that holds.
@@ -158,6 +164,7 @@ def write_generation(
                 if table.name == "students":
                     student_count += _known_students(connection)
         findings.raise_if_refused()
+        write_identities(connection, folder)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -168,6 +175,7 @@ def write_generation(
         deliveries=(*(before.manifest.deliveries if before else ()), *deliveries),
         latest=_latest(connection, before),
         rows=rows,
+        identity_check=identity_check or (before.manifest.identity_check if before else ""),
     )
     return commit(store, manifest)
 

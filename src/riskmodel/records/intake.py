@@ -19,6 +19,7 @@ from riskmodel.records.contract import TABLES
 from riskmodel.records.durable import told_in_a_sentence
 from riskmodel.records.findings import Findings
 from riskmodel.records.generation import check_references, create_staged, stage, write_generation
+from riskmodel.records.identity import Keyed, identify
 from riskmodel.records.queries import RawViews
 from riskmodel.records.readers import Telling, read_cells
 from riskmodel.records.sense import check_sense
@@ -76,6 +77,7 @@ def take_in(
     store: Path,
     delivered_on: date,
     force: bool = False,
+    identity_key: bytes | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> IntakeReport:
     """Take a delivery into the record store: all of it, or nothing.
@@ -94,6 +96,8 @@ def take_in(
     force
         A person says that what looks like a mistake (an older file after a newer one, a school half gone) is
         right: such doubts are then listed and recorded. Real errors are never overruled.
+    identity_key
+        From what ids are made where a source is keyed by roll number (`identity.identity_key`).
     progress
         Is told `<source>: <file>` before each file.
 
@@ -108,7 +112,14 @@ def take_in(
     """
     with told_in_a_sentence(store):
         try:
-            return _take_in(sources, store=store, delivered_on=delivered_on, force=force, progress=progress)
+            return _take_in(
+                sources,
+                store=store,
+                delivered_on=delivered_on,
+                force=force,
+                identity_key=identity_key,
+                progress=progress,
+            )
         finally:
             _remove_copies(store)
 
@@ -119,6 +130,7 @@ def _take_in(
     store: Path,
     delivered_on: date,
     force: bool,
+    identity_key: bytes | None,
     progress: Callable[[str], None] | None,
 ) -> IntakeReport:
     before = RecordStore.open(store) if (store / MANIFEST).exists() else None
@@ -145,6 +157,12 @@ def _take_in(
                 shipment.rows[telling.file] = stage(
                     connection, telling, delivery=number, delay=shipment.source.reporting_delay_days
                 )
+            _read_number_changes(connection, shipment, read, findings)
+        keyed = Keyed(
+            tuple(each.source.name for each in shipments if each.source.keyed_by == "roll_number"),
+            identity_key,
+        )
+        identify(connection, before, keyed, read=read, delivered_on=delivered_on, findings=findings)
         unread = {t.table.name for each in changed for t in each.changed if t.file not in each.rows}
         check_references(connection, before, read=read, unread=unread, findings=findings)
         if not findings.refused:
@@ -157,7 +175,13 @@ def _take_in(
             for number, shipment in enumerate(changed, start=first)
         ]
         after = write_generation(
-            connection, before, deliveries, store=store, delivered_on=delivered_on, findings=findings
+            connection,
+            before,
+            deliveries,
+            store=store,
+            delivered_on=delivered_on,
+            identity_check=keyed.check if keyed.sources else "",
+            findings=findings,
         )
     return IntakeReport(True, after.content_hash, after.manifest.rows, tuple(findings.notes))
 
@@ -211,6 +235,27 @@ def _remove_copies(store: Path) -> None:
     shutil.rmtree(store / COPIES, ignore_errors=True)
     if store.is_dir() and not any(store.iterdir()):
         store.rmdir()
+
+
+def _read_number_changes(
+    connection: duckdb.DuckDBPyConnection,
+    shipment: Shipment,
+    read: dict[tuple[str, str], Telling],
+    findings: Findings,
+) -> None:
+    """Put what a source says about roll numbers of one child into the table `number_changes`."""
+    for asked in shipment.number_changes:
+        telling = read_cells(connection, asked, findings)
+        if telling is None:
+            continue
+        read[telling.source, telling.file] = telling
+        check_cells(connection, telling, findings)
+        connection.execute(
+            """INSERT INTO number_changes
+               SELECT upper(former_roll_number), upper(roll_number), evidence, $source, $file, sheet, "row"
+               FROM told""",
+            {"source": telling.source, "file": telling.file},
+        )
 
 
 @contextmanager

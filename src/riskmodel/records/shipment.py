@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+from typing import Literal
 
 from riskmodel.errors import Where
 from riskmodel.records.databases import copy_from_database
 from riskmodel.records.findings import Findings
+from riskmodel.records.identity import ROLL_NUMBER_CHANGES
 from riskmodel.records.mapping import SourceMapping, mapping_hash, read_mapping, tellings
 from riskmodel.records.raw import RawFile, raw_files, sha256_of
 from riskmodel.records.readers import Telling
@@ -25,7 +27,8 @@ class SourceFiles:
 
     `reporting_delay_days` is added to the last event date of rows that do not say when they were
     recorded; `complete_to` is the day up to which the source claims to tell everything (None: its latest
-    `recorded_on`, or, where it has none, the latest day from which a row of it is known).
+    `recorded_on`, or, where it has none, the latest day from which a row of it is known). Where it is keyed
+    by roll number, its `student_id` holds that, and children get ids of ours (see `identity`).
     """
 
     name: str
@@ -34,6 +37,7 @@ class SourceFiles:
     reporting_delay_days: int = 0
     complete_to: date | None = None
     url: str | None = None
+    keyed_by: Literal["student_id", "roll_number"] = "student_id"
 
 
 @dataclass
@@ -50,6 +54,8 @@ class Shipment:
         What tells rows of the contract's tables; `changed` those of them that are read anew.
     is_changed
         Whether anything differs from the last delivery: a file, the mapping, the delay, `complete_to`.
+    number_changes
+        Files that say which roll numbers mean one child; read whenever anything is.
     rows
         Rows read, by file.
     """
@@ -62,6 +68,7 @@ class Shipment:
     tellings: list[Telling] = field(default_factory=list)
     changed: list[Telling] = field(default_factory=list)
     is_changed: bool = True
+    number_changes: list[Telling] = field(default_factory=list)
     rows: dict[str, int] = field(default_factory=dict)
 
     def delivery(self, number: int, delivered_on: date, *, forced: tuple[str, ...] = ()) -> Delivery:
@@ -76,6 +83,7 @@ class Shipment:
             reporting_delay_days=self.source.reporting_delay_days,
             complete_to=self.source.complete_to,
             forced=forced,
+            keyed_by=self.source.keyed_by,
         )
 
 
@@ -93,12 +101,19 @@ def look_at(source: SourceFiles, before: RecordStore | None, findings: Findings,
     files = _files_of(source, shipment.mapping, beside / COPIES / source.name, findings)
     if findings.refused > refused and not files:
         return shipment
+    if source.keyed_by == "roll_number":
+        about = [raw for raw in files if Path(raw.local).stem == ROLL_NUMBER_CHANGES.name]
+        files = [raw for raw in files if raw not in about]
+        shipment.number_changes = [
+            Telling(source.name, ROLL_NUMBER_CHANGES, raw.name, path=raw.path) for raw in about
+        ]
     shipment.tellings = tellings(source.name, files, shipment.mapping, findings)
     used = {telling.file for telling in shipment.tellings}
     if shipment.mapping is not None:
         used |= shipment.mapping.raw_names()
     shipment.files = [raw for raw in files if raw.name in used]
     shipment.receipts = {raw.name: sha256_of(raw.path) for raw in shipment.files}
+    shipment.receipts |= {told.file: sha256_of(told.path) for told in shipment.number_changes}
     _compare(shipment, before, findings)
     return shipment
 
@@ -131,10 +146,11 @@ def _compare(shipment: Shipment, before: RecordStore | None, findings: Findings)
     known = {receipt.file: receipt.sha256 for delivery in earlier for receipt in delivery.files}
     _doubt_older(shipment, earlier, findings)
     changed_files = {name for name, sha in shipment.receipts.items() if known.get(name) != sha}
-    translated_anew = (last.mapping_sha256, last.reporting_delay_days) != (
+    translated_anew = (last.mapping_sha256, last.reporting_delay_days, last.keyed_by) != (
         shipment.mapping_sha256,
         source.reporting_delay_days,
-    )
+        source.keyed_by,
+    ) or bool(changed_files & {told.file for told in shipment.number_changes})
     shipment.changed = [
         telling
         for telling in shipment.tellings

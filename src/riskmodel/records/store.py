@@ -92,6 +92,7 @@ class Delivery:
     reporting_delay_days: int = 0
     complete_to: date | None = None
     forced: tuple[str, ...] = ()
+    keyed_by: str = "student_id"
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,11 @@ class Latest:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a store says of itself. `rows` counts stored rows per table, withdrawn ones included."""
+    """What a store says of itself.
+
+    `rows` counts stored rows per table, withdrawn ones included. `identity_check` tells whether a key is the
+    one from which ids were made (empty: none were); it tells nothing of the key.
+    """
 
     bucket_count: int
     generation: int
@@ -117,6 +122,7 @@ class Manifest:
     deliveries: tuple[Delivery, ...]
     latest: dict[str, Latest] = field(default_factory=dict)
     rows: dict[str, int] = field(default_factory=dict)
+    identity_check: str = ""
 
     @property
     def complete_to(self) -> dict[str, date]:
@@ -365,6 +371,7 @@ def manifest_of(content: dict[str, Any]) -> Manifest:
             reporting_delay_days=told["reporting_delay_days"],
             complete_to=date.fromisoformat(told["complete_to"]) if told["complete_to"] else None,
             forced=tuple(told.get("forced", ())),
+            keyed_by=told.get("keyed_by", "student_id"),
         )
         for told in content["deliveries"]
     )
@@ -378,4 +385,5 @@ def manifest_of(content: dict[str, Any]) -> Manifest:
             for source, told in content["latest"].items()
         },
         rows=content["rows"],
+        identity_check=content.get("identity_check", ""),
     )

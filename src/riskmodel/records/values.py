@@ -83,7 +83,7 @@ def literal(value: str) -> str:
 
 def is_identifier(column: Column) -> bool:
     """Tell whether a text column names something by a number or code, and is no prose."""
-    return column.kind == "text" and (column.name.endswith("_id") or column.name in ("roll_number", "term"))
+    return column.kind == "text" and column.name.endswith(("_id", "roll_number", "term"))
 
 
 def trimmed(name: str) -> str:
