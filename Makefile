@@ -16,7 +16,7 @@ export DO_NOT_TRACK := true
 # A bureau's own certificates are those of the system.
 export UV_SYSTEM_CERTS := true
 
-.PHONY: help run serve oulad oulad-proof knowable intake-kills test lint types unit lock clean docs
+.PHONY: help run serve oulad oulad-proof oulad-recipes knowable intake-kills test lint types unit lock clean docs
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -63,6 +63,10 @@ oulad: $(VENV)/run.installed  ## the same job on the Open University data (DATA=
 oulad-proof: $(VENV)/run.installed  ## proof that nothing after day 56 reaches a score (DATA=folder)
 	@test -n "$(DATA)" || { echo "请给出数据所在的文件夹 / name the folder of the data: make oulad-proof DATA=folder"; exit 2; }
 	@$(BIN)/python benchmarks/oulad_future.py $(DATA)
+
+oulad-recipes: $(VENV)/run.installed  ## every recipe on the Open University data, side by side (DATA=folder)
+	@test -n "$(DATA)" || { echo "请给出数据所在的文件夹 / name the folder of the data: make oulad-recipes DATA=folder"; exit 2; }
+	@$(BIN)/python benchmarks/oulad_recipes.py $(DATA)
 
 knowable: $(VENV)/run.installed  ## how much of what is knowable the model reaches (SEEDS="1 2 3")
 	@$(BIN)/python benchmarks/county_knowable.py $(SEEDS)

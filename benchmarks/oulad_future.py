@@ -199,15 +199,15 @@ def scores_of(run: Run, folder: Path) -> pd.DataFrame:
     One row per student, sorted: `student_id`, `margin`, `risk`.
     """
     from riskmodel.bundle import read_bundle, write_bundle
-    from riskmodel.models.training import train
-    from riskmodel.pipelines.inputs import labels_of, matrix_of
+    from riskmodel.pipelines.inputs import matrix_of
+    from riskmodel.pipelines.judging import train_on
     from riskmodel.pipelines.run import dates_of
+    from riskmodel.pipelines.searching import learnt_for_test
     from riskmodel.scoring import score
 
     store = RecordStore.open(run.workspace.records)
     dates = dates_of(run, store)
-    known = labels_of(run, store, dates.training_for_test, label_date=dates.test[0].as_of_date)
-    trained = train(matrix_of(run, store, dates.training_for_test), known, seed=run.configuration.seed)
+    trained = train_on(run, learnt_for_test(run, store, dates), recipe=run.recipe, bag=0)
     write_bundle(folder, trained, model_version="proof", data_hash=store.content_hash)
     tested = matrix_of(run, store, dates.test)
     margin, risk = score(tested, read_bundle(folder))
@@ -329,6 +329,9 @@ def prove(raw: Path, folder: Path, *, presentations: Collection[str], one_in: in
         run = world("the calendar day of 2014B's day 56", on_day)
         cut = features_of(run)
         same.append(compare("features of 2014B, cut at the calendar day", features["2014B"], cut["2014B"]))
+        # Also what a hazard learns of presentations that were still running had to be known by then.
+        found = scores_of(run, folder / "model-calendar")
+        same.append(compare("scores of 2014B, cut at the calendar day", scores, found))
     return Proof(removed, alarms, same, taken_away)
 
 
