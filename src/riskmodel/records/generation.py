@@ -13,6 +13,7 @@ import duckdb
 from riskmodel.records.contract import TABLES, Table
 from riskmodel.records.findings import Findings
 from riskmodel.records.identity import write_identities
+from riskmodel.records.plausible import restore_zeros
 from riskmodel.records.readers import Telling
 from riskmodel.records.revisions import known_from_sql, merge, report_conflicts
 from riskmodel.records.store import (
@@ -97,6 +98,7 @@ def check_references(
                       AND (origin, file) NOT IN (SELECT (origin, file) FROM sent WHERE "table" = $known)""",
                 {"file": str(file), "known": known},
             )
+    restore_zeros(connection, read=read, findings=findings)
     for name, column, known in _REFERENCES:
         if name == known or known in unread:
             continue

@@ -71,9 +71,19 @@ def find_header(
             findings.refuse("header_twice", where, rows=told)
             return None
         if whole:
-            return whole[0]
+            return _with_row_below(whole[0], top, known)
     best = max(single, key=lambda each: len(_told(each, known)), default=None)
     return best if best is not None and _told(best, known) else None
+
+
+def _with_row_below(header: Header, top: Sequence[Sequence[str]], known: Mapping[str, str]) -> Header:
+    """Add the row below where it goes on with the header: nothing but known names, and new ones."""
+    lower = _names(top[header.row]) if header.row < len(top) else ()
+    names = [plain(cell) for cell in lower if cell]
+    if header.two_rows or not names or not all(name in known for name in names):
+        return header
+    both = Header(header.row + 1, _under(header.names, lower), two_rows=True)
+    return both if _told(both, known) > _told(header, known) else header
 
 
 def choose_columns(

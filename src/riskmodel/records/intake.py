@@ -20,6 +20,7 @@ from riskmodel.records.durable import told_in_a_sentence
 from riskmodel.records.findings import Findings
 from riskmodel.records.generation import check_references, create_staged, stage, write_generation
 from riskmodel.records.identity import Keyed, identify
+from riskmodel.records.plausible import check_plausible
 from riskmodel.records.queries import RawViews
 from riskmodel.records.readers import Telling, read_cells
 from riskmodel.records.sense import check_sense
@@ -165,6 +166,8 @@ def _take_in(
         identify(connection, before, keyed, read=read, delivered_on=delivered_on, findings=findings)
         unread = {t.table.name for each in changed for t in each.changed if t.file not in each.rows}
         check_references(connection, before, read=read, unread=unread, findings=findings)
+        if not unread:
+            check_plausible(connection, before, read=read, delivered_on=delivered_on, findings=findings)
         if not findings.refused:
             check_sense(connection, before, delivered_on=delivered_on, findings=findings)
         forced = tuple(sorted(findings.overruled))
