@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from riskmodel.pipelines.run import Say
 
 TERM_OF_WORK = (
-    "county", "intake", "features", "train", "backtest", "publish", "explain", "sheets", "keys", "serve",
-    "run",
+    "county", "mapping", "intake", "features", "train", "backtest", "publish", "explain", "sheets", "keys",
+    "serve", "run",
 )  # fmt: skip
 
 
@@ -46,6 +46,10 @@ app = typer.Typer(
 )
 keys = typer.Typer(
     help=text("commands.keys", "zh") + " / " + text("commands.keys", "en"), no_args_is_help=True
+)
+
+mapping = typer.Typer(
+    help=text("commands.mapping", "zh") + " / " + text("commands.mapping", "en"), no_args_is_help=True
 )
 
 Config = Annotated[Path, typer.Option("--config", help="configs/demo.yaml")]
@@ -240,6 +244,21 @@ def keys_revoke(key_id: str, config: Config = DEMO) -> None:
         revoke_key(job, key_id)
 
 
+@mapping.command("suggest", help=_help("mapping_suggest"))
+def mapping_suggest(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)]) -> None:
+    """Draft the mapping of a file, to be corrected by a person; nothing is taken in."""
+    from riskmodel.pipelines import suggest_mapping
+
+    try:
+        suggestion = suggest_mapping(file)
+    except RiskmodelError as error:
+        for language in LANGUAGES:
+            typer.echo(error.text(language), err=True)
+        raise typer.Exit(1) from None
+    typer.echo(suggestion.text, nl=False)
+
+
+app.add_typer(mapping, name="mapping")
 app.add_typer(keys, name="keys")
 
 

@@ -20,6 +20,7 @@ from riskmodel.pipelines.records import build_features, make_county, take_in_rec
 from riskmodel.pipelines.run import Run
 from riskmodel.pipelines.training import train_model
 from riskmodel.records.intake import told_to_programs
+from riskmodel.records.suggestion import suggest_mapping
 
 __all__ = [
     "Run",
@@ -33,6 +34,7 @@ __all__ = [
     "revoke_key",
     "run_all",
     "show_what_to_open",
+    "suggest_mapping",
     "take_in_records",
     "tell_explanation",
     "told_to_programs",
