@@ -86,6 +86,13 @@ def test_a_sheet_far_too_large_for_what_it_holds_is_refused(book, cells, code):
     assert refused(book(**{"xl/worksheets/sheet1.xml": SHEET.format(cells)})) == code
 
 
+def test_a_long_text_that_many_cells_share_counts_in_each_of_them(book):
+    cells = "".join(f'<row r="{n}"><c r="A{n}" t="s"><v>0</v></c></row>' for n in range(1, 8_001))
+    strings = f"<sst><si><t>{'长' * 32_000}</t></si></sst>"
+    path = book(**{"xl/worksheets/sheet1.xml": SHEET.format(cells), "xl/sharedStrings.xml": strings})
+    assert refused(path) == "sheet_too_large"
+
+
 def test_a_million_formatted_empty_rows_are_no_rows(book):
     def rows(out):
         start, end = SHEET.split("{}")

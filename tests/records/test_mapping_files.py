@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import date
 
 import pytest
+import xlsxwriter
 
 from riskmodel.errors import ConfigurationError, RecordsRefused
 from riskmodel.records.intake import SourceFiles, take_in
@@ -142,3 +143,18 @@ def test_a_raw_file_that_is_missing_or_malformed_is_refused(mapped, files, expec
     with pytest.raises(RecordsRefused) as refusal:
         mapped(files=content)
     assert [(f.code, f.where.file) for f in refusal.value.findings] == [expected]
+
+
+def test_a_query_reads_raw_files_of_any_format_and_encoding(mapped, tmp_path, ask):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    with xlsxwriter.Workbook(folder / "days.csv") as book:
+        sheet = book.add_worksheet("考勤")
+        for at, row in enumerate((["考勤表"], ["pupil", "on", "left"], ["007", "2024-10-08", ""])):
+            sheet.write_row(at, 0, row)
+    roll = FILES["roll.csv"].replace(",", "\t").encode("gb18030")
+    (folder / "roll.csv").write_bytes(roll)
+    mapping = MAPPING.replace("    file: roll.csv", "    query: SELECT XH, BJ FROM roll")
+    store = mapped(mapping, files={})
+    sql = "SELECT student_id, class_name, days_absent FROM enrolments LEFT JOIN attendance USING (student_id)"
+    assert ask(store, sql, "2025-09-01") == [("007", "七1", 1.0), ("008", "七2", None)]

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 
 from riskmodel.errors import Where
 from riskmodel.records.findings import Findings
+from riskmodel.records.header import SEARCHED
 from riskmodel.records.mapping import SourceMapping
-from riskmodel.records.raw import RawFile
+from riskmodel.records.raw import RawFile, format_of
 from riskmodel.records.readers import Telling, columns_by_name
 from riskmodel.records.store import duckdb_settings, without_progress_bar
-from riskmodel.records.text_files import first_row_not_utf8
+from riskmodel.records.text_files import EncodingUnknown, delimiter_of, encoding_of, text_rows
+from riskmodel.records.workbook_scan import WorkbookRefused
+from riskmodel.records.workbooks import open_workbook
 
 _SAFE_TO_TELL = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException)
 """What these say comes from the query and the columns' names; others may quote a value of a person."""
@@ -96,14 +102,56 @@ class RawViews:
 
     def _view_of_file(self, view: str, raw: RawFile, findings: Findings) -> None:
         path = raw.path.resolve()
+        form, name = format_of(path)
+        where = Where(source=self._source, file=raw.name)
         try:
-            if path.suffix.lower() == ".parquet":
+            if form == "parquet":
                 scan = f"read_parquet({_literal(path.as_posix())})"
+                self._connection.execute(f"CREATE VIEW {view} AS SELECT * FROM {scan}")
+            elif form == "text":
+                encoding = encoding_of(path)
+                delimiter = delimiter_of(path, encoding, lambda _: 0)
+                if encoding in ("utf-8", "utf-8-sig"):
+                    scan = _csv_scan(path, delimiter)
+                    self._connection.execute(f"CREATE VIEW {view} AS SELECT * FROM {scan}")
+                else:
+                    findings.mended("encoding_translated", where, encoding=encoding.upper())
+                    self._table_of_rows(view, text_rows(path, encoding, delimiter))
+            elif form in ("xlsx", "xls", "ods"):
+                self._table_of_rows(
+                    view, next((sheet.chunks for sheet in open_workbook(path, form)[1]), iter(()))
+                )
             else:
-                scan = _csv_scan(path)
-            self._connection.execute(f"CREATE VIEW {view} AS SELECT * FROM {scan}")
-        except (duckdb.Error, UnicodeDecodeError, csv.Error):
+                code = "file_empty" if form == "empty" else "file_of_other_format"
+                findings.refuse(code, where, kind=None, format=name or form)
+        except EncodingUnknown as unknown:
+            code = "encodings_mixed" if unknown.mixed else "encoding_unknown"
+            findings.refuse(code, replace(where, row=unknown.row))
+        except WorkbookRefused as refused:
+            findings.refuse(refused.code, replace(where, sheet=refused.sheet), kind=None, **refused.slots)
+        except (duckdb.Error, csv.Error, ValueError):
             _refuse_file(self._source, raw, findings)
+
+    def _table_of_rows(self, view: str, chunks: Iterator[list[list[str]]]) -> None:
+        """Load rows of text as a table: its header is the first of the fullest rows near the top."""
+        first = next(chunks, [])
+        top = [sum(1 for cell in row if cell.strip()) for row in first[:SEARCHED]]
+        at = top.index(max(top)) if top else 0
+        header = first[at] if first else []
+        names = [cell.strip() or f"column_{number}" for number, cell in enumerate(header, start=1)]
+        columns = ", ".join(f'"{name.replace(chr(34), "")}" VARCHAR' for name in names)
+        self._connection.execute(f"CREATE TABLE {view} ({columns})")
+        for chunk in chain([first[at + 1 :]], chunks):
+            rows = [row for row in chunk if any(row)]
+            if any(len(row) != len(names) for row in rows):
+                raise ValueError("ragged")
+            cells = list(zip(*rows, strict=True)) or [()] * len(names)
+            batch = pa.table(
+                [pa.array([c or None for c in cell], pa.string()) for cell in cells], names=names
+            )
+            self._connection.register("batch", batch)
+            self._connection.execute(f"INSERT INTO {view} SELECT * FROM batch")
+            self._connection.unregister("batch")
 
     def _run(self, sql: str, place: str, findings: Findings) -> list[tuple[str, ...]] | None:
         try:
@@ -116,7 +164,7 @@ class RawViews:
         """Say why a query failed: a raw file that cannot be read, or the query itself."""
         before = findings.refused
         for raw in self._files.values():
-            if raw.path.suffix.lower() != ".parquet" and "CSV" in str(problem) and raw.name in str(problem):
+            if "CSV" in str(problem) and raw.path.name in str(problem):
                 _refuse_file(self._source, raw, findings)
         if findings.refused == before:
             said = (
@@ -126,20 +174,18 @@ class RawViews:
 
 
 def _refuse_file(source: str, raw: RawFile, findings: Findings) -> None:
-    if raw.path.suffix.lower() == ".parquet":
-        findings.refuse("file_no_parquet", Where(source=source, file=raw.name))
-    elif row := first_row_not_utf8(raw.path):
-        findings.refuse("file_not_utf8", Where(source=source, file=raw.name, row=row))
-    else:
-        findings.refuse("raw_file_malformed", Where(source=source, file=raw.name))
+    is_parquet = format_of(raw.path)[0] == "parquet"
+    code = "file_no_parquet" if is_parquet else "raw_file_malformed"
+    findings.refuse(code, Where(source=source, file=raw.name))
 
 
-def _csv_scan(path: Path) -> str:
+def _csv_scan(path: Path, delimiter: str) -> str:
     """Return the SQL that streams a CSV: every cell is text, nothing is guessed."""
     with path.open(encoding="utf-8-sig", newline="") as file:
-        header = [name.strip() for name in next(csv.reader(file, strict=True), [])]
+        header = [name.strip() for name in next(csv.reader(file, strict=True, delimiter=delimiter), [])]
     columns = ", ".join(f"{_literal(name)}: 'VARCHAR'" for name in header)
-    form = "auto_detect = false, header = true, delim = ',', quote = '\"', escape = '\"', strict_mode = true"
+    form = f"auto_detect = false, header = true, delim = '{delimiter}', strict_mode = true, "
+    form += "quote = '\"', escape = '\"'"
     return f"read_csv({_literal(path.as_posix())}, {form}, null_padding = false, columns = {{{columns}}})"
 
 

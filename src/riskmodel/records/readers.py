@@ -342,6 +342,7 @@ class _Rows:
         keys = [name for name in telling.table.key if name in chosen]
         self._key = chosen[keys[0]] if keys else min(chosen.values())
         self._footers: list[int] = []
+        self._repeated: list[int] = []
         self._above: dict[str, str | None] = {}
         self._filled: dict[str, list[int]] = {}
 
@@ -354,6 +355,11 @@ class _Rows:
         for number in [n for n, cells in numbered.items() if self._is_footer(cells)]:
             self._footers.append(number)
             del numbered[number]
+        heading = self._names[self._key]
+        for number in [n for n, cells in numbered.items() if cells[self._key].strip(BLANKS) == heading]:
+            if tuple(cell.strip() for cell in numbered[number]) == self._names:
+                self._repeated.append(number)
+                del numbered[number]
         numbers = list(numbered)
         positions: list[int | None] = [None] * len(numbered)
         by_column = list(zip(*numbered.values(), strict=True))
@@ -376,6 +382,9 @@ class _Rows:
         if self._footers:
             where = telling.where(sheet=grid.name, row=self._footers[0])
             self._findings.mended("total_rows_dropped", where, count=len(self._footers))
+        if self._repeated:
+            where = telling.where(sheet=grid.name, row=self._repeated[0])
+            self._findings.mended("header_repeated", where, count=len(self._repeated))
         for name, filled in self._filled.items():
             place = self._place(self._chosen[name], row=filled[0])
             self._findings.mended("cells_filled_down", place, count=len(filled))

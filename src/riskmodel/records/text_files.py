@@ -133,12 +133,6 @@ def _has_nul(path: Path) -> bool:
         return any(b"\0" in block for block in iter(lambda: file.read(_BLOCK), b""))
 
 
-def first_row_not_utf8(path: Path) -> int | None:
-    """Return the first line of a file that is not UTF-8; None where all of it is."""
-    with path.open("rb") as file:
-        return next((n for n, line in enumerate(file, start=1) if _as(line, "utf-8") is None), None)
-
-
 def _first_undecodable_line(path: Path) -> int | None:
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):

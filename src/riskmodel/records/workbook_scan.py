@@ -9,20 +9,25 @@ from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from xml.parsers import expat
 
 MOST_MEMBERS = 5_000
-MOST_BYTES = 1_500_000_000
+MOST_BYTES = 1_000_000_000
 """Of all members of a workbook together, unpacked."""
 MOST_RATIO = 200
 """Unpacked over packed bytes of one member beyond `SMALL_BYTES`; honest sheets reach about 30."""
 SMALL_BYTES = 20_000_000
 MOST_COLUMNS = 1_000
-MOST_CELLS = 20_000_000
-"""From the first to the last filled cell of a sheet; at about 40 bytes a cell that is under 1 GB."""
+MOST_CELLS = 8_000_000
+"""From the first to the last filled cell of a sheet; at some 100 bytes a cell (2.1 million were measured at
+280 MB in all) that is under 1 GB."""
+MOST_TEXT = 200_000_000
+"""Characters of a sheet's cells, a shared string counted in every cell that shows it."""
+_LONG = 64
+"""Only where a shared string is longer than this is the text of a sheet counted."""
 MOST_ERRORS = 100_000
 """So many error cells of a sheet are kept by their place."""
 
@@ -138,13 +143,14 @@ def scan_xlsx(path: Path) -> WorkbookFacts:
         _parse(package, "xl/workbook.xml", workbook)
         if "xl/_rels/workbook.xml.rels" in names:
             _parse(package, "xl/_rels/workbook.xml.rels", relations)
+        shared = _SharedStrings()
+        if "xl/sharedStrings.xml" in names:
+            _parse(package, "xl/sharedStrings.xml", shared.start, text=shared.text)
         for relation, sheet in sheets.items():
             target = targets.get(relation, "")
             member = target.removeprefix("/") if target.startswith("/") else f"xl/{target}"
             if member in names:
-                facts.sheets[sheet] = _scan_sheet(package, member, sheet)
-        if "xl/sharedStrings.xml" in names:
-            _parse(package, "xl/sharedStrings.xml", lambda *_: None)
+                facts.sheets[sheet] = _scan_sheet(package, member, sheet, shared.lengths)
     return facts
 
 
@@ -201,9 +207,25 @@ class _OdsLook:
             self._column += repeated
 
 
-def _scan_sheet(package: zipfile.ZipFile, member: str, sheet: str) -> SheetFacts:
-    look = _SheetLook(sheet)
-    _parse(package, member, look.start)
+class _SharedStrings:
+    """Lengths of the strings that cells share."""
+
+    def __init__(self) -> None:
+        self.lengths: list[int] = []
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:  # noqa: ARG002  the parser's form
+        if name == "si":
+            self.lengths.append(0)
+
+    def text(self, told: str) -> None:
+        if self.lengths:
+            self.lengths[-1] += len(told)
+
+
+def _scan_sheet(package: zipfile.ZipFile, member: str, sheet: str, lengths: Sequence[int]) -> SheetFacts:
+    look = _SheetLook(sheet, lengths)
+    is_long = max(lengths, default=0) > _LONG
+    _parse(package, member, look.start, text=look.text if is_long else None)
     look.end_cell()
     return look.facts
 
@@ -211,8 +233,11 @@ def _scan_sheet(package: zipfile.ZipFile, member: str, sheet: str) -> SheetFacts
 class _SheetLook:
     """Follows rows and cells; a cell counts once it holds a value."""
 
-    def __init__(self, sheet: str) -> None:
+    def __init__(self, sheet: str, lengths: Sequence[int]) -> None:
         self.facts = SheetFacts()
+        self._lengths = lengths
+        self._is_shared = False
+        self._characters = 0
         self._sheet = sheet
         self._row = 0
         self._column = 0
@@ -227,6 +252,7 @@ class _SheetLook:
             self._column = self._column_of(attributes.get("r", ""))
             self._is_formula = self._is_filled = False
             self._is_error = attributes.get("t") == "e"
+            self._is_shared = attributes.get("t") == "s"
         elif name == "f":
             self._is_formula = True
         elif name == "row":
@@ -238,6 +264,14 @@ class _SheetLook:
         elif name == "col" and attributes.get("hidden") in ("1", "true"):
             first, last = _count(attributes.get("min")), _count(attributes.get("max"))
             self.facts.hidden_columns += max(last - first + 1, 0)
+
+    def text(self, told: str) -> None:
+        """Count the text of a cell."""
+        if self._is_filled and self._is_shared and told.strip().isdigit():
+            number = int(told)
+            self._characters += self._lengths[number] if number < len(self._lengths) else 0
+            if self._characters > MOST_TEXT:
+                raise WorkbookRefused("sheet_too_large", sheet=self._sheet, most=f"{MOST_CELLS:,}")
 
     def end_cell(self) -> None:
         """Count the cell that has just been read."""
@@ -287,7 +321,12 @@ def _count(told: str | None, default: int = 1) -> int:
     return int(told) if told and told.isdigit() and len(told) < 9 else default
 
 
-def _parse(package: zipfile.ZipFile, member: str, start: Callable[[str, dict[str, str]], None]) -> None:
+def _parse(
+    package: zipfile.ZipFile,
+    member: str,
+    start: Callable[[str, dict[str, str]], None],
+    text: Callable[[str], None] | None = None,
+) -> None:
     """Stream a member through the parser; a document that declares anything of its own is refused."""
     parser = expat.ParserCreate()
     parser.buffer_text = True
@@ -299,6 +338,8 @@ def _parse(package: zipfile.ZipFile, member: str, start: Callable[[str, dict[str
         raise WorkbookRefused("xml_declares_entities")
 
     parser.StartElementHandler = local
+    if text is not None:
+        parser.CharacterDataHandler = text
     parser.StartDoctypeDeclHandler = declared
     parser.EntityDeclHandler = declared
     try:
