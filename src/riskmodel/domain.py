@@ -418,6 +418,21 @@ class ModelFigures:
 
 
 @dataclass(frozen=True)
+class TransferFigures:
+    """How the first model does with unconfirmed transfers counted in one way.
+
+    `rows` and `events` are those judged then; of the rows `unconfirmed_rows` are in question.
+    """
+
+    counted: Literal["left_out", "stayed", "left"]
+    unconfirmed_rows: int
+    rows: int
+    events: int
+    auc: Interval
+    average_precision: Interval
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """How models did on as-of dates whose outcomes are known, with counts.
 
@@ -442,6 +457,8 @@ class Evaluation:
     paired_average_precision_difference: Mapping[str, Interval] = field(default_factory=dict)
     left_rows: int = 0
     resamples: int = 0
+    unconfirmed_transfers: tuple[TransferFigures, ...] = ()
+    """Left out (as in all other figures), as staying, as leaving; empty where none is unconfirmed."""
 
     @property
     def base_rate(self) -> float:

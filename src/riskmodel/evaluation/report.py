@@ -40,7 +40,11 @@ def evaluation_report(
 
     Reference rows stand beneath ours and are marked as such.
     """
-    parts = [bullets(count_lines(evaluation, language)), *figures(evaluation, language, reference=reference)]
+    parts = [
+        bullets(count_lines(evaluation, language)),
+        *figures(evaluation, language, reference=reference),
+        *_transfers(evaluation, language),
+    ]
     return "\n\n".join(parts) + "\n"
 
 
@@ -162,6 +166,22 @@ def not_beaten(evaluation: Evaluation) -> list[str]:
     """Name what the first model of the table does not beat beyond the interval of the AUC difference."""
     differences = evaluation.paired_auc_difference
     return [other for other, auc in differences.items() if auc.low is None or auc.low <= 0]
+
+
+def _transfers(evaluation: Evaluation, language: Language) -> list[str]:
+    """Show what transfers that nobody confirmed could change; nothing where there are none."""
+    ways = evaluation.unconfirmed_transfers
+    if not ways:
+        return []
+    columns = ("transfers_counted", "rows", "events", "auc", "average_precision")
+    rows = [
+        [_say(f"transfers.{way.counted}", language), f"{way.rows:,}", f"{way.events:,}", figure(way.auc, 3),
+         figure(way.average_precision, 3)]
+        for way in ways
+    ]  # fmt: skip
+    model = model_name(evaluation.models[0], language)
+    said = _say("transfers.what", language, model=model, count=f"{ways[0].unconfirmed_rows:,}")
+    return [said, markdown_table([_say(f"column.{column}", language) for column in columns], rows)]
 
 
 def _list_head(language: Language) -> list[str]:

@@ -96,7 +96,7 @@ def score_rows(
     models |= score_beside(tested, trained, last_term=last_term)
     keys = ["as_of_date", "student_id"]
     rows = tested.frame[[*keys, "stage"]].merge(
-        outcomes.frame[[*keys, "outcome", "left_on"]], on=keys, how="left", validate="one_to_one"
+        outcomes.frame[[*keys, "outcome", "left_on", "cause"]], on=keys, how="left", validate="one_to_one"
     )
     return rows, models
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from riskmodel.config import configuration_hash
 from riskmodel.domain import Evaluation, FeatureMatrix, Outcome
 from riskmodel.evaluation.pictures import calibration_picture, family_picture, precision_picture
 from riskmodel.evaluation.report import ReferenceRow, evaluation_json, evaluation_report, not_beaten
+from riskmodel.evaluation.transfers import transfer_figures
 from riskmodel.models.rules import absence_rule
 from riskmodel.models.search import SearchResult
 from riskmodel.models.training import BAG, MINIMUM_TRAINING_EVENTS, TrainedModel
@@ -114,6 +115,9 @@ def _judge(
     evaluation = judge(run, rows, models, trained=trained)
     if evaluation is None:
         return None, trained
+    first = next(iter(models.values()))
+    transfers = transfer_figures(first, rows, seed=run.configuration.seed)
+    evaluation = replace(evaluation, unconfirmed_transfers=transfers)
     keep_scores(folder / "judged-scores.parquet", rows, models)
     if bundle is not None and bundle.probabilities:
         _draw(folder / "pictures", tested, rows, bundle, evaluation)
