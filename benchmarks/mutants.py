@@ -226,9 +226,18 @@ class Trial:
         return status != 0
 
 
+class _Notice:
+    """To notice is enough: hypothesis needs not make small what fails."""
+
+    def pytest_configure(self) -> None:
+        from hypothesis import Phase, settings
+
+        settings.register_profile("notice", phases=[Phase.explicit, Phase.generate], database=None)
+        settings.load_profile("notice")
+
+
 def _run_tests(mutant: Mutant, tree: Path) -> None:
     import pytest
-    from hypothesis import Phase, settings
 
     status = 1
     try:
@@ -237,11 +246,8 @@ def _run_tests(mutant: Mutant, tree: Path) -> None:
         os.dup2(quiet, 2)
         sys.path.insert(0, str(tree))
         sys.dont_write_bytecode = True
-        # To notice is enough: what fails needs not be made small.
-        settings.register_profile("notice", phases=[Phase.explicit, Phase.generate], database=None)
-        settings.load_profile("notice")
         options = ["-x", "-q", "-p", "no:cacheprovider", "--hypothesis-seed=0", f"--basetemp={tree / 'tmp'}"]
-        status = int(pytest.main([*options, *tests_of(mutant.file)]))
+        status = int(pytest.main([*options, *tests_of(mutant.file)], plugins=[_Notice()]))
     finally:
         os._exit(status)
 
@@ -276,6 +282,10 @@ def _try(mutants: list[Mutant], total: int) -> int:
         free = [Path(place) / str(number) for number in range(PROCESSES)]
         for tree in free:
             shutil.copytree(PACKAGE, tree / "riskmodel", ignore=shutil.ignore_patterns("__pycache__"))
+        for file in {mutant.file for mutant in mutants}:
+            if not _passes_unchanged(file, free[0]):
+                print(f"{file.relative_to(PACKAGE)}: its tests fail without any change")
+                return 1
         running: dict[Path, Trial] = {}
         while waiting or running:
             while waiting and free:
@@ -295,6 +305,13 @@ def _try(mutants: list[Mutant], total: int) -> int:
                 if done % 50 == 0:
                     print(f"· {done} of {len(mutants)}, {len(unnoticed)} unnoticed", flush=True)
     return _tell(mutants, unnoticed, total, minutes=(time.monotonic() - begun) / 60)
+
+
+def _passes_unchanged(file: Path, tree: Path) -> bool:
+    trial = Trial.begin(Mutant(file, 0, 0, ""), tree)
+    while (failed := trial.noticed()) is None:
+        time.sleep(0.05)
+    return not failed
 
 
 def _tell(mutants: list[Mutant], unnoticed: list[Mutant], total: int, *, minutes: float) -> int:
