@@ -16,7 +16,7 @@ export DO_NOT_TRACK := true
 # A bureau's own certificates are those of the system.
 export UV_SYSTEM_CERTS := true
 
-.PHONY: help run serve oulad oulad-proof oulad-recipes knowable intake-kills test lint types unit lock clean docs
+.PHONY: help run serve oulad oulad-proof oulad-recipes knowable intake-kills validity mutants test lint types unit lock clean docs
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -73,6 +73,13 @@ knowable: $(VENV)/run.installed  ## how much of what is knowable the model reach
 
 intake-kills: $(VENV)/run.installed  ## proof that an interrupted intake loses nothing (300 kills, full disks, power)
 	@$(BIN)/python benchmarks/intake_interrupted.py
+
+PROOFS := tests/validity tests/labels tests/test_splits.py tests/models/test_alarms.py
+validity: $(VENV)/test.installed  ## proof that nothing from the future is used, in full (200 worlds)
+	@RISKMODEL_VALIDITY=full $(BIN)/pytest -q -n 2 --dist load $(PROOFS)
+
+mutants: $(VENV)/test.installed  ## do the tests notice small changes to features, labels, splits (SAMPLE=…: some)
+	@$(BIN)/python benchmarks/mutants.py $(if $(SAMPLE),--sample $(SAMPLE))
 
 clean:  ## remove everything a run made
 	@rm -rf workspace workspace-*

@@ -73,6 +73,13 @@ def bureau_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
     return opened
 
 
+COUNTED = {
+    "test_what_became_of_one_who[": ("labels", "life histories, each as written by hand"),
+    "test_alarms.py::": ("leak alarms", "checks: planted leaks named, honest data let through"),
+}
+"""Tests of other rooms, of which each is one count."""
+
+
 # --- the table of counts: it travels with the test reports, so that parallel workers add up
 
 
@@ -93,6 +100,9 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
             if kind == "validity":
                 for name, number in told[1].items():
                     proofs[told[0]][name.replace("_", " ")] += number
+        for test, told in COUNTED.items():
+            if test in report.nodeid and report.when == "call":
+                proofs[told[0]][told[1]] += 1
     if proofs:
         terminalreporter.section("nothing from the future: what each proof counted")
     for proof, counts in sorted(proofs.items()):
