@@ -48,6 +48,8 @@ class Poisoner:
             return str(self.chance.choice(SCHOOLS))
         if column.name == "student_id":
             return str(self.chance.choice(self.students))
+        if column.name == "roll_number":
+            return f"L{self.chance.integers(10**17):018}"
         if column.kind == "code":
             return str(self.chance.choice(column.codes))
         if column.kind == "boolean":

@@ -136,12 +136,12 @@ class Author:
         watched = student.startswith("w")
         born = date(2011 + number % 4, 1 + number % 12, 1 + number)
         known = self.day - days(700) if watched or self.maybe(0.9) else self.recorded(self.day)
-        about = {"student_id": student, "roll_number": f"G{number:04}", "name": f"王{number}",
+        about = {"student_id": student, "roll_number": f"L{number:018}", "name": f"王{number}",
                  "birth_date": born, "sex": self.pick("FM"), "household_id": f"h{number // 2}"}  # fmt: skip
         self.put("students", **about, recorded_on=known)
         if self.maybe(0.4):
-            self.put("students", **(about | {"roll_number": f"L{number:04}", "birth_date": born - days(200)}),
-                     recorded_on=known + days(self.chance.integers(1, 900)))  # fmt: skip
+            later = about | {"roll_number": f"L{number + 500:018}", "birth_date": born - days(200)}
+            self.put("students", **later, recorded_on=known + days(self.chance.integers(1, 900)))
         self._spells(student, watched, school=SCHOOLS[0 if watched else number % 3], grade=7 + number % 2)
         self._absences(student)
         self._exams(student)
