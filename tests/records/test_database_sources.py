@@ -64,7 +64,7 @@ config_version: 1
 tables:
   schools: {file: xs_schools}
   terms: {file: xs_terms}
-  students: {file: xs_students, columns: {roll_number: student_id, student_id: name}}
+  students: {file: xs_students, columns: {ethnicity: student_id, student_id: name}}
   enrolments:
     query: |
       SELECT name AS student_id, school_id, start_date, grade, ':x' AS class_name
