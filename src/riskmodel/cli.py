@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from riskmodel.pipelines.run import Say
 
 TERM_OF_WORK = (
-    "county", "mapping", "intake", "features", "train", "backtest", "publish", "explain", "sheets", "keys",
-    "serve", "run",
+    "county", "mapping", "intake", "check", "features", "train", "backtest", "publish", "explain", "sheets",
+    "keys", "serve", "run",
 )  # fmt: skip
 
 
@@ -123,6 +123,21 @@ def intake(
     typer.echo(json.dumps(told, ensure_ascii=False, indent=1))
     if not told["stored"]:
         raise typer.Exit(1)
+
+
+@app.command(help=_help("check"))
+def check(
+    config: Config = DEMO,
+    as_of: Annotated[
+        datetime | None,
+        typer.Option("--as-of", formats=["%Y-%m-%d"], help=text("commands.explain_as_of", "en")),
+    ] = None,
+) -> None:
+    """Show what the records hold and lack, and list who is expected and not there."""
+    with _job(config) as run:
+        from riskmodel.pipelines import check_records
+
+        check_records(run, as_of_date=as_of.date() if as_of else None)
 
 
 @app.command(help=_help("features"))

@@ -76,7 +76,8 @@ def test_a_row_says_who_where_and_which_spell():
         {
             "student_id": "a", "household_id": "h1", "school_id": "J", "township": "town of J",
             "stage": "junior", "grade": 8, "class_name": "2", "boards": True,
-            "start_date": date(2025, 2, 17), "spell_running": True, "name": "甲", "roll_number": "G990101201203070028",
+            "start_date": date(2025, 2, 17), "spell_running": True, "name": "甲",
+            "roll_number": "G990101201203070028",
         }
     ]  # fmt: skip
 

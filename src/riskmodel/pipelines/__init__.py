@@ -7,6 +7,7 @@ it did through `Run.say`, uses again what was made from the same inputs, and say
 from __future__ import annotations
 
 from riskmodel.pipelines.backtesting import backtest
+from riskmodel.pipelines.checking import check_records
 from riskmodel.pipelines.explaining import explain_student, tell_explanation
 from riskmodel.pipelines.publishing import (
     list_keys,
@@ -26,6 +27,7 @@ __all__ = [
     "Run",
     "backtest",
     "build_features",
+    "check_records",
     "explain_student",
     "list_keys",
     "make_county",
