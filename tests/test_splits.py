@@ -184,6 +184,15 @@ def test_last_terms_list_is_of_the_latest_date_before_the_test_that_is_of_anothe
     assert splits.last_of_earlier_term(candidates, ()) is None
 
 
+def test_last_terms_list_lies_before_every_test_date_whatever_other_terms_overlap():
+    def on(day: int, term: str) -> AsOf:
+        return AsOf(date(2025, 3, day), date(2025, 6, 1), term)
+
+    before, same_day, between = on(3, "long"), on(10, "long"), on(12, "long")
+    test = (on(10, "short"), on(20, "short"))
+    assert splits.last_of_earlier_term((before, same_day, between, *test), test) == before
+
+
 # --- by school
 
 
