@@ -221,3 +221,12 @@ def test_the_kind_of_a_refused_value_is_told_and_the_value_is_not():
     assert refused.kind == "words"
     assert "文字" in refused.text("zh")
     assert "秘密" not in refused.text("zh") + refused.text("en")
+
+
+@pytest.mark.parametrize("wrong", [("utf-8", "gb18030"), ("gb18030", "latin-1")])
+def test_a_column_that_was_once_read_in_the_wrong_encoding_is_refused_at_its_first_row(wrong):
+    names = ["李四", "张三", "欧阳明月", "李四"]
+    garbled = [name.encode(wrong[0]).decode(wrong[1]) for name in names]
+    assert read("name", garbled)[1] == [("text_garbled", 2)]
+    assert read("name", [*names, "鏉庡洓"])[1] == []
+    assert read("name", ["买买提·吐尔逊", "张䶮", "José", "鑫淼"])[1] == []

@@ -115,3 +115,12 @@ def test_every_mending_is_told_with_its_place(taken):
         ("cells_filled_down", "学生名册.xlsx", 4, "I"),
     } <= told
     assert {f.severity for f in report.findings} <= {"mended", "review"}
+
+
+def test_a_column_that_another_table_takes_is_not_reported_as_dropped(taken):
+    report, _ = taken
+    dropped = {(f.where.file, f.where.column) for f in report.findings if f.code == "column_dropped"}
+    assert dropped == {
+        ("七一班考勤.csv", "序号"), ("七一班考勤.csv", "姓名"),
+        ("期中成绩.csv", "姓名"), ("期中成绩.csv", "总分"),
+    }  # fmt: skip

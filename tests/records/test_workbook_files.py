@@ -10,6 +10,8 @@ import xlwt
 from riskmodel.errors import RecordsRefused
 from riskmodel.records.intake import SourceFiles, take_in
 from riskmodel.records.store import RecordStore
+from riskmodel.records.workbook_scan import WorkbookRefused
+from riskmodel.records.workbooks import open_workbook
 
 SOUND = {
     "students": "student_id,name,birth_date\ns1,张三,2011-05-01\n",
@@ -138,3 +140,33 @@ def test_two_encodings_pasted_into_one_file_are_refused_at_the_row_of_the_second
     with pytest.raises(RecordsRefused) as refusal:
         deliver(put)
     assert [(f.code, f.where.row) for f in refusal.value.findings] == [("encodings_mixed", 3)]
+
+
+def test_what_an_old_workbook_hides_is_seen(tmp_path):
+    book = xlwt.Workbook(encoding="utf-8")
+    book.dates_1904 = True
+    for name in ("七年级", "other"):
+        sheet = book.add_sheet(name)
+        for at in range(200):
+            sheet.write(at, 0, f"student {at}")
+    sheet.row(3).set_cell_error(2, 0x2A)
+    sheet.row(4).hidden = True
+    book.save(str(tmp_path / "a.xls"))
+    facts, sheets = open_workbook(tmp_path / "a.xls", "xls")
+    assert facts.date_1904
+    rows = {sheet.name: [row for chunk in sheet.chunks for row in chunk] for sheet in sheets}
+    assert [row[2] for row in rows["other"][2:5]] == ["", "#N/A", ""]
+    assert {name: told.hidden_rows for name, told in facts.sheets.items()} == {"七年级": 0, "other": 1}
+
+
+def test_an_old_workbook_that_is_cut_off_is_refused(tmp_path):
+    book = xlwt.Workbook(encoding="utf-8")
+    sheet = book.add_sheet("a")
+    for at in range(2_000):
+        sheet.write(at, 0, f"student {at}")
+    book.save(str(tmp_path / "a.xls"))
+    content = (tmp_path / "a.xls").read_bytes()
+    for share in (0.2, 0.5, 0.9):
+        (tmp_path / "b.xls").write_bytes(content[: int(len(content) * share)])
+        with pytest.raises(WorkbookRefused):
+            list(open_workbook(tmp_path / "b.xls", "xls")[1])

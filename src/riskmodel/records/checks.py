@@ -15,6 +15,7 @@ from riskmodel.records.contract import Column, Table, table
 from riskmodel.records.findings import Findings
 from riskmodel.records.readers import Telling
 from riskmodel.records.store import SQL_TYPES
+from riskmodel.records.text_files import is_garbled
 from riskmodel.records.values import (
     Reading,
     ValueSql,
@@ -30,6 +31,8 @@ from riskmodel.records.values import (
 from riskmodel.records.vocabulary import usual_codes
 
 NO_CELLS = ("sheet", "row", "at")
+_SAMPLED = 2_000
+"""So many different words of a column are looked at for a wrong encoding."""
 _MANY = 20
 """More doubts than this of one kind in one column are told as one, with their count."""
 
@@ -56,10 +59,17 @@ def check_cells(connection: duckdb.DuckDBPyConnection, telling: Telling, finding
         "SELECT (SELECT count(*) FROM cells) - (SELECT count(*) FROM told)"
     ).fetchall()[0][0]
     if blank:
-        findings.mended("blank_rows_skipped", telling.where(), count=blank)
+        sheet, row = connection.execute(
+            """SELECT sheet, "row" FROM cells
+               WHERE (coalesce(sheet, ''), "row") NOT IN (SELECT (coalesce(sheet, ''), "row") FROM told)
+               ORDER BY ALL LIMIT 1"""
+        ).fetchall()[0]
+        findings.mended("blank_rows_skipped", telling.where(sheet=sheet, row=row), count=blank)
     for column in of.columns:
         if column.name in types or column.name in telling.constants:
             _tell_faults(connection, telling, findings, column)
+            if column.kind == "text" and types.get(column.name) == "VARCHAR":
+                _tell_garbled(connection, telling, findings, column)
             _tell_mended(connection, telling, findings, column)
     _apply(connection, telling, findings, _rules(of))
 
@@ -194,6 +204,22 @@ def _tell_faults(
             where = telling.where(sheet=sheet, row=row, column=name, at=at)
             findings.refuse(code, where, kind=found, allowed=allowed)
         findings.count_more(code, count - len(rows))
+
+
+def _tell_garbled(
+    connection: duckdb.DuckDBPyConnection, telling: Telling, findings: Findings, column: Column
+) -> None:
+    """Refuse a column of which most words were read in a wrong encoding once, at the first of them."""
+    name = column.name
+    words = connection.execute(
+        f"""SELECT "cell {name}", min((sheet, "row", "at")) FROM told
+            WHERE "fault {name}" IS NULL AND regexp_matches("cell {name}", '[^\\x00-\\x7F]')
+            GROUP BY 1 ORDER BY 2 LIMIT {_SAMPLED}"""
+    ).fetchall()
+    garbled = [place for word, place in words if is_garbled(word)]
+    if len(garbled) * 2 > len(words):
+        sheet, row, at = garbled[0]
+        findings.refuse("text_garbled", telling.where(sheet=sheet, row=row, at=at, column=name))
 
 
 def _tell_mended(

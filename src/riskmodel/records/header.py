@@ -93,7 +93,7 @@ def choose_columns(
     findings: Findings,
     *,
     mapped: frozenset[str] = frozenset(),
-    spread: Collection[int] = (),
+    apart: Collection[int] = (),
 ) -> dict[str, int] | None:
     """Find the canonical columns in a header.
 
@@ -101,8 +101,8 @@ def choose_columns(
     ----------
     mapped
         Columns that a mapping file names: they must be there as well.
-    spread
-        Positions of columns of another meaning, which are left alone.
+    apart
+        Positions of columns that are read in another way, and so are not reported as dropped.
 
     Returns
     -------
@@ -129,7 +129,7 @@ def choose_columns(
         slots = {"near": near[0]} if near else {"header": ", ".join(n for n in header.names if n)}
         findings.refuse(code, where, column=name, **slots)
     for at, (name, canonical) in enumerate(zip(header.names, told, strict=True)):
-        if name and canonical is None and at not in spread:
+        if name and canonical is None and at not in apart:
             findings.review("column_dropped", _at(where, at, name), column=name)
         elif canonical is not None and plain(name) != plain(wanted.names[canonical][0]) and not mapped:
             findings.mended("column_recognised", _at(where, at, name), column=name, canonical=canonical)

@@ -23,6 +23,7 @@ from riskmodel.records.contract import TABLES, table
 from riskmodel.records.findings import Findings
 from riskmodel.records.raw import RawFile
 from riskmodel.records.readers import Telling
+from riskmodel.records.vocabulary import plain
 from riskmodel.records.wide import Wide
 
 _Name = Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]
@@ -232,7 +233,17 @@ def tellings(
         if not matching:
             findings.refuse("mapped_file_missing", Where(source=source), pattern=mapped.file)
         told += [replace(telling, file=raw.name, path=raw.path) for raw in matching]
-    return told
+    return _named_elsewhere(told)
+
+
+def _named_elsewhere(told: Sequence[Telling]) -> list[Telling]:
+    """Let each telling know which names other tables take from its file: those columns are not lost."""
+    names: dict[str, set[str]] = {}
+    for telling in told:
+        of_wide = telling.wide.columns if telling.wide else ()
+        taken = (*(name for given in telling.columns.values() for name in given), *of_wide)
+        names.setdefault(telling.file, set()).update(map(plain, taken))
+    return [replace(telling, elsewhere=frozenset(names[telling.file])) for telling in told]
 
 
 def _by_name(source: str, files: Sequence[RawFile], findings: Findings) -> list[Telling]:

@@ -24,7 +24,7 @@ from riskmodel.records.header import Header, Wanted, choose_columns, find_header
 from riskmodel.records.raw import format_of
 from riskmodel.records.text_files import EncodingUnknown, delimiter_of, encoding_of, text_rows
 from riskmodel.records.values import BLANKS
-from riskmodel.records.vocabulary import synonyms
+from riskmodel.records.vocabulary import plain, synonyms
 from riskmodel.records.wide import Wide
 from riskmodel.records.workbook_scan import WorkbookRefused
 from riskmodel.records.workbooks import Sheet, open_workbook
@@ -71,6 +71,8 @@ class Telling:
         A pattern of the names of the sheets that are read; empty: all that hold anything.
     wide
         How the sheet is spread, where it has one column per day or subject.
+    elsewhere
+        Names of the file's columns, as they are compared, that some table takes.
     is_mapped
         Whether a mapping file says what columns are called; else usual names are recognised.
     letters, headings
@@ -96,6 +98,7 @@ class Telling:
     sheets: str = ""
     wide: Wide | None = None
     is_mapped: bool = False
+    elsewhere: frozenset[str] = frozenset()
     letters: Mapping[tuple[str | None, str | int], str] = field(default_factory=dict)
     headings: Mapping[tuple[str | None, str | int], str] = field(default_factory=dict)
     base_1904: bool = False
@@ -295,7 +298,8 @@ def _read_grid(
             findings.refuse("spread_columns_missing", at_header)
             return None
     mapped = frozenset(telling.columns)
-    chosen = choose_columns(header, wanted, at_header, findings, mapped=mapped, spread=spread)
+    apart = {*spread, *(at for at, name in enumerate(header.names) if plain(name) in telling.elsewhere)}
+    chosen = choose_columns(header, wanted, at_header, findings, mapped=mapped, apart=apart)
     if chosen is None:
         return None
     if header.row > 1:

@@ -109,6 +109,21 @@ def is_common(character: str) -> bool:
     return len(code) == 2 and 0xB0 <= code[0] <= 0xD7
 
 
+def is_garbled(text: str) -> bool:
+    """Tell text that was read in the wrong encoding once: read back, it is common Chinese characters.
+
+    UTF-8 read as GB18030 gives rare characters (李四 as 鏉庡洓), GB18030 read as Latin-1 accented letters.
+    """
+    for wrong, right in (("gb18030", "utf-8"), ("latin-1", "gb18030")):
+        try:
+            meant = text.encode(wrong).decode(right)
+        except UnicodeError:
+            continue
+        if meant != text and any(map(is_common, meant)) and all(c.isascii() or is_common(c) for c in meant):
+            return True
+    return False
+
+
 def _sample(head: str, delimiter: str) -> list[list[str]]:
     rows: list[list[str]] = []
     with suppress(csv.Error):

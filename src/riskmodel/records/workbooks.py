@@ -8,6 +8,7 @@ it keeps its exponent, so that a check can tell.
 from __future__ import annotations
 
 import datetime
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -19,6 +20,7 @@ import python_calamine as calamine
 from riskmodel.records.raw import Format
 from riskmodel.records.text_files import CHUNK
 from riskmodel.records.workbook_scan import SheetFacts, WorkbookFacts, WorkbookRefused, scan_ods, scan_xlsx
+from riskmodel.records.xls_scan import scan_xls
 
 _MOST_DIGITS = 10**15
 _Value = int | float | str | bool | datetime.time | datetime.date | datetime.datetime | datetime.timedelta
@@ -54,14 +56,21 @@ def open_workbook(path: Path, form: Format) -> tuple[WorkbookFacts, Iterator[She
     elif form == "ods":
         facts = scan_ods(path)
     else:
-        facts = WorkbookFacts()
+        facts = scan_xls(path)
     try:
-        workbook = calamine.load_workbook(str(path))
+        # By its name calamine would take the one form for another.
+        workbook = calamine.load_workbook(
+            io.BytesIO(path.read_bytes()) if _is_misnamed(path, form) else str(path)
+        )
     except calamine.PasswordError:
         raise WorkbookRefused("file_locked") from None
     except (calamine.CalamineError, calamine.ZipError, calamine.XmlError, OSError, ValueError):
         raise WorkbookRefused("workbook_damaged") from None
     return facts, _sheets(workbook, facts)
+
+
+def _is_misnamed(path: Path, form: Format) -> bool:
+    return path.suffix.lower() != f".{form}"
 
 
 def _sheets(workbook: calamine.CalamineWorkbook, facts: WorkbookFacts) -> Iterator[Sheet]:
