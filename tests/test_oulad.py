@@ -88,8 +88,8 @@ def test_only_what_was_known_of_earlier_leavers_differs_where_the_cut_takes_it_a
     assert [each.where for each in proof.taken_away] == [oulad.EARLIER_COHORTS]
 
 
-def _model(judged: dict[str, Any], name: str) -> dict[str, Any]:
-    model: dict[str, Any] = next(each for each in judged["models"] if each["name"] == name)
+def _model(judged: dict[str, Any]) -> dict[str, Any]:
+    model: dict[str, Any] = judged["models"][0]
     return model
 
 
@@ -99,12 +99,16 @@ def test_the_strict_split_is_the_agreed_one(judged: dict[str, Any]) -> None:
     assert judged["rows"] + judged["unaccounted"] == 6_210
 
 
+def test_nothing_reaches_what_only_a_leak_could(judged: dict[str, Any]) -> None:
+    assert _model(judged)["auc"]["value"] <= 0.72
+
+
 def test_auc_reaches_the_floor(judged: dict[str, Any]) -> None:
-    assert _model(judged, "lightgbm")["auc"]["value"] >= 0.65
+    assert _model(judged)["auc"]["value"] >= 0.67
 
 
 def test_average_precision_reaches_the_floor(judged: dict[str, Any]) -> None:
-    assert _model(judged, "lightgbm")["average_precision"]["value"] >= 0.27
+    assert _model(judged)["average_precision"]["value"] >= 0.30
 
 
 def test_the_model_is_not_below_our_own_logistic_regression(judged: dict[str, Any]) -> None:
@@ -113,4 +117,4 @@ def test_the_model_is_not_below_our_own_logistic_regression(judged: dict[str, An
 
 
 def test_risks_are_neither_too_extreme_nor_too_flat(judged: dict[str, Any]) -> None:
-    assert 0.8 <= _model(judged, "lightgbm")["calibration_slope"]["value"] <= 1.25
+    assert 0.8 <= _model(judged)["calibration_slope"]["value"] <= 1.25

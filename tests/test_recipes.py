@@ -1,0 +1,150 @@
+"""Recipes through the whole line: a hazard, a mean, a search, and the simpler model if nothing beats it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from riskmodel.bundle import ModelBundle, read_bundle
+from riskmodel.cli import app
+from riskmodel.pipelines.inputs import matrix_of
+from riskmodel.pipelines.run import Run, dates_of, silent
+from riskmodel.records.store import RecordStore
+from riskmodel.scoring import score
+from riskmodel.tracking import open_tracking
+
+pytestmark = pytest.mark.slow
+
+
+@dataclass(frozen=True)
+class Bureau:
+    """A small county's workspace, in which several configurations are trained."""
+
+    folder: Path
+
+    def configured(self, name: str, **told: object) -> Path:
+        workspace = self.folder / "workspace"
+        content = {
+            "config_version": 1,
+            "region": "here",
+            "workspace": str(workspace),
+            "seed": 7,
+            "county": {
+                "school_years": 2,
+                "students": 2000,
+                "primary_leavers_a_year": 0.18,
+                "junior_leavers_a_year": 0.19,
+            },
+            "sources": [{"name": "county", "path": str(workspace / "county" / "records")}],
+            "as_of": {"weeks": [4, 12], "current": {"term": "2024-2025-2", "week": 16}},
+            "horizon": {"days": 90},
+            "bands": {"reach_out": 0.15, "check_in": 0.08},
+            "capacity": {"share": 0.02},
+            **told,
+        }
+        file = self.folder / f"{name}.yaml"
+        file.write_text(yaml.safe_dump(content), encoding="utf-8")
+        return file
+
+    def recipe(self, name: str, **told: object) -> str:
+        file = self.folder / "recipes" / f"{name}.yaml"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(yaml.safe_dump({"config_version": 1, **told}), encoding="utf-8")
+        return name
+
+    def trained(self, config: Path) -> tuple[str, ModelBundle]:
+        """Train; return what was said, and the bundle that is used."""
+        before = set((self.folder / "workspace" / "models").glob("*"))
+        said = run(config, "train")
+        (model,) = set((self.folder / "workspace" / "models").glob("*")) - before
+        return said, read_bundle(model / "bundle")
+
+
+def run(config: Path, *command: str) -> str:
+    ran = CliRunner().invoke(app, [*command, "--config", str(config)])
+    assert ran.exit_code == 0, ran.output
+    return ran.stdout
+
+
+@pytest.fixture(scope="module")
+def bureau(tmp_path_factory: pytest.TempPathFactory) -> Bureau:
+    folder = tmp_path_factory.mktemp("recipes")
+    rule = {"version": "here-2023", "valid_from": date(2023, 9, 1), "source": "an example"}
+    (folder / "regions").mkdir()
+    (folder / "regions" / "here.yaml").write_text(
+        yaml.safe_dump({"config_version": 1, "rules": [rule]}), encoding="utf-8"
+    )
+    bureau = Bureau(folder)
+    config = bureau.configured("plain")
+    for step in ("county", "intake"):
+        run(config, step)
+    return bureau
+
+
+@pytest.fixture(scope="module")
+def full(bureau: Bureau) -> tuple[Path, str, ModelBundle]:
+    """A hazard's mean of trees and line, searched."""
+    recipe = bureau.recipe(
+        "full", learns="hazard", parts=["trees", "linear"], search={"trials": 2, "minutes": 5}
+    )
+    config = bureau.configured("full", recipe=recipe)
+    return (config, *bureau.trained(config))
+
+
+def test_a_hazard_learns_from_a_date_whose_horizon_is_still_running(
+    full: tuple[Path, str, ModelBundle],
+) -> None:
+    config, _, _ = full
+    asked = Run.of(config, say=silent)
+    dates = dates_of(asked, RecordStore.open(asked.workspace.records))
+    assert dates.running
+    assert not set(dates.running) & set(dates.training)
+    assert all(as_of.horizon_end > dates.current.as_of_date for as_of in dates.running)
+
+
+def test_the_search_says_what_it_tried_and_its_trials_stand_under_the_training(
+    bureau: Bureau, full: tuple[Path, str, ModelBundle]
+) -> None:
+    _, said, _ = full
+    assert "search: 2 settings" in said
+    client = open_tracking(bureau.folder / "workspace" / "mlflow").client
+    experiment = client.get_experiment_by_name("here")
+    nested = client.search_runs([experiment.experiment_id], "tags.`mlflow.parentRunId` != ''")
+    assert {run.info.run_name for run in nested} == {"trial-0", "trial-1"}
+    assert sorted(run.data.tags["chosen"] for run in nested) == ["false", "true"]
+
+
+def test_what_is_published_explains_itself_exactly(full: tuple[Path, str, ModelBundle]) -> None:
+    config, _, bundle = full
+    asked = Run.of(config, say=silent)
+    store = RecordStore.open(asked.workspace.records)
+    matrix = matrix_of(asked, store, (dates_of(asked, store).current,))
+    assert bundle.model is not None
+    assert set(bundle.model.scorer.texts) == {"trees.txt", "linear.json"}
+    added = bundle.model.scorer.contributions(matrix.frame[list(bundle.feature_names)].to_numpy(float))
+    assert added.sum(axis=1) == pytest.approx(score(matrix, bundle).margin, abs=1e-9)
+
+
+def test_the_fixed_parameters_stand_beside_another_recipe(
+    bureau: Bureau, full: tuple[Path, str, ModelBundle]
+) -> None:
+    _, _, bundle = full
+    folder = bureau.folder / "workspace" / "models" / bundle.model_version
+    evaluation = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
+    names = [model["name"] for model in evaluation["models"]]
+    assert names[:3] == ["full", "lightgbm_fixed", "logistic"]
+    assert {"lightgbm_fixed", "logistic"} <= set(evaluation["paired_auc_difference"])
+
+
+def test_the_simpler_model_is_published_where_it_is_not_beaten_if_configured(bureau: Bureau) -> None:
+    said, simpler = bureau.trained(bureau.configured("simpler", publish_simpler=True))
+    assert "LightGBM is not better than the logistic regression beyond the interval" in said
+    assert simpler.model is not None
+    assert set(simpler.model.scorer.texts) == {"linear.json"}
+    run(bureau.folder / "simpler.yaml", "publish")
