@@ -44,7 +44,7 @@ from riskmodel.records.store import MANIFEST, RecordStore, generation_folder, ma
 from riskmodel.workspace import Workspace
 
 FIRST_DAY = date(2026, 1, 1)
-LONGEST_SECONDS = 1.5
+LONGEST_SECONDS = 2.5
 """A process is killed at a moment up to here: in its first delivery, or in one of some more."""
 Image = Mapping[str, bytes | None]
 """Files by their path, None for a folder."""
