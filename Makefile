@@ -16,7 +16,7 @@ export DO_NOT_TRACK := true
 # A bureau's own certificates are those of the system.
 export UV_SYSTEM_CERTS := true
 
-.PHONY: help run serve oulad oulad-proof oulad-recipes knowable intake-kills validity mutants test lint types unit lock clean docs
+.PHONY: help run serve oulad oulad-proof oulad-recipes knowable intake-kills validity mutants test lint types unit lock clean docs corpus bench-intake
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -80,6 +80,12 @@ validity: $(VENV)/test.installed  ## proof that nothing from the future is used,
 
 mutants: $(VENV)/test.installed  ## do the tests notice small changes to features, labels, splits (SAMPLE=…: some)
 	@$(BIN)/python benchmarks/mutants.py $(if $(SAMPLE),--sample $(SAMPLE))
+
+corpus: $(VENV)/test.installed  ## 50 kinds of messy input, 40 seeds each, pairs, clean ones (CORPUS="--seeds 4": less)
+	@PYTHONPATH=benchmarks $(BIN)/python -m corpus $(CORPUS)
+
+bench-intake: $(VENV)/test.installed  ## a million rows with 500 faults, beside pandas (ROWS=1000000)
+	@$(BIN)/python benchmarks/intake_size.py $(if $(ROWS),--rows $(ROWS))
 
 clean:  ## remove everything a run made
 	@rm -rf workspace workspace-*

@@ -158,6 +158,9 @@ def _take_in(
                 shipment.rows[telling.file] = stage(
                     connection, telling, delivery=number, delay=shipment.source.reporting_delay_days
                 )
+                if not shipment.rows[telling.file]:
+                    tell = findings.doubt if telling.table.required else findings.review
+                    tell("file_without_rows", telling.where())
             _read_number_changes(connection, shipment, read, findings)
         keyed = Keyed(
             tuple(each.source.name for each in shipments if each.source.keyed_by == "roll_number"),

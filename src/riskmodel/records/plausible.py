@@ -62,8 +62,11 @@ _CHECKS = (
         # Where primary school ends after five grades, grade 6 belongs to the junior schools.
         """SELECT e.origin, e.file, e.sheet, e."row" FROM staged_enrolments AS e
            JOIN places USING (school_id)
-           WHERE (stage = 'primary' AND grade > 6) OR (stage = 'junior' AND grade NOT BETWEEN 6 AND 9)
-              OR (stage = 'nine_year' AND grade > 9) OR (stage = 'senior' AND grade NOT BETWEEN 10 AND 12)""",
+           WHERE grade <= 16 AND CASE stage
+               WHEN 'primary' THEN grade > 6
+               WHEN 'junior' THEN grade NOT BETWEEN 6 AND 9
+               WHEN 'nine_year' THEN grade > 9
+               WHEN 'senior' THEN grade NOT BETWEEN 10 AND 12 END""",
     ),
     _Check(
         "school_closed", ("enrolments",), "school_id", "doubt",
@@ -76,7 +79,8 @@ _CHECKS = (
                SELECT student_id, school_id, start_date,
                       coalesce(max(end_date), DATE '9999-12-31') AS end_date,
                       max((delivery, origin, file, sheet, "row")) AS place
-               FROM staged_enrolments WHERE start_date IS NOT NULL GROUP BY ALL
+               FROM staged_enrolments SEMI JOIN places USING (school_id)
+               WHERE start_date IS NOT NULL GROUP BY ALL
            )
            SELECT place[2], place[3], place[4], place[5] FROM (
                SELECT greatest(a.place, b.place) AS place FROM spell AS a JOIN spell AS b USING (student_id)
