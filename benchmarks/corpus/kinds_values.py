@@ -114,7 +114,10 @@ def born_too_early_or_too_late_for_the_grade(spoil: Spoiler) -> None:
 @kind(32, tables=("attendance", "grades"))
 def a_day_outside_every_term(spoil: Spoiler) -> None:
     columns = ("start_date", "end_date") if spoil.table == "attendance" else ("exam_date",)
-    index = spoil.any_row(*columns)
+    whole_day = spoil.table == "grades"
+    index = spoil.any_row(
+        *columns, of=lambda row: whole_day or row[spoil.at(columns[0])] == row[spoil.at(columns[1])]
+    )
     day = date(2025, 1, 25) + timedelta(days=spoil.draw.randrange(20))
     for column in columns:
         old = spoil.get(index, column)
@@ -131,6 +134,7 @@ def a_day_years_off(spoil: Spoiler) -> None:
         old = spoil.get(index, column)
         spoil.put(index, column, day if isinstance(old, date) else day.isoformat())
     spoil.expect("refuse", "date_far_off", index=index, column=columns[0])
+    spoil.case.may |= {"absent_longer_than_period"}
 
 
 @kind(33, tables=("grades",))

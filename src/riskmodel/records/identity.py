@@ -117,7 +117,7 @@ def identify(
     check_roll_numbers(connection, places=places, read=read, findings=findings)
     if not findings.refused and keyed.sources:
         _give_ids(connection, before, keyed, is_keyed=is_keyed, day=delivered_on, findings=findings)
-    if findings.refused:
+    if findings.refused and keyed.sources:
         return
     review_birthdays(connection, read, findings)
     _make_people(connection, before)

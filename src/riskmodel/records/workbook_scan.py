@@ -196,6 +196,8 @@ class _OdsLook:
             self._column = 0
             if attributes.get("table:visibility") in ("collapse", "filter"):
                 self._sheet.hidden_rows += self._rows
+        elif name == "table-column" and attributes.get("table:visibility") in ("collapse", "filter"):
+            self._sheet.hidden_columns += _count(attributes.get("table:number-columns-repeated"))
         elif name in ("table-cell", "covered-table-cell"):
             repeated = _count(attributes.get("table:number-columns-repeated"))
             if attributes.get("office:value-type"):
