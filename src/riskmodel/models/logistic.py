@@ -17,8 +17,8 @@ Floats = NDArray[np.float64]
 PRIOR_SD = 0.1
 """Strength of the L2 penalty, as a prior: a standard deviation more of a column changes the log-odds by
 some 0.1, rarely by more than 0.2. scikit-learn's C is the variance of that prior. Columns come in dozens that
-tell nearly the same, so that a family still moves the log-odds by 1. Chosen from 0.3, 0.1 and 0.05 on a development
-term and a fictional county of their own (docs/decisions/0006), on no test."""
+tell nearly the same, so that a family still moves the log-odds by 1. Chosen from 0.3, 0.1 and 0.05 on a
+development term and a fictional county of their own (docs/decisions/0006), on no test."""
 TOLERANCE = 1e-7
 """On the gradient of the mean loss. With one leaver in a hundred rows that gradient is small from the start:
 at scikit-learn's 1e-4 weights were off in the third digit."""
