@@ -114,9 +114,12 @@ def assert_told(said: str, code: str, where: Mapping[str, Any] | None = None, **
 
 HEADER = RECORDS["enrolments"].splitlines()[0]
 SENT: list[tuple[str, str, str, str, dict[str, Any], dict[str, Any]]] = [
-    ("enrolments", "2024-09-02,8", "2024-09-31,8", "value_no_date", {"row": 3, "letter": "C", "column": "start_date"}, {}),
-    ("terms", "2025-01-17", "17.1.2025", "date_ambiguous", {"row": 3, "letter": "C", "column": "end_date"}, {}),
-    ("attendance", "01,1\n", "01,one\n", "value_no_number", {"row": 2, "letter": "D", "column": "days_absent"}, {}),
+    ("enrolments", "2024-09-02,8", "2024-09-31,8", "value_no_date",
+     {"row": 3, "letter": "C", "column": "start_date"}, {}),
+    ("terms", "2025-01-17", "17.1.2025", "date_ambiguous",
+     {"row": 3, "letter": "C", "column": "end_date"}, {}),
+    ("attendance", "01,1\n", "01,one\n", "value_no_number",
+     {"row": 2, "letter": "D", "column": "days_absent"}, {}),
     ("enrolments", ",7,", ",七又,", "value_no_integer", {"row": 2, "letter": "D", "column": "grade"}, {}),
     ("grades", ",88,", ",188,", "score_above_full", {"row": 2, "letter": "E", "column": "score"}, {}),
     ("enrolments", "s2,", "s3,", "student_id_unknown", {"row": 3, "letter": "A", "column": "student_id"}, {}),
