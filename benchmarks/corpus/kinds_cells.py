@@ -30,7 +30,7 @@ def a_number_with_lost_digits(spoil: Spoiler) -> None:
     if spoil.file.format in WORKBOOKS:
         lost.append(float(number))
     spoil.put(index, "roll_number", spoil.draw.choice(lost))
-    spoil.expect("refuse", "id_digits_lost", index=index, column="roll_number")
+    spoil.expect("refuse", "id_digits_lost", "check_digit_wrong", index=index, column="roll_number")
 
 
 @kind(19)
@@ -142,7 +142,7 @@ def a_phone_in_the_name_column(spoil: Spoiler) -> None:
     spoil.put_both(
         index, "name", spoil.draw.choice(("13812345678", f"{name}13912345678", f"{name}(父亲张某)"))
     )
-    spoil.expect("review", "personal_data_in_text", index=index, column="name")
+    spoil.expect("review", "personal_data_in_text", "guardian_in_text", index=index, column="name")
 
 
 @kind(50, tables=("enrolments",), formats=ANY)

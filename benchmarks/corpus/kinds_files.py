@@ -65,6 +65,7 @@ def text_that_was_spoilt_before(spoil: Spoiler) -> None:
     broken = (read_wrongly, "锟斤拷锟斤拷", "�" * len(name), "烫烫烫")
     spoil.put(index, "name", spoil.draw.choice(broken))
     spoil.expect("refuse", "text_garbled", index=index, column="name")
+    spoil.case.may |= {"private_characters"}
 
 
 @kind(6, tables=("students",), formats=ANY)
@@ -121,7 +122,14 @@ def a_zip_of_many(spoil: Spoiler) -> None:
 @kind(43, tables=("students", "grades"), formats=("xlsx", "ods", "zip"))
 def a_truncated_upload(spoil: Spoiler) -> None:
     spoil.file.after = lambda content: content[: int(len(content) * spoil.draw.uniform(0.3, 0.9))]
-    spoil.expect("refuse", "file_of_other_format", "zip_damaged", "workbook_damaged", of_sheet=False)
+    spoil.expect(
+        "refuse",
+        "file_of_other_format",
+        "zip_damaged",
+        "workbook_damaged",
+        file=spoil.file.name,
+        of_sheet=False,
+    )
 
 
 @kind(43, tables=("students", "grades", "attendance"), formats=(*ANY, "parquet"))

@@ -50,7 +50,7 @@ def a_date_that_can_be_read_in_two_ways(spoil: Spoiler) -> None:
     column = _DATES[spoil.table]
     index = spoil.any_row(column)
     spoil.put(index, column, spoil.draw.choice(("01/02/2011", "5.6.2011", "11-9-1", "03-04-12")))
-    spoil.expect("refuse", "date_ambiguous", index=index, column=column)
+    spoil.expect("refuse", "date_ambiguous", "value_no_date", index=index, column=column)
 
 
 @kind(29, tables=_DATED, formats=(*TEXT, *WORKBOOKS))

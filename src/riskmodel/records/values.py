@@ -210,6 +210,7 @@ def _prose(text: str, plain: str) -> ValueSql:
         (f"regexp_matches({text}, '^[=+@-].')", "starts_like_formula"),
         (f"regexp_matches({text}, '[\\x{{E000}}-\\x{{F8FF}}]')", "private_characters"),
         (f"regexp_matches({plain}, '[0-9]{{11}}')", "personal_data_in_text"),
+        (f"regexp_matches({plain}, '[(](父|母|爷|奶|外公|外婆|监护|家长)')", "guardian_in_text"),
     )
     doubt = " ".join(f"WHEN {test} THEN '{code}'" for test, code in doubts)
     # Telephone and identity numbers have no place in a name or a note: they are not stored.
