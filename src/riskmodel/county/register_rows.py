@@ -16,6 +16,9 @@ from riskmodel.county.writing import Coded, Rows
 _CLASS_SIZE = 45
 _TEMPORARY = 0.004
 
+ELSEWHERE = "x900-01"
+"""A school outside the county, of which no table tells."""
+
 
 def school_rows(places: Places) -> Rows:
     """Return the rows of `schools`."""
@@ -108,6 +111,9 @@ def enrolment_rows(children: Children, history: History, rng: np.random.Generato
     reasons = np.unique(closings["reason"])
     reason = np.searchsorted(reasons, np.r_[closings["reason"], np.full(len(settled), "transferred")])
     school_ids = children.places.school_ids()
+    # A receiving school that confirms is named, also where it lies in another county.
+    to_school = closings["to_school"][close]
+    to_school = np.where((reasons[reason] == "transferred") & (to_school < 0), len(school_ids), to_school)
     nothing = np.full(count, np.datetime64("NaT", "D"))
     class_name = _class_names(children, spells)
     return {
@@ -119,7 +125,7 @@ def enrolment_rows(children: Children, history: History, rng: np.random.Generato
         "boards": spells["boards"][spell],
         "end_date": np.r_[nothing, closings["end"][close]],
         "exit_reason": Coded(np.r_[blank, reason], reasons),
-        "to_school_id": Coded(np.r_[blank, closings["to_school"][close]], school_ids),
+        "to_school_id": Coded(np.r_[blank, to_school], np.append(school_ids, ELSEWHERE)),
         "expected_return": np.r_[nothing, closings["expected_return"][close]],
         "recorded_on": np.r_[
             opened, closed, closed[settled] + lognormal_days(len(settled), 40, 0.4, 120, rng)
