@@ -52,6 +52,10 @@ class LearningRows:
     names: tuple[str, ...]
     directions: tuple[int, ...]
 
+    def with_outcome(self) -> tuple[Floats, NDArray[np.int_]]:
+        """Return X and y of the rows whose outcome is known; no copy where all are: it would be large."""
+        return (self.X, self.y) if self.known.all() else (self.X[self.known], self.y[self.known])
+
     def at(self, positions: NDArray[np.intp]) -> LearningRows:
         """Return some rows, as if there were no others: nothing of the others may enter what is fitted."""
         return replace(

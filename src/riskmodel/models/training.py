@@ -172,7 +172,7 @@ def train(
     recipe = recipe or PLAIN
     known, y, counts = _join(matrix, labels)
     names = matrix.model_features
-    X = matrix.frame[list(names)].to_numpy(dtype=np.float64)[known]
+    quantiles, missing = _spread(matrix.frame.loc[known, list(names)].to_numpy(dtype=np.float64))
     out_of_fold = matrix.frame.loc[known, ["as_of_date", "student_id"]].assign(left=y).reset_index(drop=True)
     days = np.unique(out_of_fold["as_of_date"].dt.date)
     fitted = None
@@ -197,8 +197,8 @@ def train(
         seed=seed,
         fitted=fitted,
         out_of_fold=out_of_fold,
-        quantiles=_quantiles(X),
-        missing=np.isnan(X).mean(axis=0) if len(X) else np.ones(len(names)),
+        quantiles=quantiles,
+        missing=missing,
     )
 
 
@@ -237,11 +237,12 @@ def _fit(
     margins = np.full((2, len(y)), np.nan)
 
     def fold(learn: NDArray[np.intp], held: NDArray[np.intp]) -> None:
-        known = learn[rows.known[learn]]
-        if 0 < y[known].sum() < len(known):
+        part = rows.at(learn)
+        outcomes = part.with_outcome()
+        if 0 < outcomes[1].sum() < len(outcomes[1]):
             # Binned anew: bins made with the held-out rows would know their values.
-            margins[0, held] = Grower.of(rows.at(learn), recipe).fit(seed=seed).margin(X[held])
-            margins[1, held] = fit_logistic(X[known], y[known], names=rows.names).margin(X[held])
+            margins[0, held] = Grower.of(part, recipe).fit(seed=seed).margin(X[held])
+            margins[1, held] = fit_logistic(*outcomes, names=rows.names).margin(X[held])
 
     def member(number: int) -> Scorer:
         drawn, times = _resample(students, np.random.default_rng([seed, number]))
@@ -249,7 +250,7 @@ def _fit(
 
     with ThreadPoolExecutor(FITS_BESIDE_EACH_OTHER) as pool:
         model = pool.submit(grower.fit, seed=seed)
-        logistic = pool.submit(fit_logistic, X[rows.known], y[rows.known], names=rows.names)
+        logistic = pool.submit(fit_logistic, *rows.with_outcome(), names=rows.names)
         folded = [pool.submit(fold, *split) for split in held_out]
         members = [pool.submit(member, number) for number in range(bag)]
         _wait([model, logistic, *folded, *members], progress)
@@ -291,7 +292,10 @@ def _resample(
     return rows, times[rows]
 
 
-def _quantiles(X: Floats) -> Floats:
+def _spread(X: Floats) -> tuple[Floats, Floats]:
+    """Return the quantiles of each column, and the share of rows in which it is not known."""
+    missing = np.isnan(X).mean(axis=0) if len(X) else np.ones(X.shape[1])
     at = np.arange(1, 20) / 20
     columns = (column[~np.isnan(column)] for column in X.T)
-    return np.array([np.quantile(column, at) if len(column) else np.full(19, np.nan) for column in columns])
+    quantiles = [np.quantile(column, at) if len(column) else np.full(19, np.nan) for column in columns]
+    return np.array(quantiles), missing
