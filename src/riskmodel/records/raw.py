@@ -6,7 +6,9 @@ What a file is, is told by its first bytes and never by its name.
 from __future__ import annotations
 
 import hashlib
+import lzma
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -25,6 +27,8 @@ _FOREIGN = (
     (b"{\\rtf", "RTF"),
 )
 _HEAD = 4_096
+DAMAGED_ZIP = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, ValueError)
+"""What `zipfile` raises of a package that is damaged, locked, or packed in a way that it does not know."""
 MARKED = ".findings.xlsx"
 """Ends the name of a workbook that goes back to the sender; none of that name is read as records."""
 
@@ -97,7 +101,7 @@ def _kind_of_zip(path: Path) -> tuple[Format, str]:
         with zipfile.ZipFile(path) as package:
             names = set(package.namelist())
             mimetype = package.read("mimetype")[:100] if _is_small(package, "mimetype") else b""
-    except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError, ValueError):
+    except (OSError, *DAMAGED_ZIP):
         return "foreign", "ZIP (damaged)"
     if "xl/workbook.xml" in names:
         return "xlsx", ""

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from xml.parsers import expat
 
+from riskmodel.records.raw import DAMAGED_ZIP
+
 MOST_MEMBERS = 5_000
 MOST_BYTES = 1_000_000_000
 """Of all members of a workbook together, unpacked."""
@@ -91,7 +93,7 @@ def check_package(path: Path, *, most_bytes: int = MOST_BYTES) -> list[zipfile.Z
     try:
         with zipfile.ZipFile(path) as package:
             members = [member for member in package.infolist() if not member.is_dir()]
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+    except (OSError, *DAMAGED_ZIP):
         raise WorkbookRefused("zip_damaged") from None
     if len(members) > MOST_MEMBERS:
         raise WorkbookRefused("zip_too_large", most=f"{MOST_MEMBERS:,}")
@@ -349,5 +351,5 @@ def _parse(
             while block := file.read(_BLOCK):
                 parser.Parse(block, False)
             parser.Parse(b"", True)
-    except (expat.ExpatError, zipfile.BadZipFile, OSError, EOFError, RuntimeError, NotImplementedError):
+    except (expat.ExpatError, OSError, *DAMAGED_ZIP):
         raise WorkbookRefused("zip_damaged") from None

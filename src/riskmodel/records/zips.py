@@ -9,7 +9,7 @@ from pathlib import Path
 
 from riskmodel.errors import Where
 from riskmodel.records.findings import Findings
-from riskmodel.records.raw import RawFile, format_of
+from riskmodel.records.raw import DAMAGED_ZIP, RawFile, format_of
 from riskmodel.records.workbook_scan import WorkbookRefused, check_package
 
 MOST_BYTES = 4_000_000_000
@@ -39,7 +39,10 @@ def unpacked(files: Iterable[RawFile], *, source: str, folder: Path, findings: F
         except WorkbookRefused as refused:
             where = Where(source=source, file=raw.name)
             findings.refuse(refused.code, where, kind=None, **refused.slots)
-        except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError):
+        except (OSError, *DAMAGED_ZIP) as problem:
+            # A full disk has a number; bz2 says "invalid data" by an OSError without one.
+            if isinstance(problem, OSError) and problem.errno is not None:
+                raise
             findings.refuse("zip_damaged", Where(source=source, file=raw.name))
     return told
 
