@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
 import itertools
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
 Rows = Sequence[Mapping[str, Any]]
 Bureau = Callable[..., Any]
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 SCHOOL = {"school_id": "A", "name": "甲校", "county": "甲县", "township": "东乡", "stage": "nine_year"}
 TERMS = [
@@ -104,3 +108,19 @@ def _cell(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value)
+
+
+@pytest.fixture(scope="session")
+def script() -> Callable[[str], ModuleType]:
+    """Import a script of `benchmarks/` by its name: `script("oulad_future")`."""
+
+    def load(name: str) -> ModuleType:
+        spec = importlib.util.spec_from_file_location(name, BENCHMARKS / f"{name}.py")
+        assert spec
+        assert spec.loader
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        spec.loader.exec_module(module)
+        return module
+
+    return load

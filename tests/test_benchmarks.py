@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,17 +16,8 @@ DAY = pd.Timestamp(2025, 10, 27).as_unit("s")
 
 
 @pytest.fixture(scope="module")
-def knowable() -> ModuleType:
-    """`benchmarks/county_knowable.py`, a script beside the package."""
-    spec = importlib.util.spec_from_file_location(
-        "county_knowable", ROOT / "benchmarks" / "county_knowable.py"
-    )
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+def knowable(script: Callable[[str], ModuleType]) -> ModuleType:
+    return script("county_knowable")
 
 
 def _county(knowable: ModuleType, seed: int, *, students: int = 400, noise: float = 0.0) -> Any:

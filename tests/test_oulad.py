@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -25,16 +24,8 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def oulad() -> ModuleType:
-    """`benchmarks/oulad_future.py`, a script beside the package."""
-    file = ROOT / "benchmarks" / "oulad_future.py"
-    spec = importlib.util.spec_from_file_location("oulad_future", file)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+def oulad(script: Callable[[str], ModuleType]) -> ModuleType:
+    return script("oulad_future")
 
 
 @pytest.fixture(scope="module")

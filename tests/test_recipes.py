@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -13,7 +14,10 @@ from typer.testing import CliRunner
 
 from riskmodel.bundle import ModelBundle, read_bundle
 from riskmodel.cli import app
-from riskmodel.pipelines.inputs import matrix_of
+from riskmodel.domain import AsOf, FeatureMatrix
+from riskmodel.errors import LeakSuspected
+from riskmodel.pipelines.inputs import labels_of, matrix_of
+from riskmodel.pipelines.judging import learnt_on
 from riskmodel.pipelines.run import Run, dates_of, silent
 from riskmodel.records.store import RecordStore
 from riskmodel.scoring import score
@@ -148,3 +152,23 @@ def test_the_simpler_model_is_published_where_it_is_not_beaten_if_configured(bur
     assert simpler.model is not None
     assert set(simpler.model.scorer.texts) == {"linear.json"}
     run(bureau.folder / "simpler.yaml", "publish")
+
+
+def test_a_column_that_tells_the_outcome_stops_a_training_before_anything_is_fitted(bureau: Bureau) -> None:
+    asked = Run.of(bureau.folder / "plain.yaml", say=silent)
+    store = RecordStore.open(asked.workspace.records)
+    dates = dates_of(asked, store)
+    day = dates.current.as_of_date
+
+    def leaky(wanted: Sequence[AsOf]) -> FeatureMatrix:
+        matrix, told = (
+            matrix_of(asked, store, wanted),
+            labels_of(asked, store, dates.training, label_date=day),
+        )
+        keys = ["as_of_date", "student_id"]
+        outcome = matrix.frame[keys].merge(told.frame, on=keys, how="left")["outcome"]
+        left = (outcome == "left").to_numpy(float)
+        return replace(matrix, frame=matrix.frame.assign(absence_share_28d=left))
+
+    with pytest.raises(LeakSuspected, match="absence_share_28d"):
+        learnt_on(asked, store, day, training=dates.training, running=(), read=leaky)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Learns = Literal["horizon", "hazard"]
@@ -86,3 +86,8 @@ PLAIN = Recipe()
 """The horizon classifier with fixed parameters: where no recipe is named, and beside any other."""
 LINEAR = Recipe(name="linear", parts=("linear",))
 """The logistic regression: published where nothing beats it and the configuration says so."""
+
+
+def is_plain(recipe: Recipe) -> bool:
+    """Whether a recipe makes the same model as `PLAIN`, whatever it is called."""
+    return replace(recipe, name=PLAIN.name) == PLAIN

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import errno
-import importlib.util
-import sys
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from types import ModuleType
@@ -29,14 +28,8 @@ ABSENT = {"student_id": "s1", "start_date": "2024-10-08", "end_date": "2024-10-0
 
 
 @pytest.fixture(scope="module")
-def proof() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("intake_interrupted", SCRIPT)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+def proof(script: Callable[[str], ModuleType]) -> ModuleType:
+    return script("intake_interrupted")
 
 
 @pytest.mark.parametrize("bug", PLANTED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from riskmodel.domain import FeatureMatrix, Labels, Outcome
 from riskmodel.models.gbm import BinnedRows
 from riskmodel.models.hazard import exposures
-from riskmodel.models.logistic import fit_logistic
+from riskmodel.models.logistic import Logistic, fit_logistic
 from riskmodel.models.scorer import Scorer
 from riskmodel.recipe import Recipe, TreeParameters
 
@@ -162,13 +163,19 @@ class Grower:
         if self._binned:
             grown = self._binned.fit(seed=seed, trees=trees or self._recipe.trees, rows=rows, times=times)
         if "linear" in self._recipe.parts:
-            at = slice(None) if rows is None else rows
-            exposure = self._exposure
-            linear = fit_logistic(
-                self._rows.X[at],
-                self._rows.y[at],
-                names=self._rows.names,
-                exposure=None if exposure is None else exposure[at],
-                times=times,
-            )
+            linear = self._whole_line if rows is None else self._line(rows, times)
         return Scorer(grown, linear)
+
+    @cached_property
+    def _whole_line(self) -> Logistic:
+        """The line of all rows: a search grows other trees beside the same one."""
+        return self._line(slice(None), None)
+
+    def _line(self, at: NDArray[np.intp] | slice, times: NDArray[np.int_] | None) -> Logistic:
+        return fit_logistic(
+            self._rows.X[at],
+            self._rows.y[at],
+            names=self._rows.names,
+            exposure=None if self._exposure is None else self._exposure[at],
+            times=times,
+        )

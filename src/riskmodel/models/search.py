@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -134,7 +135,7 @@ def search_trees(
     study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed, n_startup_trials=8))
     own, value = asdict(recipe.trees), loss_of(recipe.trees)
     # The sampler learns from the recipe's own parameters only where they lie within its space.
-    if all(among._contains(among.to_internal_repr(own[name])) for name, among in space.items()):
+    with suppress(ValueError):
         study.add_trial(optuna.trial.create_trial(params=own, distributions=space, value=value))
     while len(tried) < bounds.trials and time.monotonic() < end:
         asked = study.ask(space)

@@ -41,12 +41,17 @@ class Learnt:
 def learnt_on(
     run: Run, store: RecordStore, day: date, *, training: Sequence[AsOf], running: Sequence[AsOf], read: Read
 ) -> Learnt:
-    """Read what was known on a day of dates whose horizon was over (`training`) or still running then."""
+    """Read what was known on a day of dates whose horizon was over (`training`) or still running then.
+
+    A column that tells too much stops it (see `alarms`): nothing is searched for, fitted or judged on it.
+    """
     known = labels_of(run, store, training, label_date=day)
     part = None
     if running:
         part = labels_of(run, store, observed_part(run, store, running, on=day), label_date=day)
-    return Learnt(read((*training, *running)), known, part)
+    matrix = read((*training, *running))
+    check_leaks(matrix, known)
+    return Learnt(matrix, known, part)
 
 
 def observed_part(run: Run, store: RecordStore, running: Sequence[AsOf], *, on: date) -> tuple[AsOf, ...]:
@@ -61,8 +66,7 @@ def observed_part(run: Run, store: RecordStore, running: Sequence[AsOf], *, on: 
 
 
 def train_on(run: Run, learnt: Learnt, *, recipe: Recipe, bag: int = BAG) -> TrainedModel:
-    """Train by a recipe on what may be learnt; a column that tells too much stops it (see `alarms`)."""
-    check_leaks(learnt.matrix, learnt.known)
+    """Train by a recipe on what may be learnt."""
     return train(
         learnt.matrix,
         learnt.known,

@@ -23,7 +23,7 @@ from riskmodel.pipelines.inputs import labels_of, matrix_of
 from riskmodel.pipelines.judging import judge, keep_scores, learnt_on, score_rows, train_on
 from riskmodel.pipelines.run import Dates, Run, clock, complete_to, dates_of, model_version
 from riskmodel.pipelines.searching import learnt_for_test, searched, trial_row
-from riskmodel.recipe import LINEAR, PLAIN, Recipe
+from riskmodel.recipe import LINEAR, PLAIN, Recipe, is_plain
 from riskmodel.records.store import RecordStore
 from riskmodel.scoring import score
 from riskmodel.tracking import log_training, open_tracking
@@ -146,7 +146,7 @@ def _train_judged(
     bag = BAG if dates.training == dates.training_for_test else 0
     learnt = learnt_for_test(run, store, dates)
     trained = train_on(run, learnt, recipe=recipe, bag=bag)
-    fixed = train_on(run, learnt, recipe=PLAIN, bag=0) if recipe != PLAIN else None
+    fixed = None if is_plain(recipe) else train_on(run, learnt, recipe=PLAIN, bag=0)
     version = f"{folder.name}-judged"
     _say_trained(run, trained, version, seconds())
     write_bundle(folder / "judged", trained, model_version=version, data_hash=store.content_hash)
