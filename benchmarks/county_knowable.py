@@ -6,6 +6,7 @@ one, in which causes that no record shows are averaged out (an upper bound: reco
 all).
 
     python benchmarks/county_knowable.py 1 2 3
+    python benchmarks/county_knowable.py 1 2 3 --judge-only    without training the model to be used
 """
 
 from __future__ import annotations
@@ -30,9 +31,14 @@ import yaml
 from riskmodel.config import CountySize
 from riskmodel.domain import AtCapacity, Evaluation, Interval, Outcome
 from riskmodel.evaluation.metrics import evaluate, knowable_share, share_of_knowable
+from riskmodel.pipelines import Run
+from riskmodel.pipelines.run import dates_of
+from riskmodel.pipelines.searching import searched
+from riskmodel.pipelines.training import judge_recipe
+from riskmodel.records.store import RecordStore
 
 ROOT = Path(__file__).parents[1]
-STEPS = ("county", "intake", "features", "train")
+STEPS = ("county", "intake", "features")
 METHODS = {
     "model": "model",
     "lightgbm_fixed": "LightGBM, fixed parameters",
@@ -73,10 +79,13 @@ class County:
     costs: tuple[Cost, ...]
 
 
-def run_county(seed: int, folder: Path, *, students: int, times_leavers: float, recipe: str | None) -> County:
+def run_county(
+    seed: int, folder: Path, *, students: int, times_leavers: float, recipe: str | None, judge_only: bool
+) -> County:
     """Do the commands of `make run` up to training in a folder of their own."""
     config = configured(seed, folder, students=students, times_leavers=times_leavers, recipe=recipe)
-    costs = tuple(_command(step, config) for step in STEPS)
+    steps = (*STEPS, "judge" if judge_only else "train")
+    costs = tuple(_command(step, config) for step in steps)
     workspace = folder / "workspace"
     model = next((workspace / "models").glob("*/evaluation.json")).parent
     judged = pd.read_parquet(model / "judged-scores.parquet")
@@ -109,7 +118,10 @@ def _command(step: str, config: Path) -> Cost:
     """Run one command as a user would, and measure it with all its processes."""
     begun = time.monotonic()
     with tempfile.TemporaryFile() as said:
-        command = [str(Path(sys.executable).with_name("riskmodel")), step, "--config", str(config)]
+        program = [str(Path(sys.executable).with_name("riskmodel")), step]
+        if step == "judge":
+            program = [sys.executable, __file__, "--judge"]
+        command = [*program, "--config", str(config)]
         process = subprocess.Popen(command, cwd=ROOT, stdout=said, stderr=subprocess.STDOUT)
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -118,6 +130,18 @@ def _command(step: str, config: Path) -> Cost:
             raise SystemExit(said.read().decode())
     cpu = used.ru_utime + used.ru_stime
     return Cost(step, time.monotonic() - begun, cpu, used.ru_maxrss / 1024)
+
+
+def judge(config: Path) -> None:
+    """Do the part of `riskmodel train` that trains and judges on the test dates, and nothing after it."""
+    run = Run.of(config, say=lambda *_, **__: None)
+    with run.workspace.opened():
+        store = RecordStore.open(run.workspace.records)
+        dates = dates_of(run, store)
+        recipe, _ = searched(run, store, dates)
+        folder = run.workspace.models / "judged-only"
+        folder.mkdir(parents=True)
+        judge_recipe(run, store, dates, folder, recipe=recipe)
 
 
 def _county(
@@ -305,12 +329,18 @@ def _interval(figure: Interval, *, digits: int = 3) -> str:
 def main() -> None:
     """Make the counties one after the other, and print the tables."""
     asked = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    asked.add_argument("seeds", type=int, nargs="+")
+    asked.add_argument("seeds", type=int, nargs="*")
     asked.add_argument("--students", type=int, default=20_000)
     asked.add_argument("--times-leavers", type=float, default=1, help="so many times as many leave")
     asked.add_argument("--recipe", help="a file of configs/recipes, without .yaml")
     asked.add_argument("--resamples", type=int, default=1000)
+    asked.add_argument("--judge-only", action="store_true", help="do not train the model to be used")
+    asked.add_argument("--judge", action="store_true", help=argparse.SUPPRESS)
+    asked.add_argument("--config", type=Path, help=argparse.SUPPRESS)
     told = asked.parse_args()
+    if told.judge:
+        judge(told.config)
+        return
     counties: list[County] = []
     for seed in told.seeds:
         with tempfile.TemporaryDirectory(prefix="county-") as folder:
@@ -321,8 +351,10 @@ def main() -> None:
                 students=told.students,
                 times_leavers=told.times_leavers,
                 recipe=told.recipe,
+                judge_only=told.judge_only,
             )
             counties.append(county)
+            print(report([county], resamples=told.resamples), file=sys.stderr, flush=True)
     print(report(counties, resamples=told.resamples))
 
 

@@ -54,7 +54,7 @@ def train_model(run: Run) -> str:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     recipe, search = searched(run, store, dates)
-    evaluation, judged = _judge(run, store, dates, folder, recipe=recipe)
+    evaluation, judged = judge_recipe(run, store, dates, folder, recipe=recipe)
     if run.configuration.publish_simpler and evaluation is not None and "logistic" in not_beaten(evaluation):
         run.say("simpler_published")
         recipe, judged = LINEAR, None
@@ -85,10 +85,13 @@ def train_model(run: Run) -> str:
     return version
 
 
-def _judge(
+def judge_recipe(
     run: Run, store: RecordStore, dates: Dates, folder: Path, *, recipe: Recipe
 ) -> tuple[Evaluation | None, TrainedModel | None]:
-    """Train on what was known before the test dates and judge on them; print and keep the table."""
+    """Train on what was known before the test dates and judge on them; print and keep the table in a folder.
+
+    The evaluation is None where no date is judged, or nobody left; the model where it is not even trained.
+    """
     if not dates.test:
         run.say("not_judged")
         return None, None
