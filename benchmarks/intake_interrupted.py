@@ -38,9 +38,14 @@ from unittest import mock
 import duckdb
 
 from riskmodel.errors import RiskmodelError
-from riskmodel.records import generation, intake, store
-from riskmodel.records.intake import SourceFiles, take_in
-from riskmodel.records.store import MANIFEST, RecordStore, generation_folder, manifest_of
+from riskmodel.records import intake
+from riskmodel.records import store as stores
+from riskmodel.records.deliveries import generation
+from riskmodel.records.deliveries.shipment import SourceFiles
+from riskmodel.records.intake import take_in
+from riskmodel.records.keeping import manifest as manifests
+from riskmodel.records.keeping.manifest import MANIFEST, generation_folder, manifest_of
+from riskmodel.records.store import RecordStore
 from riskmodel.workspace import Workspace
 
 FIRST_DAY = date(2026, 1, 1)
@@ -508,16 +513,16 @@ def _not_at_all(*_: object) -> None:
     """Sync nothing."""
 
 
-def _cleared_too_early(folder: Path, manifest: Any) -> RecordStore:
+def _cleared_too_early(folder: Path, manifest: Any) -> None:
     for other in folder.glob("generation-*"):
         if other != generation_folder(folder, manifest.generation):
             shutil.rmtree(other)
-    return _commit(folder, manifest)
+    _commit(folder, manifest)
 
 
-def _acknowledged_unsettled(folder: Path, manifest: Any) -> RecordStore:
-    with mock.patch.object(store, "settle", _settle_but(folder)):
-        return _commit(folder, manifest)
+def _acknowledged_unsettled(folder: Path, manifest: Any) -> None:
+    with mock.patch.object(manifests, "settle", _settle_but(folder)):
+        _commit(folder, manifest)
 
 
 def _settle_but(folder: Path) -> Callable[..., None]:
@@ -527,22 +532,23 @@ def _settle_but(folder: Path) -> Callable[..., None]:
     return settle
 
 
-def _manifest_unsynced(folder: Path, manifest: Any) -> RecordStore:
-    with mock.patch.object(store.os, "fsync", _not_at_all):
-        return _commit(folder, manifest)
+def _manifest_unsynced(folder: Path, manifest: Any) -> None:
+    with mock.patch.object(manifests.os, "fsync", _not_at_all):
+        _commit(folder, manifest)
 
 
-_write_generation, _commit, _settle = generation.write_generation, generation.commit, store.settle
+_write_generation, _commit, _settle = generation.write_generation, generation.commit, manifests.settle
 
 PLANTED: dict[str, list[tuple[object, str, Callable[..., Any]]]] = {
     "the manifest before the rows": [(intake, "write_generation", _manifest_first)],
-    "rows that are not synced": [(store, "settle_tree", _not_at_all)],
+    "rows that are not synced": [(manifests, "settle_tree", _not_at_all)],
     "a manifest that is not synced": [(generation, "commit", _manifest_unsynced)],
     "acknowledged before the name is synced": [(generation, "commit", _acknowledged_unsettled)],
     "the old generation cleared too early": [(generation, "commit", _cleared_too_early)],
     "rows written over the old ones": [
         (generation, "generation_folder", _in_place),
-        (store, "generation_folder", _in_place),
+        (manifests, "generation_folder", _in_place),
+        (stores, "generation_folder", _in_place),
     ],
 }
 """Bugs that the power proof must catch."""

@@ -121,7 +121,8 @@ def _with_fault(row: list[str], code: str | None) -> list[str]:
 def take_in_and_tell(folder: Path) -> dict[str, object]:
     """Take a folder in and return what was found in its attendance."""
     from riskmodel.errors import RecordsRefused
-    from riskmodel.records.intake import SourceFiles, take_in
+    from riskmodel.records.deliveries.shipment import SourceFiles
+    from riskmodel.records.intake import take_in
 
     source = SourceFiles("bureau", folder / "sent")
     try:

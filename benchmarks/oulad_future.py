@@ -26,7 +26,8 @@ import pandas as pd
 
 from riskmodel.config import AsOfDates
 from riskmodel.domain import MATRIX_KEYS
-from riskmodel.records.store import RecordStore, duckdb_settings
+from riskmodel.records.keeping.engine import duckdb_settings
+from riskmodel.records.store import RecordStore
 
 if TYPE_CHECKING:
     from riskmodel.pipelines import Run

@@ -32,7 +32,7 @@ from riskmodel import pipelines
 from riskmodel.features.dictionary import data_dictionary
 from riskmodel.pipelines.inputs import matrix_of
 from riskmodel.pipelines.run import dates_of
-from riskmodel.records.coverage import coverage
+from riskmodel.records.asking.coverage import coverage
 from riskmodel.records.store import RecordStore
 from riskmodel.wording import text
 

@@ -78,7 +78,8 @@ def bureau(tmp_path: Path) -> Bureau:
     filled in. Each call is a delivery into `store` (a folder; default: a new one). With `raw=True`
     nothing is filled in; `force=True` overrules doubts.
     """
-    from riskmodel.records.intake import SourceFiles, take_in
+    from riskmodel.records.deliveries.shipment import SourceFiles
+    from riskmodel.records.intake import take_in
     from riskmodel.records.store import RecordStore
 
     numbers = itertools.count(1)

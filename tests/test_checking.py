@@ -11,7 +11,7 @@ import yaml
 from typer.testing import CliRunner
 
 from riskmodel.cli import app
-from riskmodel.records.roll_numbers import check_character
+from riskmodel.records.checking.roll_numbers import check_character
 from riskmodel.records.store import RecordStore
 from riskmodel.wording import LANGUAGES
 

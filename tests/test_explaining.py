@@ -35,8 +35,8 @@ from riskmodel.pipelines import (
 from riskmodel.pipelines.inputs import labels_of, matrix_of
 from riskmodel.pipelines.publishing import BUREAU, current_bundle
 from riskmodel.pipelines.run import dates_of, model_version, silent
+from riskmodel.records.asking.tracing import TracedRow
 from riskmodel.records.store import RecordStore
-from riskmodel.records.tracing import TracedRow
 from riskmodel.store.engine import open_store
 from riskmodel.store.reading import schools, students
 from riskmodel.wording import LANGUAGES, text

@@ -19,8 +19,10 @@ from riskmodel.errors import RecordsRefused
 from riskmodel.features.build import StudentStageTask, read_matrix, school_stage, student_stage
 from riskmodel.models.gbm import fit_gbm
 from riskmodel.records.contract import TABLES
-from riskmodel.records.intake import SourceFiles, take_in
-from riskmodel.records.store import SQL_TYPES, RecordStore, column_types
+from riskmodel.records.deliveries.shipment import SourceFiles
+from riskmodel.records.intake import take_in
+from riskmodel.records.keeping.rows import SQL_TYPES, column_types
+from riskmodel.records.store import RecordStore
 
 DAY = date(2024, 11, 1)
 RULE = RegionRule(version="test", valid_from=date(2020, 1, 1), source="test")

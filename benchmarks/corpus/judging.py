@@ -14,8 +14,11 @@ import duckdb
 
 from riskmodel.errors import Finding, RecordsRefused
 from riskmodel.records.contract import table as contract_table
-from riskmodel.records.intake import IntakeReport, SourceFiles, take_in
-from riskmodel.records.store import MANIFEST, STORED, RecordStore, column_types
+from riskmodel.records.deliveries.shipment import SourceFiles
+from riskmodel.records.intake import IntakeReport, take_in
+from riskmodel.records.keeping.manifest import MANIFEST
+from riskmodel.records.keeping.rows import STORED, column_types
+from riskmodel.records.store import RecordStore
 
 from .files import Case, Delivery, Expected
 from .writing import write

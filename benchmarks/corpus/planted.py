@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from riskmodel.errors import Finding, RecordsRefused, Where
-from riskmodel.records import readers
-from riskmodel.records.intake import IntakeReport, SourceFiles, take_in
+from riskmodel.records.deliveries.shipment import SourceFiles
+from riskmodel.records.intake import IntakeReport, take_in
+from riskmodel.records.reading import sheet_rows
 
 from .clean import clean_delivery
 from .judging import Intake, Verdict, judge, judge_clean
@@ -64,16 +65,16 @@ def _invented(found: list[Finding]) -> list[Finding]:
 @contextmanager
 def _cells_changed(change: Callable[[str], str]) -> Iterator[None]:
     """Let every cell of a text file or workbook be read as something else."""
-    whole = readers._Rows.batch
+    whole = sheet_rows.SheetRows.batch
 
     def batch(self: Any, chunk: Any, *rest: Any) -> Any:
         return whole(self, [[change(cell) for cell in row] for row in chunk], *rest)
 
-    readers._Rows.batch = batch  # type: ignore[method-assign]
+    sheet_rows.SheetRows.batch = batch  # type: ignore[method-assign]
     try:
         yield
     finally:
-        readers._Rows.batch = whole  # type: ignore[method-assign]
+        sheet_rows.SheetRows.batch = whole  # type: ignore[method-assign]
 
 
 def _reading(change: Callable[[str], str]) -> Intake:

@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from riskmodel.domain import AsOf, Labels, Outcome, RegionRule
-from riskmodel.records.asof import BucketReader
+from riskmodel.records.asking.asof import BucketReader
 from riskmodel.records.store import RecordStore
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from riskmodel.county.world import write_county
 from riskmodel.records.contract import TABLES
-from riskmodel.records.intake import SourceFiles, take_in
+from riskmodel.records.deliveries.shipment import SourceFiles
+from riskmodel.records.intake import take_in
 from riskmodel.records.store import RecordStore
 
 

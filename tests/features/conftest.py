@@ -15,17 +15,8 @@ import pytest
 from riskmodel.domain import AsOf, RegionRule
 from riskmodel.features.build import StudentStageTask, read_matrix, school_stage, student_stage
 from riskmodel.records.contract import table
-from riskmodel.records.store import (
-    BEGINNING,
-    STORED,
-    Delivery,
-    Manifest,
-    bucket_of,
-    column_types,
-    commit,
-    generation_folder,
-    table_file,
-)
+from riskmodel.records.keeping.manifest import Delivery, Manifest, commit, generation_folder, table_file
+from riskmodel.records.keeping.rows import BEGINNING, STORED, bucket_of, column_types
 
 Row = dict[str, Any]
 

@@ -15,17 +15,9 @@ import pytest
 from riskmodel.domain import AsOf, Labels, RegionRule
 from riskmodel.labels import LabelTask, label_bucket, read_labels
 from riskmodel.records.contract import table
-from riskmodel.records.store import (
-    BEGINNING,
-    STORED,
-    Delivery,
-    Manifest,
-    RecordStore,
-    column_types,
-    commit,
-    generation_folder,
-    table_file,
-)
+from riskmodel.records.keeping.manifest import Delivery, Manifest, commit, generation_folder, table_file
+from riskmodel.records.keeping.rows import BEGINNING, STORED, column_types
+from riskmodel.records.store import RecordStore
 
 Row = dict[str, Any]
 Tables = Mapping[str, Sequence[Row]]
@@ -60,7 +52,8 @@ def lay_down(folder: Path, tables: Tables, *, complete_to: date) -> RecordStore:
     manifest = Manifest(
         bucket_count=1, generation=1, student_count=len(tables["students"]), deliveries=(delivery,)
     )
-    return commit(folder, manifest)
+    commit(folder, manifest)
+    return RecordStore(folder, manifest)
 
 
 def in_one_line(row: Any) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from riskmodel.domain import RegionRule
-from riskmodel.records.asof import BucketReader
+from riskmodel.records.asking.asof import BucketReader
 from riskmodel.records.store import RecordStore
 
 RULE = RegionRule(version="test", valid_from=date(2000, 1, 1), source="a test")

@@ -5,7 +5,8 @@ from datetime import date
 import pytest
 
 from riskmodel.errors import RecordsRefused
-from riskmodel.records.intake import SourceFiles, take_in
+from riskmodel.records.deliveries.shipment import SourceFiles
+from riskmodel.records.intake import take_in
 from riskmodel.records.store import RecordStore
 
 SPELL = {"student_id": "s1", "school_id": "A", "start_date": "2024-09-02", "grade": 7}

@@ -7,8 +7,10 @@ import pytest
 
 from riskmodel.domain import Term
 from riskmodel.errors import WorkspaceError
-from riskmodel.records import generation
-from riskmodel.records.store import MANIFEST, RecordStore, bucket_count_for, bucket_of
+from riskmodel.records.deliveries import generation
+from riskmodel.records.keeping.manifest import MANIFEST
+from riskmodel.records.keeping.rows import bucket_count_for, bucket_of
+from riskmodel.records.store import RecordStore
 
 ABSENT = {"student_id": "s1", "start_date": "2024-10-08", "end_date": "2024-10-08", "days_absent": 1}
 

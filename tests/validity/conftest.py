@@ -19,7 +19,7 @@ from riskmodel.bundle import ModelBundle, read_bundle, write_bundle
 from riskmodel.domain import FeatureMatrix, Labels, Outcome
 from riskmodel.features import ALL_FEATURES
 from riskmodel.models.training import train
-from riskmodel.records import generation
+from riskmodel.records.deliveries import generation
 
 from .seeing import Bureau
 

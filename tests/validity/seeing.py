@@ -14,7 +14,8 @@ from riskmodel.domain import AsOf, FeatureMatrix, Labels, RegionRule, UnexcusedA
 from riskmodel.features import build
 from riskmodel.labels import LabelTask, label_bucket, read_labels
 from riskmodel.records.contract import table
-from riskmodel.records.intake import SourceFiles, take_in
+from riskmodel.records.deliveries.shipment import SourceFiles
+from riskmodel.records.intake import take_in
 
 from .worlds import Row, Tables
 

@@ -18,8 +18,9 @@ import pytest
 from riskmodel.bundle import ModelBundle
 from riskmodel.domain import FeatureMatrix, School, TermFacts
 from riskmodel.features import ALL_FEATURES, GROUPS, build, school
-from riskmodel.records import asof, generation
+from riskmodel.records.asking import asof
 from riskmodel.records.contract import TABLES
+from riskmodel.records.deliveries import staging
 from riskmodel.scoring import score, scored_term
 
 from . import poison
@@ -183,12 +184,12 @@ def plant_a_day_more(monkeypatch):
 
 
 def plant_event_date_for_known_date(monkeypatch):
-    real = generation.known_from_sql
+    real = staging.known_from_sql
 
     def by_event(table, delay):
         return real(replace(table, columns=tuple(c for c in table.columns if c.name != "recorded_on")), delay)
 
-    monkeypatch.setattr(generation, "known_from_sql", by_event)
+    monkeypatch.setattr(staging, "known_from_sql", by_event)
 
 
 def plant_a_school_rate_with_the_future(monkeypatch):

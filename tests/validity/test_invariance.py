@@ -20,7 +20,7 @@ from riskmodel.domain import FeatureMatrix, Labels
 from riskmodel.features import ALL_FEATURES
 from riskmodel.models import gbm
 from riskmodel.models.training import train
-from riskmodel.records import asof, store
+from riskmodel.records.asking import asof
 from riskmodel.scoring import score
 
 from .seeing import RULE
@@ -75,7 +75,7 @@ def test_order_names_buckets_and_threads_do_not_matter(seed, bureau_of, bundle, 
     back = {new: old for old, new in names.items()}
     assert_same(usual, other.rename(index=back).sort_index(), bundle)
 
-    real = store.duckdb_settings
+    real = asof.duckdb_settings
     with monkeypatch.context() as patched:
         patched.setattr(asof, "duckdb_settings", lambda **told: real(**(told | {"threads": 4})))
         threaded = features_of(bureau.see(bureau.store(world.tables), world.as_of))

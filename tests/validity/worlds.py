@@ -12,7 +12,7 @@ import numpy as np
 
 from riskmodel.domain import AsOf
 from riskmodel.records.contract import table
-from riskmodel.records.store import BEGINNING
+from riskmodel.records.keeping.rows import BEGINNING
 
 Row = dict[str, Any]
 Tables = dict[str, list[Row]]

@@ -20,8 +20,9 @@ from riskmodel.domain import MATRIX_KEYS, AsOf, FeatureMatrix, RegionRule
 from riskmodel.errors import NotEnoughData
 from riskmodel.features import ALL_FEATURES, GROUPS, school
 from riskmodel.features.declaration import Feature
-from riskmodel.records.asof import BucketReader
-from riskmodel.records.store import RecordStore, duckdb_settings
+from riskmodel.records.asking.asof import BucketReader
+from riskmodel.records.keeping.engine import duckdb_settings
+from riskmodel.records.store import RecordStore
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -246,7 +247,6 @@ def _inputs_hash(store: RecordStore, task: StudentStageTask) -> str:
     told = [store.content_hash, store.bucket_count, task.bucket, asked]
     digest = hashlib.sha256(json.dumps(told, default=str).encode())
     for package in ("riskmodel.features", "riskmodel.records"):
-        for source in sorted(resources.files(package).iterdir(), key=lambda each: each.name):
-            if source.name.endswith(".py"):
-                digest.update(source.read_bytes())
+        for source in sorted(Path(str(resources.files(package))).rglob("*.py")):
+            digest.update(source.read_bytes())
     return digest.hexdigest()

@@ -21,7 +21,7 @@ from riskmodel.pipelines.records import build_features, make_county, take_in_rec
 from riskmodel.pipelines.run import Run
 from riskmodel.pipelines.training import train_model
 from riskmodel.records.intake import told_to_programs
-from riskmodel.records.suggestion import suggest_mapping
+from riskmodel.records.suggesting.suggestion import suggest_mapping
 
 __all__ = [
     "Run",

@@ -6,9 +6,10 @@ from collections import Counter
 from datetime import date
 
 from riskmodel.pipelines.run import Run, as_of_on
-from riskmodel.records.expected import expected_not_there
-from riskmodel.records.presence import presence
-from riskmodel.records.presence_files import write_expected, write_presence
+from riskmodel.records.asking.expected import expected_not_there
+from riskmodel.records.asking.expected_files import write_expected
+from riskmodel.records.asking.presence import presence
+from riskmodel.records.asking.presence_files import write_presence
 from riskmodel.records.store import RecordStore
 from riskmodel.wording import LANGUAGES
 

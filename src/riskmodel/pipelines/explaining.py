@@ -23,9 +23,9 @@ from riskmodel.features import school
 from riskmodel.pipelines.inputs import matrix_of
 from riskmodel.pipelines.publishing import current_bundle
 from riskmodel.pipelines.run import Run, as_of_on, complete_to, dates_of
+from riskmodel.records.asking.tracing import TracedRow, trace
 from riskmodel.records.contract import table
 from riskmodel.records.store import RecordStore
-from riskmodel.records.tracing import TracedRow, trace
 from riskmodel.scoring import bands_of, score
 from riskmodel.wording import LANGUAGES, text
 

@@ -10,7 +10,7 @@ from datetime import date, timedelta
 from riskmodel.domain import AsOf
 from riskmodel.models.training import MINIMUM_TRAINING_EVENTS
 from riskmodel.pipelines.run import Dates, Run, candidates_of
-from riskmodel.records.coverage import Coverage, coverage
+from riskmodel.records.asking.coverage import Coverage, coverage
 from riskmodel.records.store import RecordStore
 from riskmodel.wording import LANGUAGES, text
 

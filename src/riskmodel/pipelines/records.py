@@ -9,10 +9,12 @@ from riskmodel.domain import Stage
 from riskmodel.errors import Finding, NotEnoughData, RecordsRefused, Where
 from riskmodel.pipelines.inputs import matrix_files
 from riskmodel.pipelines.run import Run, as_of_on, clock, code_hash, dates_of, digest
-from riskmodel.records.identity import identity_key
-from riskmodel.records.intake import IntakeReport, SourceFiles, take_in
-from riskmodel.records.sending_back import send_back
-from riskmodel.records.store import MANIFEST, RecordStore
+from riskmodel.records.checking.identity import identity_key
+from riskmodel.records.deliveries.sending_back import send_back
+from riskmodel.records.deliveries.shipment import SourceFiles
+from riskmodel.records.intake import IntakeReport, take_in
+from riskmodel.records.keeping.manifest import MANIFEST
+from riskmodel.records.store import RecordStore
 from riskmodel.wording import LANGUAGES
 
 

@@ -14,32 +14,27 @@ import duckdb
 
 from riskmodel.domain import Language
 from riskmodel.errors import Finding, RecordsRefused, Where
-from riskmodel.records.checks import check_cells
+from riskmodel.records.checking.identity import Keyed, identify
+from riskmodel.records.checking.plausible import check_plausible
+from riskmodel.records.checking.references import check_references
+from riskmodel.records.checking.sense import check_sense
 from riskmodel.records.contract import TABLES
-from riskmodel.records.durable import told_in_a_sentence
+from riskmodel.records.deliveries.generation import write_generation
+from riskmodel.records.deliveries.shipment import Shipment, SourceFiles, look_at
+from riskmodel.records.deliveries.staging import create_staged, stage
 from riskmodel.records.findings import Findings
-from riskmodel.records.generation import check_references, create_staged, stage, write_generation
-from riskmodel.records.identity import Keyed, identify
-from riskmodel.records.plausible import check_plausible
-from riskmodel.records.queries import RawViews
-from riskmodel.records.readers import Telling, read_cells
-from riskmodel.records.sense import check_sense
-from riskmodel.records.shipment import Shipment, SourceFiles, look_at
-from riskmodel.records.store import (
-    COPIES,
-    MANIFEST,
-    STAGING,
-    RecordStore,
-    clear_leftovers,
-    duckdb_settings,
-    without_progress_bar,
-)
+from riskmodel.records.keeping.durable import told_in_a_sentence
+from riskmodel.records.keeping.engine import duckdb_settings, without_progress_bar
+from riskmodel.records.keeping.manifest import COPIES, MANIFEST, STAGING, clear_leftovers
+from riskmodel.records.mapping.telling import Telling
+from riskmodel.records.reading.cells import read_cells
+from riskmodel.records.reading.queries import RawViews
+from riskmodel.records.store import RecordStore
+from riskmodel.records.values.cell_checks import check_cells
 from riskmodel.wording import text
 
 MEMORY_LIMIT = "600MB"
 """Of the engine that stages rows; beyond it, it spills beside the store, and that is removed at the end."""
-
-__all__ = ["IntakeReport", "SourceFiles", "take_in", "told_to_programs"]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,87 @@
+"""Rows of a delivery that speak of a student or a school that nobody knows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+import duckdb
+
+from riskmodel.records.checking.plausible import Read
+from riskmodel.records.contract import TABLES
+from riskmodel.records.findings import Findings
+from riskmodel.records.mapping.telling import Telling
+from riskmodel.records.store import RecordStore
+
+
+def restore_zeros(connection: duckdb.DuckDBPyConnection, *, read: Read, findings: Findings) -> None:
+    """Give school codes back the leading zeros that a spreadsheet took, where one school alone fits.
+
+    Needs the table `known_schools`.
+    """
+    for name in ("enrolments", "attendance_reports", "calendar"):
+        rows = connection.execute(
+            f"""CREATE OR REPLACE TEMP TABLE restored AS
+                SELECT lost.school_id, any_value(k.school_id) AS whole
+                FROM (SELECT DISTINCT school_id FROM staged_{name} ANTI JOIN known_schools USING (school_id)
+                      WHERE regexp_full_match(school_id, '[1-9][0-9]*')) AS lost
+                JOIN (SELECT DISTINCT school_id FROM known_schools) AS k
+                  ON regexp_full_match(k.school_id, '0+' || lost.school_id)
+                GROUP BY lost.school_id HAVING count(*) = 1;
+                SELECT origin, file, sheet, min("row"), count(*) FROM staged_{name}
+                JOIN restored USING (school_id) GROUP BY ALL ORDER BY ALL"""
+        ).fetchall()
+        for source, file, sheet, row, count in rows:
+            where = read[source, file].where(sheet=sheet, row=row, column="school_id")
+            findings.mended("zeros_restored", where, count=count)
+        if rows:
+            connection.execute(
+                f"""UPDATE staged_{name} SET school_id = restored.whole
+                    FROM restored WHERE staged_{name}.school_id = restored.school_id"""
+            )
+
+
+_REFERENCES = (
+    ("enrolments", "school_id", "schools"),
+    ("attendance_reports", "school_id", "schools"),
+    ("calendar", "school_id", "schools"),
+    *((table.name, "student_id", "students") for table in TABLES if table.per_student),
+)
+
+
+def check_references(
+    connection: duckdb.DuckDBPyConnection,
+    before: RecordStore | None,
+    *,
+    read: Mapping[tuple[str, str], Telling],
+    unread: Collection[str],
+    findings: Findings,
+) -> None:
+    """Refuse rows about a student or a school that `students` or `schools` does not know.
+
+    Where one of these could not be read (`unread`) that alone is told. `read` has the tellings of this
+    delivery by source and file: they know what stands over each column.
+    """
+    for known, key in (("students", "student_id"), ("schools", "school_id")):
+        connection.execute(f"CREATE TEMP TABLE known_{known} AS SELECT DISTINCT {key} FROM staged_{known}")
+        for file in before.files(known) if before else ():
+            connection.execute(
+                f"""INSERT INTO known_{known} SELECT {key} FROM read_parquet($file)
+                    WHERE known_until IS NULL
+                      AND (origin, file) NOT IN (SELECT (origin, file) FROM sent WHERE "table" = $known)""",
+                {"file": str(file), "known": known},
+            )
+    restore_zeros(connection, read=read, findings=findings)
+    for name, column, known in _REFERENCES:
+        if name == known or known in unread:
+            continue
+        unknown = f"FROM staged_{name} ANTI JOIN known_{known} USING ({column}) WHERE {column} IS NOT NULL"
+        count = connection.execute(f"SELECT count(*) {unknown}").fetchall()[0][0]
+        if not count:
+            continue
+        rows = connection.execute(
+            f'SELECT origin, file, sheet, "row" {unknown} ORDER BY ALL LIMIT {findings.room}'
+        ).fetchall()
+        for source, file, sheet, row in rows:
+            where = read[source, file].where(sheet=sheet, row=row, column=column)
+            findings.refuse(f"{column}_unknown", where)
+        findings.count_more(f"{column}_unknown", count - len(rows))

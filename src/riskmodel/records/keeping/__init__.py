@@ -1,0 +1,1 @@
+"""What lies on the disk: the form of a row, the manifest that says what holds, the engine that reads."""

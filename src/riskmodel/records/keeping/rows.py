@@ -1,0 +1,71 @@
+"""The form of a stored row: its columns and their types, its order among others, its bucket."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from datetime import date
+
+from riskmodel.records.contract import Table
+
+BEGINNING = date(1, 1, 1)
+"""From when a row is known that neither says when it was recorded nor what day it is about."""
+
+SMALLEST_BUCKET_COUNT = 4
+STUDENTS_PER_BUCKET = 10_000
+STUDENTS_IN_SMALLEST = 50_000
+
+SQL_TYPES = {
+    "text": "VARCHAR", "code": "VARCHAR", "date": "DATE", "integer": "BIGINT", "number": "DOUBLE",
+    "boolean": "BOOLEAN",
+}  # fmt: skip
+
+STORED = {
+    "known_from": "DATE",
+    "known_until": "DATE",
+    "statement_on": "DATE",
+    "implied": "BOOLEAN",
+    "origin": "VARCHAR",
+    "delivery": "INTEGER",
+    "file": "VARCHAR",
+    "sheet": "VARCHAR",
+    "row": "BIGINT",
+}
+"""Columns of a stored row besides the contract's. `known_until` is the first day on which the row was
+withdrawn or replaced (empty: never); `origin` the source (a word that the contract uses in `population`),
+`delivery` the number of the delivery that brought it; `sheet` is missing but in a workbook of sheets."""
+
+LATEST_FIRST = "statement_on DESC, implied, {closed_first}delivery DESC, origin DESC, file DESC, row DESC"
+"""Order of statements about one key; the first holds. Engines disagree on two statements of one day."""
+
+
+def quoted(names: Iterable[str], prefix: str = "") -> str:
+    """List column names for SQL, quoted (`by` and `row` are words of SQL), each with a prefix."""
+    return ", ".join(f'{prefix}"{name}"' for name in names)
+
+
+def column_types(of: Table) -> dict[str, str]:
+    """Return the SQL type of each contract column of a table."""
+    return {column.name: SQL_TYPES[column.kind] for column in of.columns}
+
+
+def latest_first(of: Table) -> str:
+    """Return the SQL order of statements about one key of a table; the first holds."""
+    return LATEST_FIRST.format(closed_first="end_date NULLS LAST, " if of.spell else "")
+
+
+def bucket_of(student_id: str, bucket_count: int) -> int:
+    """Return the bucket of a student: first 8 hex digits of the md5, modulo the count."""
+    return int(hashlib.md5(student_id.encode(), usedforsecurity=False).hexdigest()[:8], 16) % bucket_count
+
+
+def hash_sql() -> str:
+    """Return the SQL of the number, made from a column `student_id`, whose remainder is the bucket."""
+    return "CAST('0x' || md5(student_id)[1:8] AS BIGINT)"
+
+
+def bucket_count_for(students: int) -> int:
+    """Return how many buckets a store gets that begins with so many students."""
+    if students <= STUDENTS_IN_SMALLEST:
+        return SMALLEST_BUCKET_COUNT
+    return -(-students // STUDENTS_PER_BUCKET)

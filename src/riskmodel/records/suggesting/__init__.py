@@ -1,0 +1,1 @@
+"""A mapping drafted from a file, for a person to correct."""

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+from datetime import date
+
+import duckdb
+import pytest
+
+from riskmodel.errors import RecordsRefused
+from riskmodel.records.deliveries.shipment import SourceFiles
+from riskmodel.records.intake import take_in
+from riskmodel.records.store import RecordStore
+
+TABLES = {
+    "students": "student_id,birth_date\ns1,2012-05-01\ns2,2012-06-01\n",
+    "schools": "school_id,name,county,stage,open_to\n"
+    "007,甲校,甲县,junior,\n008,乙校,甲县,primary,2024-06-30\n",
+    "terms": "term,start_date,end_date\n2024-2025-1,2024-09-02,2025-01-17\n",
+    "enrolments": "student_id,school_id,start_date,grade,end_date,exit_reason,to_school_id\n"
+    "s1,007,2024-09-02,7,,,\n",
+}
+
+
+@pytest.fixture
+def told(tmp_path):
+    """Take a delivery in, some of its tables changed; the findings as code, severity, file, row, letter."""
+
+    def deliver(*, force=False, **changed):
+        folder = tmp_path / "in"
+        folder.mkdir()
+        for name, content in (TABLES | changed).items():
+            (folder / f"{name}.csv").write_text(content)
+        source = SourceFiles("b", folder)
+        try:
+            report = take_in([source], store=tmp_path / "store", delivered_on=date(2025, 9, 1), force=force)
+        except RecordsRefused as refusal:
+            found = (*refusal.findings, *refusal.notes)
+        else:
+            found = report.findings
+        return [(f.code, f.severity, f.where.file, f.where.row, f.where.letter) for f in found]
+
+    return deliver
+
+
+def spells(*rows):
+    return TABLES["enrolments"] + "".join(f"{row}\n" for row in rows)
+
+
+def test_a_sound_delivery_is_told_nothing(told):
+    assert told() == []
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        ("s2,007,2024-09-02,10,,,", ("grade_outside_stage", "refuse", 3, "D")),
+        ("s2,008,2024-09-02,6,,,", ("school_closed", "refuse", 3, "B")),
+        ("s1,008,2024-06-01,6,,,", ("spells_overlap", "refuse", 3, None)),
+        ("s2,007,2024-09-02,7,2024-11-01,transferred,", ("transfer_without_school", "review", 3, "F")),
+    ],
+)
+def test_a_spell_that_hardly_can_be_is_told_with_its_place(told, row, expected):
+    code, severity, number, letter = expected
+    assert told(enrolments=spells(row)) == [(code, severity, "enrolments.csv", number, letter)]
+
+
+def test_a_person_can_force_in_what_is_most_likely_a_mistake(told):
+    found = told(enrolments=spells("s2,007,2024-09-02,10,,,"), force=True)
+    assert {(code, severity) for code, severity, *_ in found} == {
+        ("grade_outside_stage", "review"), ("forced", "review"),
+    }  # fmt: skip
+
+
+def test_two_schools_one_after_the_other_and_a_transfer_with_a_later_spell_are_sound(told):
+    rows = ("s2,008,2024-02-26,6,2024-06-30,transferred,", "s2,007,2024-09-02,7,,,")
+    assert told(enrolments=spells(*rows)) == []
+
+
+@pytest.mark.parametrize(
+    ("birth", "expected"),
+    [("2025-09-02", ("birth_in_future", "refuse")), ("2021-05-01", ("age_unusual", "review")),
+     ("1985-05-01", ("age_unusual", "review"))],
+)  # fmt: skip
+def test_a_birth_that_cannot_be_is_refused_and_an_unusual_age_is_listed(told, birth, expected):
+    found = told(students=f"student_id,birth_date\ns1,{birth}\n")
+    assert found == [(*expected, "students.csv", 2, "B")]
+
+
+@pytest.mark.parametrize(
+    ("day", "expected"),
+    [("2025-02-01", ("date_outside_terms", "review")), ("2014-10-08", ("date_far_off", "refuse")),
+     ("2026-01-18", ("date_outside_terms", "review")), ("2034-10-08", ("date_far_off", "refuse"))],
+)  # fmt: skip
+def test_a_day_outside_every_term_is_listed_and_one_years_off_is_refused(told, day, expected):
+    absent = f"student_id,start_date,end_date,days_absent\ns1,{day},{day},1\n"
+    assert told(attendance=absent) == [(*expected, "attendance.csv", 2, "B")]
+
+
+def test_a_row_that_stands_twice_is_stored_once_and_told(told, tmp_path):
+    absent = "student_id,start_date,end_date,days_absent\n" + "s1,2024-10-08,2024-10-08,1\n" * 3
+    assert told(attendance=absent) == [("rows_repeated", "mended", "attendance.csv", 3, None)]
+    assert RecordStore.open(tmp_path / "store").manifest.rows["attendance"] == 1
+
+
+def test_leading_zeros_come_back_where_one_school_alone_fits(told, tmp_path):
+    found = told(enrolments=TABLES["enrolments"].replace(",007,", ",7,"))
+    assert found == [("zeros_restored", "mended", "enrolments.csv", 2, "B")]
+    (file,) = RecordStore.open(tmp_path / "store").files("enrolments")
+    assert duckdb.sql(f"SELECT school_id FROM '{file}'").fetchall() == [("007",)]
+
+
+def test_leading_zeros_stay_lost_where_two_schools_fit(told):
+    schools = TABLES["schools"] + "0007,丙校,甲县,junior,\n"
+    found = told(schools=schools, enrolments=TABLES["enrolments"].replace(",007,", ",7,"))
+    assert [(code, row) for code, _, _, row, _ in found] == [("school_id_unknown", 2)]
