@@ -16,7 +16,7 @@ export DO_NOT_TRACK := true
 # A bureau's own certificates are those of the system.
 export UV_SYSTEM_CERTS := true
 
-.PHONY: help run serve oulad oulad-proof oulad-recipes knowable intake-kills validity mutants test lint types unit lock clean docs corpus bench-intake
+.PHONY: help run serve oulad oulad-proof oulad-recipes uci knowable intake-kills validity mutants test lint types unit lock clean docs corpus bench-intake
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -48,6 +48,9 @@ $(VENV)/run.installed: requirements/run.lock pyproject.toml
 $(VENV)/test.installed: requirements/test.lock pyproject.toml
 	$(call install,requirements/test.lock)
 
+$(VENV)/bench.installed: requirements/bench.lock pyproject.toml
+	$(call install,requirements/bench.lock)
+
 # --- the main job -----------------------------------------------------------------------------------
 run: $(VENV)/run.installed  ## do a term's work (CONFIG=…), then serve (SERVE=0: do not)
 	@$(BIN)/riskmodel run --config $(CONFIG) $(if $(filter 0,$(SERVE)),--no-serve,--serve) --port $(PORT)
@@ -67,6 +70,10 @@ oulad-proof: $(VENV)/run.installed  ## proof that nothing after day 56 reaches a
 oulad-recipes: $(VENV)/run.installed  ## every recipe on the Open University data, side by side (DATA=folder)
 	@test -n "$(DATA)" || { echo "请给出数据所在的文件夹 / name the folder of the data: make oulad-recipes DATA=folder"; exit 2; }
 	@$(BIN)/python benchmarks/oulad_recipes.py $(DATA)
+
+uci: $(VENV)/bench.installed  ## our recipes beside four common models on tables without time (DATA=folder)
+	@test -n "$(DATA)" || { echo "请给出数据所在的文件夹 / name the folder of the data: make uci DATA=folder"; exit 2; }
+	@$(BIN)/python benchmarks/uci_tables.py $(DATA) --search 12
 
 knowable: $(VENV)/run.installed  ## how much of what is knowable the model reaches (SEEDS="1 2 3")
 	@$(BIN)/python benchmarks/county_knowable.py $(SEEDS)
@@ -108,6 +115,7 @@ UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-he
 lock: $(VENV)/test.installed  ## renew the hashed requirement files
 	@$(UV_COMPILE) --extra build --extra train --extra serve --extra pdf --extra postgresql -o requirements/run.lock
 	@$(UV_COMPILE) --extra build --extra train --extra serve --extra pdf --extra postgresql --extra dev -c requirements/run.lock -o requirements/test.lock
+	@$(UV_COMPILE) --extra build --extra train --extra serve --extra pdf --extra postgresql --extra bench -c requirements/run.lock -o requirements/bench.lock
 	@$(UV_COMPILE) --extra build --extra serve --extra pdf -c requirements/run.lock -o requirements/serve.lock
 
 docs: $(VENV)/test.installed  ## renew what is generated from the declarations
