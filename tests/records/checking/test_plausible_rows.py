@@ -54,7 +54,8 @@ def test_a_sound_delivery_is_told_nothing(told):
     [
         ("s2,007,2024-09-02,10,,,", ("grade_outside_stage", "refuse", 3, "D")),
         ("s2,008,2024-09-02,6,,,", ("school_closed", "refuse", 3, "B")),
-        ("s1,008,2024-06-01,6,,,", ("spells_overlap", "refuse", 3, None)),
+        ("s1,008,2024-06-01,6,,,", ("former_spell_open", "review", 3, "E")),
+        ("s1,008,2024-06-01,6,2024-12-01,continued,", ("spells_overlap", "refuse", 2, None)),
         ("s2,007,2024-09-02,7,2024-11-01,transferred,", ("transfer_without_school", "review", 3, "F")),
     ],
 )

@@ -45,6 +45,26 @@ _OUTSIDE: tuple[tuple[str, _Answer, str], ...] = (
     ("date_far_off", "doubt", ""),
     ("date_outside_terms", "review", "NOT"),
 )
+
+
+def _two_schools(row: str, kind: str) -> str:
+    """Give the SQL for children at two schools at one time: the rows of the former or of the later spell."""
+    return f"""WITH spell AS (
+               SELECT student_id, school_id, start_date, max(end_date) AS end_date,
+                      max((delivery, origin, file, sheet, "row")) AS place
+               FROM staged_enrolments SEMI JOIN places USING (school_id)
+               WHERE start_date IS NOT NULL GROUP BY ALL
+           )
+           SELECT place[2], place[3], place[4], place[5] FROM (
+               SELECT {row}.place,
+                      former.end_date IS NULL AND former.start_date < later.start_date AS former_open
+               FROM spell AS former JOIN spell AS later USING (student_id)
+               WHERE former.school_id <> later.school_id
+                 AND (former.start_date, former.school_id) < (later.start_date, later.school_id)
+                 AND later.start_date <= coalesce(former.end_date, later.start_date)
+           ) WHERE {kind}"""
+
+
 _CHECKS = (
     _Check(
         "birth_in_future", ("students",), "birth_date", "refuse",
@@ -74,20 +94,9 @@ _CHECKS = (
         """SELECT e.origin, e.file, e.sheet, e."row" FROM staged_enrolments AS e
            JOIN places USING (school_id) WHERE e.start_date > open_to""",
     ),
-    _Check(
-        "spells_overlap", ("enrolments",), None, "doubt",
-        """WITH spell AS (
-               SELECT student_id, school_id, start_date,
-                      coalesce(max(end_date), DATE '9999-12-31') AS end_date,
-                      max((delivery, origin, file, sheet, "row")) AS place
-               FROM staged_enrolments SEMI JOIN places USING (school_id)
-               WHERE start_date IS NOT NULL GROUP BY ALL
-           )
-           SELECT place[2], place[3], place[4], place[5] FROM (
-               SELECT greatest(a.place, b.place) AS place FROM spell AS a JOIN spell AS b USING (student_id)
-               WHERE a.school_id < b.school_id
-                 AND a.start_date <= b.end_date AND b.start_date <= a.end_date)""",
-    ),
+    _Check("spells_overlap", ("enrolments",), None, "doubt", _two_schools("later", "NOT former_open")),
+    # The former school is often late in saying that a child has gone: the child is where it last began.
+    _Check("former_spell_open", ("enrolments",), "end_date", "review", _two_schools("former", "former_open")),
     _Check(
         "transfer_without_school", ("enrolments",), "exit_reason", "review",
         """SELECT origin, file, sheet, "row" FROM staged_enrolments AS left_from
