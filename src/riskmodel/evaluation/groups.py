@@ -1,0 +1,313 @@
+"""What a model does to groups of students: who is missed first, then false alarms, then calibration.
+
+Being missed is the harm here, so recall at capacity comes first. Lists are those that were drawn up for
+everybody; each leaver counts once. Intervals resample schools, for children of one school leave together. A
+group with too few leavers gets no figures: "too few to say". Cells of fewer than ten people are hidden, and
+where a hidden one could be had by subtraction, the next smallest with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from riskmodel.domain import Interval, Outcome
+from riskmodel.evaluation.ranking import Bools, Floats
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SMALL_CELL = 10
+"""Aggregates of fewer people are not shown (practice of education statistics; shared reference, T13)."""
+FEW_EVENTS, MANY_EVENTS = 20, 100
+"""Fewer leavers: too few to say. So many and more: observed over expected within fixed limits; between: its
+interval must hold 1 (shared reference, V13)."""
+OVER_EXPECTED = (0.8, 1.25)
+NOT_KNOWN = "not_known"
+
+
+class Calibrated(StrEnum):
+    """What the leavers of a group say about its calibration."""
+
+    AS_EXPECTED = "as_expected"
+    TOO_LOW = "too_low"
+    """More left than the risks said."""
+    TOO_HIGH = "too_high"
+    TOO_FEW = "too_few"
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """A way to divide students: the column of the matrix, and what its values are called.
+
+    Values of `names` are codes of the wording; other values, and a missing one, are `NOT_KNOWN`. Empty: the
+    values are names themselves.
+    """
+
+    name: str
+    column: str
+    names: Mapping[float, str]
+
+
+_YES_NO = {1.0: "yes", 0.0: "no"}
+GROUPINGS = (
+    Grouping("sex", "sex_female", {1.0: "female", 0.0: "male"}),
+    Grouping("stage", "stage", {}),
+    Grouping("township", "township", {}),
+    Grouping("rural", "household_rural", _YES_NO),
+    Grouping("boarding", "boards", _YES_NO),
+    Grouping("left_behind", "parents_away", {0.0: "no", 1.0: "one_parent_away", 2.0: "both_parents_away"}),
+    Grouping("migrant", "migrant_child", _YES_NO),
+    Grouping("disability", "disability_registered", _YES_NO),
+    Grouping("hardship", "hardship_registered", _YES_NO),
+    Grouping("ethnicity", "ethnicity_not_han", {1.0: "not_han", 0.0: "han"}),
+)
+
+
+@dataclass(frozen=True)
+class GroupFigures:
+    """A group on the rows that were judged, and on the lists.
+
+    Attributes
+    ----------
+    students, events
+        People judged, and leavers, each once; None where the cell is hidden.
+    recall, false_alarms, precision
+        Share of its leavers that a list held; share of its student-dates of who stayed that were listed;
+        share of its listed student-dates that left. None where too few left.
+    observed_over_expected
+        Student-dates that left, over the sum of risks; None where too few left, or there are no risks.
+    """
+
+    grouping: str
+    group: str
+    students: int | None
+    events: int | None
+    recall: Interval | None
+    false_alarms: Interval | None
+    precision: Interval | None
+    observed_over_expected: Interval | None
+    calibrated: Calibrated
+
+
+@dataclass(frozen=True)
+class RecallGap:
+    """The largest difference of recall between groups of a grouping that have leavers enough.
+
+    `most`, `least` name them. None where fewer than two have.
+    """
+
+    grouping: str
+    most: str
+    least: str
+    gap: Interval
+
+
+def groups_of(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the group of each row of a matrix, a column per grouping whose column the matrix has."""
+    import pandas as pd
+
+    found = {}
+    for each in GROUPINGS:
+        if each.column not in frame:
+            continue
+        values = frame[each.column]
+        named = values.map(each.names) if each.names else values.astype(object)
+        found[each.name] = named.where(named.notna(), NOT_KNOWN).astype(str)
+    return pd.DataFrame(found, index=frame.index)
+
+
+def group_figures(
+    rows: pd.DataFrame,
+    groups: pd.DataFrame,
+    *,
+    risk: Floats | None,
+    listed: Bools,
+    seed: int,
+    resamples: int = 1000,
+) -> tuple[tuple[GroupFigures, ...], tuple[RecallGap, ...]]:
+    """Judge every group of every grouping on the same rows, lists and bootstrap samples.
+
+    Parameters
+    ----------
+    rows
+        A row per student-date: `student_id`, `school_id`, `outcome`.
+    groups
+        What `groups_of` gives for the same rows.
+    risk
+        Calibrated risk of each row; None where there is none.
+    listed
+        Whether the row was on the list of its date.
+
+    Returns
+    -------
+    tuple
+        The figures in the order of the groupings, largest group first, and the gaps.
+    """
+    cells = _Cells.of(rows, risk=risk, listed=listed)
+    draws = _school_weights(cells.schools, seed=seed, resamples=resamples)
+    figures: list[GroupFigures] = []
+    gaps: list[RecallGap] = []
+    for grouping in groups.columns:
+        values = groups[grouping].to_numpy(dtype=str)
+        names = _largest_first(values)
+        counted = {name: cells.count(values == name) for name in names}
+        hidden = hidden_cells({name: (one.students, one.events) for name, one in counted.items()})
+        recalls = {}
+        for name, one in counted.items():
+            found, recall = _judged(grouping, name, one, draws, hidden=name in hidden)
+            figures.append(found)
+            if recall is not None:
+                recalls[name] = recall
+        if len(recalls) > 1:
+            gaps.append(_gap(grouping, recalls))
+    return tuple(figures), tuple(gaps)
+
+
+def hidden_cells(cells: Mapping[str, tuple[int, int]]) -> set[str]:
+    """Name the groups whose counts are not shown: too small, or to be had by subtracting the others.
+
+    `cells` holds students and leavers by group. No leaver at all tells nobody's fate but that of those who
+    stayed, and is shown.
+    """
+    hidden = {name for name, (students, events) in cells.items()
+              if students < SMALL_CELL or 0 < events < SMALL_CELL}  # fmt: skip
+    if len(hidden) == 1 and len(cells) > 1:
+        # Zeros hide nothing: only a count that is not known otherwise makes the sum unknown.
+        rest = {name: counts for name, counts in cells.items() if name not in hidden}
+        hidden.add(min(rest, key=lambda name: (rest[name][1] == 0, rest[name][1], rest[name][0], name)))
+    return hidden
+
+
+@dataclass(frozen=True)
+class _Counted:
+    """A group's people, and per school what its figures are made of."""
+
+    students: int
+    events: int
+    leavers: Floats
+    found: Floats
+    stayed: Floats
+    alarms: Floats
+    listed: Floats
+    listed_left: Floats
+    left: Floats
+    expected: Floats | None
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """All rows as numbers."""
+
+    school: np.ndarray[tuple[int, ...], np.dtype[np.intp]]
+    student: np.ndarray[tuple[int, ...], np.dtype[np.intp]]
+    left: Bools
+    judged: Bools
+    listed: Bools
+    risk: Floats | None
+    schools: int
+
+    @classmethod
+    def of(cls, rows: pd.DataFrame, *, risk: Floats | None, listed: Bools) -> _Cells:
+        outcome = rows["outcome"].to_numpy(dtype=str)
+        names, school = np.unique(rows["school_id"].to_numpy(dtype=str), return_inverse=True)
+        _, student = np.unique(rows["student_id"].to_numpy(dtype=str), return_inverse=True)
+        left = outcome == Outcome.LEFT
+        return cls(school, student, left, left | (outcome == Outcome.STAYED), listed, risk, len(names))
+
+    def count(self, of: Bools) -> _Counted:
+        left, judged = self.left & of, self.judged & of
+        return _Counted(
+            students=np.unique(self.student[judged]).size,
+            events=np.unique(self.student[left]).size,
+            leavers=self._people(left),
+            found=self._people(left & self.listed),
+            stayed=self._sum(judged & ~left),
+            alarms=self._sum(judged & ~left & self.listed),
+            listed=self._sum(of & self.listed),
+            listed_left=self._sum(left & self.listed),
+            left=self._sum(left),
+            expected=None if self.risk is None else self._sum(judged, self.risk),
+        )
+
+    def _sum(self, rows: Bools, values: Floats | None = None) -> Floats:
+        weights = None if values is None else values[rows]
+        return np.bincount(self.school[rows], weights, minlength=self.schools).astype(np.float64)
+
+    def _people(self, rows: Bools) -> Floats:
+        """Count students, each once, at the school of their first such row."""
+        _, first = np.unique(self.student[rows], return_index=True)
+        return np.bincount(self.school[rows][first], minlength=self.schools).astype(np.float64)
+
+
+def _judged(
+    grouping: str, group: str, one: _Counted, draws: Floats, *, hidden: bool
+) -> tuple[GroupFigures, Floats | None]:
+    """Return a group's figures and its recall: the value first, then that of each sample."""
+    students, events = (None, None) if hidden else (one.students, one.events)
+    if hidden or one.events < FEW_EVENTS:
+        none = (None, None, None, None)
+        return GroupFigures(grouping, group, students, events, *none, Calibrated.TOO_FEW), None
+    recall = _ratio(one.found, one.leavers, draws)
+    over = None if one.expected is None else _interval(_ratio(one.left, one.expected, draws))
+    figures = GroupFigures(
+        grouping, group, students, events,
+        recall=_interval(recall),
+        false_alarms=_interval(_ratio(one.alarms, one.stayed, draws)),
+        precision=_interval(_ratio(one.listed_left, one.listed, draws)),
+        observed_over_expected=over,
+        calibrated=calibrated(over, events=one.events),
+    )  # fmt: skip
+    return figures, recall
+
+
+def calibrated(over: Interval | None, *, events: int) -> Calibrated:
+    """Judge observed over expected by how many left: see `FEW_EVENTS`."""
+    if over is None or events < FEW_EVENTS:
+        return Calibrated.TOO_FEW
+    low, high = over.value, over.value
+    lowest, highest = OVER_EXPECTED
+    if events < MANY_EVENTS:
+        low, high = (over.low or over.value), (over.high or over.value)
+        lowest = highest = 1.0
+    if low > highest:
+        return Calibrated.TOO_LOW
+    return Calibrated.TOO_HIGH if high < lowest else Calibrated.AS_EXPECTED
+
+
+def _gap(grouping: str, recalls: Mapping[str, Floats]) -> RecallGap:
+    most = max(recalls, key=lambda name: recalls[name][0])
+    least = min(recalls, key=lambda name: recalls[name][0])
+    return RecallGap(grouping, most, least, _interval(recalls[most] - recalls[least]))
+
+
+def _ratio(above: Floats, below: Floats, draws: Floats) -> Floats:
+    """Return the ratio of two sums over schools: as they are, and in each sample."""
+    weights = np.vstack([np.ones(draws.shape[1]), draws])
+    under = weights @ below
+    shares = np.full(len(weights), np.nan)
+    np.divide(weights @ above, under, out=shares, where=under > 0)
+    return shares
+
+
+def _interval(values: Floats) -> Interval:
+    finite = values[1:][np.isfinite(values[1:])]
+    if finite.size <= (values.size - 1) / 2:
+        return Interval(float(values[0]))
+    low, high = np.percentile(finite, (2.5, 97.5))
+    return Interval(float(values[0]), float(low), float(high))
+
+
+def _school_weights(schools: int, *, seed: int, resamples: int) -> Floats:
+    generator = np.random.default_rng(seed)
+    drawn = generator.multinomial(schools, np.full(schools, 1 / schools), size=resamples)
+    return np.asarray(drawn, dtype=np.float64)
+
+
+def _largest_first(values: np.ndarray[tuple[int, ...], np.dtype[np.str_]]) -> Sequence[str]:
+    names, counts = np.unique(values, return_counts=True)
+    return [str(names[at]) for at in np.lexsort((names, -counts))]
