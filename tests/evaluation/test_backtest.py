@@ -17,9 +17,9 @@ from riskmodel.evaluation.backtest import (
     read_term,
     summarise,
     term_json,
-    top_lists,
 )
 from riskmodel.evaluation.backtest_report import backtest_report
+from riskmodel.evaluation.capacity import top_lists
 from riskmodel.evaluation.pictures import terms_picture
 
 OCTOBER, APRIL = "2024-10-28", "2025-04-14"

@@ -20,9 +20,9 @@ from pydantic import TypeAdapter
 
 from riskmodel.domain import Evaluation, Outcome, Stage
 from riskmodel.errors import NotEnoughData
+from riskmodel.evaluation.capacity import top_lists
 from riskmodel.evaluation.metrics import evaluate
-from riskmodel.evaluation.ranking import Bools, Floats, places
-from riskmodel.scoring import tie_breaks
+from riskmodel.evaluation.ranking import Bools, Floats
 
 STAGES = (Stage.PRIMARY, Stage.JUNIOR)
 
@@ -169,21 +169,6 @@ def pool(frames: Sequence[pd.DataFrame]) -> tuple[pd.DataFrame, dict[str, tuple[
         else:
             models[name] = (score if name == "constant" else risk, risk)
     return rows, models
-
-
-def top_lists(rows: pd.DataFrame, score: Floats, *, share: float) -> Bools:
-    """Tell who is on the list of each as-of date: the top share of its rows, as lists are judged.
-
-    The share is rounded up, equal scores go by `tie_breaks`, a missing score ranks last.
-    """
-    _, dates = np.unique(rows["as_of_date"].to_numpy(), return_inverse=True)
-    ranked = np.where(np.isnan(score), -np.inf, score)
-    order = np.lexsort((tie_breaks(rows["student_id"]), -ranked, dates))
-    cohort = np.bincount(dates).astype(float)
-    first = np.concatenate(([0.0], np.cumsum(cohort)[:-1]))
-    listed = np.zeros(len(rows), dtype=bool)
-    listed[order] = np.arange(len(rows)) - first[dates[order]] < places(share, cohort)[dates[order]]
-    return listed
 
 
 def lead_time(rows: pd.DataFrame, listed: Bools) -> LeadTime:

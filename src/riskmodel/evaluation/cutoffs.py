@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskmodel.domain import Outcome
-from riskmodel.evaluation.backtest import top_lists
+from riskmodel.evaluation.capacity import top_lists
 from riskmodel.evaluation.groups import FEW_EVENTS, RecallGap, group_figures
 from riskmodel.evaluation.ranking import Bools, Floats
 

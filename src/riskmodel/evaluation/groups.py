@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from riskmodel.domain import Interval, Outcome
+from riskmodel.domain import Interval
+from riskmodel.evaluation.by_school import Counted, SchoolCells, interval_of, ratio, school_weights
 from riskmodel.evaluation.ranking import Bools, Floats
 
 if TYPE_CHECKING:
@@ -148,8 +149,8 @@ def group_figures(
     tuple
         The figures in the order of the groupings, largest group first, and the gaps.
     """
-    cells = _Cells.of(rows, risk=risk, listed=listed)
-    draws = _school_weights(cells.schools, seed=seed, resamples=resamples)
+    cells = SchoolCells.of(rows, risk=risk, listed=listed)
+    draws = school_weights(cells.schools, seed=seed, resamples=resamples)
     figures: list[GroupFigures] = []
     gaps: list[RecallGap] = []
     for grouping in groups.columns:
@@ -183,82 +184,21 @@ def hidden_cells(cells: Mapping[str, tuple[int, int]]) -> set[str]:
     return hidden
 
 
-@dataclass(frozen=True)
-class _Counted:
-    """A group's people, and per school what its figures are made of."""
-
-    students: int
-    events: int
-    leavers: Floats
-    found: Floats
-    stayed: Floats
-    alarms: Floats
-    listed: Floats
-    listed_left: Floats
-    left: Floats
-    expected: Floats | None
-
-
-@dataclass(frozen=True)
-class _Cells:
-    """All rows as numbers."""
-
-    school: np.ndarray[tuple[int, ...], np.dtype[np.intp]]
-    student: np.ndarray[tuple[int, ...], np.dtype[np.intp]]
-    left: Bools
-    judged: Bools
-    listed: Bools
-    risk: Floats | None
-    schools: int
-
-    @classmethod
-    def of(cls, rows: pd.DataFrame, *, risk: Floats | None, listed: Bools) -> _Cells:
-        outcome = rows["outcome"].to_numpy(dtype=str)
-        names, school = np.unique(rows["school_id"].to_numpy(dtype=str), return_inverse=True)
-        _, student = np.unique(rows["student_id"].to_numpy(dtype=str), return_inverse=True)
-        left = outcome == Outcome.LEFT
-        return cls(school, student, left, left | (outcome == Outcome.STAYED), listed, risk, len(names))
-
-    def count(self, of: Bools) -> _Counted:
-        left, judged = self.left & of, self.judged & of
-        return _Counted(
-            students=np.unique(self.student[judged]).size,
-            events=np.unique(self.student[left]).size,
-            leavers=self._people(left),
-            found=self._people(left & self.listed),
-            stayed=self._sum(judged & ~left),
-            alarms=self._sum(judged & ~left & self.listed),
-            listed=self._sum(of & self.listed),
-            listed_left=self._sum(left & self.listed),
-            left=self._sum(left),
-            expected=None if self.risk is None else self._sum(judged, self.risk),
-        )
-
-    def _sum(self, rows: Bools, values: Floats | None = None) -> Floats:
-        weights = None if values is None else values[rows]
-        return np.bincount(self.school[rows], weights, minlength=self.schools).astype(np.float64)
-
-    def _people(self, rows: Bools) -> Floats:
-        """Count students, each once, at the school of their first such row."""
-        _, first = np.unique(self.student[rows], return_index=True)
-        return np.bincount(self.school[rows][first], minlength=self.schools).astype(np.float64)
-
-
 def _judged(
-    grouping: str, group: str, one: _Counted, draws: Floats, *, hidden: bool
+    grouping: str, group: str, one: Counted, draws: Floats, *, hidden: bool
 ) -> tuple[GroupFigures, Floats | None]:
     """Return a group's figures and its recall: the value first, then that of each sample."""
     students, events = (None, None) if hidden else (one.students, one.events)
     if hidden or one.events < FEW_EVENTS:
         none = (None, None, None, None)
         return GroupFigures(grouping, group, students, events, *none, Calibrated.TOO_FEW), None
-    recall = _ratio(one.found, one.leavers, draws)
-    over = None if one.expected is None else _interval(_ratio(one.left, one.expected, draws))
+    recall = ratio(one.found, one.leavers, draws)
+    over = None if one.expected is None else interval_of(ratio(one.left, one.expected, draws))
     figures = GroupFigures(
         grouping, group, students, events,
-        recall=_interval(recall),
-        false_alarms=_interval(_ratio(one.alarms, one.stayed, draws)),
-        precision=_interval(_ratio(one.listed_left, one.listed, draws)),
+        recall=interval_of(recall),
+        false_alarms=interval_of(ratio(one.alarms, one.stayed, draws)),
+        precision=interval_of(ratio(one.listed_left, one.listed, draws)),
         observed_over_expected=over,
         calibrated=calibrated(over, events=one.events),
     )  # fmt: skip
@@ -282,30 +222,7 @@ def calibrated(over: Interval | None, *, events: int) -> Calibrated:
 def _gap(grouping: str, recalls: Mapping[str, Floats]) -> RecallGap:
     most = max(recalls, key=lambda name: recalls[name][0])
     least = min(recalls, key=lambda name: recalls[name][0])
-    return RecallGap(grouping, most, least, _interval(recalls[most] - recalls[least]))
-
-
-def _ratio(above: Floats, below: Floats, draws: Floats) -> Floats:
-    """Return the ratio of two sums over schools: as they are, and in each sample."""
-    weights = np.vstack([np.ones(draws.shape[1]), draws])
-    under = weights @ below
-    shares = np.full(len(weights), np.nan)
-    np.divide(weights @ above, under, out=shares, where=under > 0)
-    return shares
-
-
-def _interval(values: Floats) -> Interval:
-    finite = values[1:][np.isfinite(values[1:])]
-    if finite.size <= (values.size - 1) / 2:
-        return Interval(float(values[0]))
-    low, high = np.percentile(finite, (2.5, 97.5))
-    return Interval(float(values[0]), float(low), float(high))
-
-
-def _school_weights(schools: int, *, seed: int, resamples: int) -> Floats:
-    generator = np.random.default_rng(seed)
-    drawn = generator.multinomial(schools, np.full(schools, 1 / schools), size=resamples)
-    return np.asarray(drawn, dtype=np.float64)
+    return RecallGap(grouping, most, least, interval_of(recalls[most] - recalls[least]))
 
 
 def _largest_first(values: np.ndarray[tuple[int, ...], np.dtype[np.str_]]) -> Sequence[str]:

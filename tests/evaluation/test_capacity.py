@@ -1,0 +1,56 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from riskmodel.evaluation.capacity import Within, judge_places, top_lists
+from riskmodel.evaluation.metrics import evaluate
+
+
+def county(students=3000, *, schools=30, seed=1):
+    generator = np.random.default_rng(seed)
+    school = generator.integers(0, schools, students)
+    risk = np.clip(generator.beta(1, 20, students) * (1 + (school == 0) * 3), 0, 0.9)
+    dates = np.repeat(pd.to_datetime(["2025-10-27", "2025-11-24"]).as_unit("s"), students // 2)
+    rows = pd.DataFrame({
+        "as_of_date": dates,
+        "student_id": [f"s{number % (students // 2)}" for number in range(students)],
+        "school_id": [f"k{number}" for number in school],
+        "outcome": np.where(generator.random(students) < risk, "left", "stayed"),
+    })  # fmt: skip
+    rows.loc[generator.choice(students, 40, replace=False), "outcome"] = "unaccounted"
+    return rows, risk
+
+
+def test_lists_of_the_bureau_have_the_figures_of_the_table_that_every_training_prints():
+    rows, risk = county()
+    bureau, _ = judge_places(rows, risk, share=0.05, seed=1, resamples=50)
+    table = evaluate({"model": (risk, risk)}, rows, seed=1, training_rows=0, training_events=0, resamples=20)
+    at = table.models[0].at_capacity[2]
+    assert at.share == bureau.share == 0.05
+    assert (bureau.listed, bureau.listed_left, bureau.found) == (at.listed, at.listed_left, at.found)
+    assert bureau.events == table.events
+    assert bureau.ceiling == at.precision_ceiling
+    for name in ("precision", "recall", "lift"):
+        assert getattr(bureau, name).value == pytest.approx(getattr(at, name).value)
+    assert bureau.to_contact.value == pytest.approx(1 / bureau.precision.value)
+
+
+def test_lists_by_school_give_every_school_its_places_and_find_fewer_where_risk_is_in_one():
+    rows, risk = county()
+    bureau, schools = judge_places(rows, risk, share=0.05, seed=1, resamples=50)
+    listed = top_lists(rows, risk, share=0.05, within=Within.SCHOOL)
+    by_school = rows.assign(listed=listed).groupby(["as_of_date", "school_id"])["listed"]
+    assert (by_school.sum() == np.ceil(0.05 * by_school.size() - 1e-9)).all()
+    assert schools.listed > bureau.listed
+    assert schools.precision.value < bureau.precision.value
+    assert schools.ceiling < bureau.ceiling
+
+
+def test_the_interval_of_a_list_whose_leavers_are_of_one_school_reaches_to_nobody_found():
+    rows, risk = county()
+    only = rows["school_id"].eq("k0") & rows["outcome"].eq("left")
+    score = np.where(only, 1.0, risk / 10)
+    rows.loc[rows["outcome"].eq("left") & ~only, "outcome"] = "stayed"
+    bureau, _ = judge_places(rows, score, share=0.05, seed=1, resamples=200)
+    assert bureau.recall.value == 1
+    assert bureau.precision.low == pytest.approx(0, abs=0.01)
