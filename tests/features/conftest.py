@@ -8,8 +8,9 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from riskmodel.domain import AsOf, RegionRule
@@ -19,6 +20,10 @@ from riskmodel.records.keeping.manifest import Delivery, Manifest, commit, gener
 from riskmodel.records.keeping.rows import BEGINNING, STORED, bucket_of, column_types
 
 Row = dict[str, Any]
+ARROW = {
+    "VARCHAR": pa.string(), "DATE": pa.date32(), "BIGINT": pa.int64(), "INTEGER": pa.int32(),
+    "DOUBLE": pa.float64(), "BOOLEAN": pa.bool_(),
+}  # fmt: skip
 
 RULE = RegionRule(version="test", valid_from=date(2020, 1, 1), source="test")
 TERMS = {
@@ -144,11 +149,6 @@ def _stored(rows: Sequence[Row], name: str) -> list[Row]:
 
 def _write(rows: list[Row], name: str, file: Path) -> None:
     types = column_types(table(name)) | STORED
-    columns = ", ".join(f'"{column}" {kind}' for column, kind in types.items())
+    schema = pa.schema([(column, ARROW[kind]) for column, kind in types.items()])
     file.parent.mkdir(parents=True, exist_ok=True)
-    with duckdb.connect() as connection:
-        connection.execute(f"CREATE TABLE t ({columns})")
-        marks = ", ".join("?" for _ in types)
-        values = [[row[column] for column in types] for row in rows]
-        connection.executemany(f"INSERT INTO t VALUES ({marks})", values)
-        connection.execute(f"COPY t TO '{file}' (FORMAT parquet)")
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema), file)

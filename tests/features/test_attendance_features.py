@@ -185,3 +185,28 @@ def test_with_school_every_day_a_week_has_seven_days_and_no_share_is_above_one(w
     assert made.loc["a", "absence_share_7d"] == pytest.approx(2 / 7)
     assert made.loc["a", "longest_absence_run_56d"] == 2
     assert made.loc["b", "absence_share_7d"] == 1, "two days absent, one day reported"
+
+
+def test_a_day_counts_once_where_spells_overlap_and_by_the_one_begun_last(world) -> None:
+    world.tables["attendance_reports"] = []
+    world.add("attendance_reports", school_id="north", start_date="2025-10-01", end_date="2025-10-31")
+    world.add("attendance_reports", school_id="south", start_date="2025-10-20", end_date="2025-10-31")
+    world.enrol("moved", school_id="north")
+    world.enrol("moved", school_id="south", start_date="2025-10-13")
+    world.enrol("guest", school_id="north")
+    world.enrol("guest", school_id="south", start_date="2025-10-13", end_date="2025-10-17",
+                exit_reason="transferred", to_school_id="north")  # fmt: skip
+
+    made = world.features()
+
+    assert made.loc["moved", "reported_days_56d"] == 8 + 10, "north to the 10th, south from the 20th"
+    assert made.loc["guest", "reported_days_56d"] == 23
+
+
+def test_a_total_is_spread_over_days_before_those_that_are_looked_at_too(world) -> None:
+    # 168 days back is 17 May; the term before began in February, so that days from 17 February are looked at.
+    world.add("calendar", date="2025-02-10", school_id="", is_school_day=True)
+    world.enrol("a", start_date="2025-02-10")
+    world.add("attendance", student_id="a", start_date="2025-02-10", end_date="2025-02-17", days_absent=2)
+
+    assert world.of("a")["absence_days_previous_term"] == 1

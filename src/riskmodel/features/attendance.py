@@ -1,10 +1,11 @@
 """Attendance, per reported school day: a day that no school reported is not a day present.
 
-What is counted are the school days of the student's own spells that were reported; without one in a
-window every value of that window is not known. Where a row tells a total for several days (a monthly
-count), it is spread evenly over the school days within it, so that each window takes its part. Days are
-school days unless the name of a feature says otherwise. An absence on a day that was not reported does
-not lengthen a run, but counts as a day absent.
+What is counted are the school days of the student's own spells that were reported, each once (where spells
+overlap, by the one begun last; one within another does not count); without one in a window every value of
+that window is not known. Where a row tells a total for several days (a monthly count), it is spread evenly
+over the school days within it, so that each window takes its part. Days are school days unless the name of a
+feature says otherwise. An absence on a day that was not reported does not lengthen a run, but counts as a day
+absent.
 """
 
 from __future__ import annotations
@@ -30,38 +31,41 @@ days AS (
     FROM school_days AS school
     CROSS JOIN periods
     LEFT JOIN reported_days AS reported USING (school_id, date)
-    WHERE school.date <= as_of_date
-      AND school.date > least(as_of_date - {HISTORY_DAYS}, term_start - 1, previous_start - 1)
+    WHERE school.date BETWEEN followed_from AND as_of_date
+),
+begun AS (
+    SELECT student_id, enrolments.school_id, start_date AS first_day, least(end_date, as_of_date) AS last_day
+    FROM enrolments SEMI JOIN cohort USING (student_id) CROSS JOIN periods
+    QUALIFY last_day = max(last_day) OVER (PARTITION BY student_id ORDER BY start_date, enrolments.school_id)
 ),
 spells AS (
-    SELECT student_id, spell.school_id, spell.start_date,
-           least(coalesce(spell.end_date, as_of_date), as_of_date) AS last_day
-    FROM enrolments AS spell SEMI JOIN cohort USING (student_id)
-    CROSS JOIN periods
+    SELECT * REPLACE (least(last_day, lead(first_day) OVER later - 1) AS last_day)
+    FROM begun WINDOW later AS (PARTITION BY student_id ORDER BY first_day, school_id)
 ),
 counted AS (
     SELECT stay.*, {_COUNTED},
            count(*) FILTER (age < 56) AS school_days_56d,
            min(age) FILTER (reported) AS days_since_report
-    FROM (SELECT DISTINCT school_id, start_date, last_day FROM spells) AS stay
-    JOIN days ON days.school_id = stay.school_id AND days.date BETWEEN stay.start_date AND stay.last_day
+    FROM (SELECT DISTINCT school_id, first_day, last_day FROM spells) AS stay
+    JOIN days ON days.school_id = stay.school_id AND days.date BETWEEN first_day AND last_day
     GROUP BY ALL
 ),
 own AS (
     SELECT student_id, {_SUMMED}, sum(school_days_56d) AS school_days_56d,
            min(days_since_report) AS days_since_report
-    FROM spells JOIN counted USING (school_id, start_date, last_day)
+    FROM spells JOIN counted USING (school_id, first_day, last_day)
     GROUP BY student_id
 ),
 told AS (
     SELECT attendance.*, cohort.school_id
     FROM attendance JOIN cohort USING (student_id) CROSS JOIN periods
-    WHERE attendance.end_date > least(as_of_date - {HISTORY_DAYS}, term_start - 1, previous_start - 1)
+    WHERE attendance.end_date >= followed_from
 ),
 spread AS (
     SELECT told.*, days.date, count(*) OVER (PARTITION BY student_id, told.start_date, end_date) AS parts
     FROM told
-    LEFT JOIN days ON days.school_id = told.school_id AND days.date BETWEEN told.start_date AND end_date
+    LEFT JOIN school_days AS days
+    ON days.school_id = told.school_id AND days.date BETWEEN told.start_date AND end_date
     WHERE told.start_date < end_date
 ),
 daily AS (
@@ -149,7 +153,7 @@ GROUP = Group(
                     reason="reasons.absence_run", reason_range=(2.0, 400.0)),
         _attendance(name="running_absence_run", unit="days", direction=1,
                     expression="""CASE WHEN any_value(reported_history) > 0
-                        THEN coalesce(max(run) FILTER (run_is_open), 0) END""",
+                        THEN coalesce(any_value(run) FILTER (run_is_open), 0) END""",
                     reason="reasons.absence_running", reason_range=(2.0, 400.0)),
         _attendance(name="days_since_absence", unit="days", direction=-1,
                     expression=f"""CASE WHEN any_value(reported_history) > 0 THEN least({HISTORY_DAYS},

@@ -5,17 +5,18 @@ from __future__ import annotations
 HISTORY_DAYS = 168
 """How far absences are followed back: six blocks of 28 days, and to the start of the former term."""
 
-PERIODS = """
-    SELECT as_of_date, term_start, previous_end,
-           (SELECT max(start_date) FROM terms WHERE end_date = previous_end) AS previous_start
+PERIODS = f"""
+    SELECT *, least(as_of_date - {HISTORY_DAYS - 1}, term_start, previous_start) AS followed_from
     FROM (
-        SELECT as_of_date, term_start,
-               (SELECT max(end_date) FROM terms WHERE end_date < as_of.term_start) AS previous_end
-        FROM as_of
+        SELECT as_of_date, any_value(term_start) AS term_start, max(end_date) AS previous_end,
+               arg_max(start_date, (end_date, start_date)) AS previous_start
+        FROM as_of LEFT JOIN terms ON terms.end_date < as_of.term_start
+        GROUP BY as_of_date
     )
 """
 """One row: `as_of_date`, `term_start` (of the term of the as-of date), `previous_start`, `previous_end`
-(the last term that ended before it). Empty where there is no such term."""
+(the last term that ended before it; both empty where there is none), and `followed_from`, the first day on
+which absences are looked at."""
 
 BLOCKS = range(1, 7)
 """Six blocks of 28 days, the oldest first; the sixth ends on the as-of date."""
