@@ -85,6 +85,12 @@ def test_where_terms_overlap_a_date_belongs_to_the_one_begun_last():
     assert of_dates(date(2025, 2, 1), terms=(AUTUMN, long_course))[0].term == "long"
 
 
+def test_a_term_holds_its_last_day_and_that_day_has_no_horizon_to_its_end():
+    long_course = Term("long", date(2024, 8, 1), date(2025, 2, 10))
+    assert of_dates(date(2025, 2, 10), terms=(AUTUMN, long_course))[0].term == "long"
+    assert of_dates(AUTUMN.end_date, horizon_days=None) == ()
+
+
 # --- forward in time
 
 
@@ -234,6 +240,17 @@ def test_schools_that_share_every_household_leave_nobody_to_learn_from():
         folds_of([("s1", "h1", "a"), ("s2", "h1", "b")])
 
 
+def test_one_fold_that_leaves_nobody_to_learn_from_is_enough_to_refuse():
+    rows = [("s1", "h1", "a"), ("s1", "h2", "b"), ("s2", "h1", "c"), ("s3", "h2", "d")]
+    with pytest.raises(NotEnoughData, match="household_id"):
+        folds_of(rows)
+
+
+def test_there_are_five_folds_if_nobody_asks_for_more():
+    ids = np.array([str(number) for number in range(9)])
+    assert len(splits.school_folds(ids, ids, ids)) == 5
+
+
 @st.composite
 def stacked_rows(draw):
     """Rows of students over several dates; some change school, some have siblings elsewhere."""
@@ -327,6 +344,14 @@ def test_each_term_is_held_out_from_what_was_known_before_it():
     spring = {day[SPRING.term, 0], day[SPRING.term, 1]}
     later = {day[NEXT_AUTUMN.term, 0], day[NEXT_AUTUMN.term, 1]}
     assert told == [(autumn, spring), (autumn | spring, later)]
+
+
+def test_what_became_known_within_a_held_out_term_teaches_nothing_about_it():
+    first, second = of_weeks(8, 16, terms=(SPRING,), horizon_days=60)
+    learnt = AsOf(date(2025, 1, 6), second.as_of_date - timedelta(days=20), AUTUMN.term)
+    assert learnt.horizon_end > first.as_of_date
+    rows = np.array([each.as_of_date for each in (learnt, first, second)], dtype="datetime64[s]")
+    assert splits.forward_folds(rows, (learnt, first, second), outcome_delay_days=10) == []
 
 
 def test_a_term_before_which_nothing_was_known_is_not_held_out():

@@ -159,7 +159,7 @@ def _cohort_then(reader: BucketReader, as_of: AsOf, rule: RegionRule) -> dict[st
     _tell_leavings(connection, replace(rule, unexcused_absence=None), as_of.as_of_date)
     return {
         "cohort_then": connection.sql("SELECT student_id, spell_running FROM cohort").to_arrow_table(),
-        "known_then": connection.sql("SELECT student_id, left_on, cause FROM leavings").to_arrow_table(),
+        "known_then": connection.sql(_KNOWN_THEN).to_arrow_table(),
     }
 
 
@@ -227,15 +227,18 @@ SELECT
 FROM enrolments AS spell
 """
 
+# Of several causes on one day the one that stands first here holds.
 _NO_LEAVINGS = """
 CREATE OR REPLACE TABLE leavings (
-    student_id VARCHAR, left_on DATE, cause VARCHAR, cause_order INTEGER, present_again_on DATE
+    student_id VARCHAR, left_on DATE,
+    cause ENUM ('dropped_out_exit', 'verified_by_ledger', 'suspension_overrun', 'unexcused_absence'),
+    present_again_on DATE
 )
 """
 
 _DROPPED_OUT = """
 INSERT INTO leavings BY NAME
-SELECT student_id, end_date + 1 AS left_on, 'dropped_out_exit' AS cause, 1 AS cause_order
+SELECT student_id, end_date + 1 AS left_on, 'dropped_out_exit' AS cause
 FROM spells
 WHERE exit_reason = 'dropped_out' AND end_date IS NOT NULL
 """
@@ -243,10 +246,10 @@ WHERE exit_reason = 'dropped_out' AND end_date IS NOT NULL
 _VERIFIED = """
 INSERT INTO leavings BY NAME
 SELECT said.student_id, coalesce(said.left_on, said.event_date) AS left_on,
-       'verified_by_ledger' AS cause, 2 AS cause_order
+       'verified_by_ledger' AS cause
 FROM ledger_events AS said
 WHERE said.event = 'verified_dropout' AND NOT EXISTS (
-    SELECT 1 FROM ledger_events AS other
+    FROM ledger_events AS other
     WHERE other.student_id = said.student_id AND other.event = 'verified_not_dropout'
       AND other.event_date >= said.event_date
 )
@@ -254,7 +257,7 @@ WHERE said.event = 'verified_dropout' AND NOT EXISTS (
 
 _SUSPENSION_OVERRUN = """
 INSERT INTO leavings BY NAME
-SELECT student_id, expected_return + $days AS left_on, 'suspension_overrun' AS cause, 3 AS cause_order
+SELECT student_id, expected_return + $days AS left_on, 'suspension_overrun' AS cause
 FROM spells
 WHERE exit_reason = 'suspended' AND expected_return IS NOT NULL
   AND (next_start IS NULL OR next_start > expected_return + $days)
@@ -287,7 +290,7 @@ reported AS (
     SELECT
         day.student_id, day.date,
         EXISTS (
-            SELECT 1 FROM fully_unexcused AS row
+            FROM fully_unexcused AS row
             WHERE row.student_id = day.student_id AND day.date BETWEEN row.start_date AND row.end_date
         ) AS is_away
     FROM (
@@ -304,14 +307,14 @@ counted AS (
     FROM stretches WHERE is_away
 )
 SELECT
-    student_id, date AS left_on, 'unexcused_absence' AS cause, 4 AS cause_order,
+    student_id, date AS left_on, 'unexcused_absence' AS cause,
     (
-        SELECT min(later.date) FROM reported AS later
-        WHERE later.student_id = counted.student_id AND later.date > counted.date AND NOT later.is_away
+        SELECT min(later.date) FROM stretches AS later
+        WHERE later.student_id = counted.student_id AND later.stretch = counted.stretch + 1
     ) AS present_again_on
 FROM counted
 WHERE day_of_stretch = $days AND NOT EXISTS (
-    SELECT 1 FROM ledger_events AS said
+    FROM ledger_events AS said
     WHERE said.student_id = counted.student_id AND said.event = 'verified_not_dropout'
       AND said.event_date >= counted.date
 )
@@ -325,15 +328,17 @@ WITH returns AS (
     SELECT student_id, event_date FROM ledger_events WHERE event = 'returned'
 )
 SELECT
-    student_id, left_on, cause, cause_order,
+    student_id, left_on, cause,
     least(min(back_on) FILTER (back_on >= left_on), any_value(present_again_on)) AS back_on
 FROM leavings LEFT JOIN returns USING (student_id)
-GROUP BY student_id, left_on, cause, cause_order
+GROUP BY student_id, left_on, cause
 """
+
+_KNOWN_THEN = "SELECT student_id, left_on, CAST(cause AS VARCHAR) AS cause FROM leavings"
 
 _OUTCOMES = """
 WITH gone AS (
-    SELECT student_id, min(left_on) AS left_on, arg_min(cause, (left_on, cause_order)) AS cause
+    SELECT student_id, min(left_on) AS left_on, arg_min(cause, (left_on, cause)) AS cause
     FROM leavings ANTI JOIN known_then USING (student_id, left_on, cause)
     WHERE left_on <= $as_of_date AND (back_on IS NULL OR back_on > $as_of_date)
     GROUP BY student_id
@@ -342,7 +347,7 @@ departed AS (
     SELECT student_id, left_on, cause, CASE WHEN back_on <= $horizon_end THEN back_on END AS returned_on
     FROM leavings
     WHERE left_on > $as_of_date AND left_on <= $horizon_end
-    QUALIFY row_number() OVER (PARTITION BY student_id ORDER BY left_on, cause_order) = 1
+    QUALIFY row_number() OVER (PARTITION BY student_id ORDER BY left_on, cause) = 1
 ),
 unsettled AS (
     SELECT
@@ -377,7 +382,7 @@ judged AS (
             ELSE 'stayed'
         END AS outcome,
         coalesce(gone.left_on, departed.left_on) AS left_on,
-        coalesce(gone.cause, departed.cause) AS cause_of_leaving,
+        CAST(coalesce(gone.cause, departed.cause) AS VARCHAR) AS cause_of_leaving,
         CASE
             WHEN withdrawn.student_id IS NOT NULL THEN 'record_withdrawn' ELSE unsettled.cause
         END AS cause_of_doubt,

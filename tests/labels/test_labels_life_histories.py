@@ -75,6 +75,11 @@ def away(first: str, count: int, *, unexcused: float | None = 1, days: float = 1
     return rows
 
 
+def withdrawn(rows: Rows) -> Rows:
+    """Give the same rows, withdrawn by a later delivery."""
+    return [(name, row | {"known_until": day("2024-12-01")}) for name, row in rows]
+
+
 def month(first: str, last: str, *, unexcused: float) -> Rows:
     row = {"start_date": day(first), "end_date": day(last), "days_absent": unexcused}
     return [("attendance", row | {"days_unexcused": unexcused, "recorded_on": day(last)})]
@@ -158,6 +163,12 @@ LIVES = [
          spell(start="2024-02-19")
          + ends(start="2024-02-19", end="2024-05-10", exit_reason="dropped_out", recorded="2024-11-15")
          + spell("N"), STAYED),
+    Life("had left and is back on the as-of date, all recorded after it", AUTUMN,
+         spell(start="2024-02-19")
+         + ends(start="2024-02-19", end="2024-05-10", exit_reason="dropped_out", recorded="2024-11-15")
+         + spell("N", "2024-10-28"), STAYED),
+    Life("had left one of two schools on the as-of date, known", AUTUMN,
+         spell() + spell("N", "2024-09-02", "2024-10-27", "dropped_out", recorded="2024-10-28"), STAYED),
     Life("had left one of two schools before, known", AUTUMN,
          spell() + spell("N", "2024-09-02", "2024-09-27", "dropped_out"), STAYED),
     # --- the ledger
@@ -175,6 +186,8 @@ LIVES = [
          "already_gone 2024-10-21 verified_by_ledger"),
     Life("verified, then not so", AUTUMN,
          J + ledger("verified_dropout", "2024-12-20") + ledger("verified_not_dropout", "2025-01-10"), STAYED),
+    Life("verified, and not so, on one day", AUTUMN,
+         J + ledger("verified_dropout", "2024-12-20") + ledger("verified_not_dropout", "2024-12-20"), STAYED),
     Life("not so, then verified", AUTUMN,
          J + ledger("verified_not_dropout", "2024-12-02") + ledger("verified_dropout", "2025-01-10"),
          "left 2025-01-10 verified_by_ledger"),
@@ -189,6 +202,20 @@ LIVES = [
     Life("verified before, a new spell since", AUTUMN,
          ends(start="2024-02-19", end="2024-05-10", exit_reason="dropped_out")
          + ledger("verified_dropout", "2024-05-20") + spell("N"), STAYED),
+    Life("already gone by two causes: the earlier day holds", AUTUMN,
+         ends("2024-10-20", "dropped_out", recorded="2024-11-15")
+         + ledger("verified_dropout", "2024-11-20", left="2024-10-10"),
+         "already_gone 2024-10-10 verified_by_ledger"),
+    Life("already gone by two causes on one day", AUTUMN,
+         ends("2024-10-20", "dropped_out", recorded="2024-11-15")
+         + ledger("verified_dropout", "2024-11-20", left="2024-10-21"),
+         "already_gone 2024-10-21 dropped_out_exit"),
+    Life("exit and ledger on one day", AUTUMN,
+         ends("2024-12-05", "dropped_out") + ledger("verified_dropout", "2024-12-20", left="2024-12-06"),
+         "left 2024-12-06 dropped_out_exit"),
+    Life("ledger and suspension on one day", AUTUMN,
+         ends("2024-11-15", "suspended", until="2025-02-17") + ledger("verified_dropout", "2025-03-19"),
+         "left 2025-03-19 verified_by_ledger"),
     Life("exit and ledger: the earlier day holds", AUTUMN,
          ends("2024-12-05", "dropped_out")
          + ledger("verified_dropout", "2024-12-20", left="2024-12-02"), "left 2024-12-02 verified_by_ledger"),
@@ -269,6 +296,8 @@ LIVES = [
          ends("2024-12-05", "transferred", to="N"), STAYED),
     Life("was back late from the summer, but before the as-of date", AUTUMN,
          ends("2024-07-05", "continued", start="2024-02-19") + spell(start="2024-10-14"), STAYED),
+    Life("was back late from the summer, on the as-of date", AUTUMN,
+         ends("2024-07-05", "continued", start="2024-02-19") + spell(start="2024-10-28"), STAYED),
     Life("changes class", AUTUMN,
          ends("2024-12-05", "continued") + spell("J", "2024-12-06"), STAYED),
     # --- unaccounted
@@ -343,8 +372,14 @@ LIVES = [
          [*J, ("students", {"roll_number": "G1", "known_from": day("2024-09-02")}),
           ("students", {"roll_number": "L1", "known_from": day("2024-11-02")})], STAYED),
     Life("a spell that was withdrawn", AUTUMN,
-         [("enrolments", row | {"known_until": day("2024-12-01")}) for _, row in spell()],
+         withdrawn(J),
          "unaccounted record_withdrawn"),
+    Life("a spell that was withdrawn, another begun on the last day of the horizon", AUTUMN,
+         withdrawn(J) + spell("N", "2025-04-26"), STAYED),
+    Life("a spell that was withdrawn, another begun a day later", AUTUMN,
+         withdrawn(J) + spell("N", "2025-04-27"), "unaccounted record_withdrawn"),
+    Life("a spell that was withdrawn, its leaving verified", AUTUMN,
+         withdrawn(J) + ledger("verified_dropout", "2024-12-20"), "left 2024-12-20 verified_by_ledger"),
 ]  # fmt: skip
 
 

@@ -6,10 +6,13 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from riskmodel.domain import AsOf, Outcome, RegionRule, UnexcusedAbsenceRule
 from riskmodel.labels import COLUMNS, LabelTask, count_outcomes, label_bucket, read_labels, tables_of
+
+from .conftest import lay_down
 
 RULE = RegionRule("test", date(2020, 1, 1), "test", outcome_delay_days=70)
 AS_OF = AsOf(date(2024, 10, 28), date(2024, 12, 31), "2024-2025-1")
@@ -159,6 +162,21 @@ def test_nobody_to_label_gives_an_empty_table_of_the_same_columns(label):
     full = label(county(LEAVES), [(AS_OF, RULE)], label_date=END, complete_to=END).frame
     assert len(empty) == 0
     assert empty.dtypes.equals(full.dtypes)
+
+
+def test_no_date_at_all_gives_an_empty_table_with_dates_as_dates(label, tmp_path):
+    store = lay_down(tmp_path / "store", county(spell("s")), complete_to=END).folder
+    path = label_bucket(LabelTask(store, 0, (), (), END, tmp_path / "none.parquet"))
+    full = pq.read_schema(label_bucket(LabelTask(store, 0, (AS_OF,), (RULE,), END, tmp_path / "one.parquet")))
+    assert pq.read_schema(path).equals(full)
+
+
+def test_of_two_open_ends_the_one_that_is_due_holds(became):
+    moved = [row | {"school_id": "K"} for row in spell("s", date(2024, 12, 20), "transfer_unconfirmed")]
+    told = county(spell("s", date(2024, 12, 20), "continued"), moved)
+    asked = [(AS_OF, replace(RULE, outcome_delay_days=0))]
+    found = became(told, asked, label_date=date(2025, 3, 18), complete_to=END)
+    assert found == {(AS_OF.as_of_date, "s"): "unaccounted transfer_unconfirmed"}
 
 
 def test_a_task_goes_to_another_process():
