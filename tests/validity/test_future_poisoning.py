@@ -110,7 +110,7 @@ def moved_by(world: World) -> tuple[Tables, dict[str, tuple[str, str]]]:
 
     began = max(start for _, start, _ in TERMS[:4] if start <= day)
     change("attendance", "days_absent", lambda _: 0, start_date=day - days(2))
-    change("grades", "score", lambda score: 100 - score if score != 50 else 7, exam_date=day - days(25))
+    change("grades", "score", lambda score: score + 1, exam_date=day - days(25))
     change("family", "distance_km", lambda km: km + 5, recorded_on=day)
     change("subsidies", "amount_yuan", lambda yuan: yuan + 50, start_date=day - days(120))
     change("enrolments", "boards", lambda boards: not boards, start_date=began)
