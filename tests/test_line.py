@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
 import socket
@@ -20,6 +22,8 @@ from pathlib import Path
 from string import Formatter
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from sqlalchemy import Engine, event
@@ -350,6 +354,30 @@ def test_the_bundle_is_text_through_and_through(line: Line) -> None:
     assert {file.suffix for file in files} == {".txt", ".json", ".sha256"}
     for file in files:
         file.read_text(encoding="utf-8")
+
+
+def test_no_name_and_no_roll_number_of_the_records_stands_in_what_is_made_from_them(line: Line) -> None:
+    (students,) = (line.workspace / "county" / "records").glob("students*")
+    rows = csv.DictReader(io.StringIO(students.read_text(encoding="utf-8-sig")))
+    secrets = {row[column] for row in rows for column in ("name", "roll_number") if len(row[column]) > 2}
+    assert len(secrets) > 2000
+    canary = re.compile("|".join(map(re.escape, sorted(secrets))))
+    folders = ("features", "labels", "models", "mlflow", "store", "sheets")
+    files = [file for name in folders for file in (line.workspace / name).rglob("*") if file.is_file()]
+    assert {".parquet", ".db", ".json", ".html"} <= {file.suffix for file in files}
+    assert [file.name for file in files if canary.search(readable(file))] == []
+    assert canary.search(readable(next((line.workspace / "records").rglob("students/*.parquet"))))
+
+
+def readable(file: Path) -> str:
+    """Return a file's name and bytes as text; of Parquet, which packs them, all values and the metadata."""
+    if file.suffix != ".parquet":
+        return f"{file.name} {file.read_bytes().decode('utf-8', errors='replace')}"
+    table = pq.read_table(file)
+    values = [
+        value for column in table.columns if pa.types.is_string(column.type) for value in column.to_pylist()
+    ]
+    return " ".join(filter(None, [file.name, str(table.schema.metadata), *values]))
 
 
 @pytest.mark.parametrize(
