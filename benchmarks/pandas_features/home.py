@@ -59,7 +59,7 @@ def _aid(known: Known, latest: pd.DataFrame) -> pd.DataFrame:
     former_term = (start <= former_end) & ~(end < former_start)
 
     def of_student(rows: pd.Series) -> pd.Series:
-        return pd.Series(known.students.isin(student[rows]), index=known.students)
+        return student[rows].value_counts().reindex(known.students).notna()
 
     lapsed = of_student(living & former_term) & ~of_student(living & this_term)
     running = student[~(end < known.as_of_date)].value_counts().reindex(known.students).fillna(0)

@@ -50,8 +50,7 @@ class Known:
 
     def of_cohort(self, table: str) -> pd.DataFrame:
         """Rows of a table that tell of students of the cohort."""
-        rows = self[table]
-        return rows[rows["student_id"].isin(self.students)]
+        return self[table].merge(self["cohort"][["student_id"]], on="student_id")
 
 
 def read_known(connection: Any, *, delivered: tuple[str, ...], outcome_delay_days: int) -> Known:

@@ -25,16 +25,16 @@ def features(known: Known) -> pd.DataFrame:
     def mean(rows: pd.DataFrame, column: str = "points") -> pd.Series:
         return rows.groupby("student_id")[column].mean().reindex(known.students)
 
-    def count(rows: pd.DataFrame, among: pd.DataFrame = told) -> pd.Series:
-        counts = rows.groupby("student_id").size().reindex(known.students).fillna(0)
-        return counts.where(pd.Series(known.students.isin(among["student_id"]), index=known.students))
+    def size(rows: pd.DataFrame) -> pd.Series:
+        return rows.groupby("student_id").size().reindex(known.students)
 
+    has_sat, is_told = size(sat).notna(), size(told).notna()
     last_by_student = last.groupby("student_id")["points"]
     made = {
         "marks_last_round": mean(last),
         "marks_mean_365d": mean(year),
         "marks_term": mean(term),
-        "fails_last_round": count(last[last["fails"]], among=sat),
+        "fails_last_round": size(last[last["fails"]]).fillna(0).where(has_sat),
         "fail_share_365d": mean(year, "fails"),
         "missed_exam_share_term": mean(all_term, "missed"),
         "missed_exam_share_365d": mean(all_year, "missed"),
@@ -47,11 +47,11 @@ def features(known: Known) -> pd.DataFrame:
         "marks_slope": _slope(sat),
         "marks_prior_round": mean(prior),
         "marks_previous_term": mean(former),
-        "missed_exams_365d": count(all_year[all_year["missed"]]),
-        "exams_sat_term": count(term),
-        "missed_exams_term": count(all_term[all_term["missed"]]),
-        "exams_sat_365d": count(year),
-        "fails_365d": count(year[year["fails"]]),
+        "missed_exams_365d": size(all_year[all_year["missed"]]).fillna(0).where(is_told),
+        "exams_sat_term": size(term).fillna(0).where(is_told),
+        "missed_exams_term": size(all_term[all_term["missed"]]).fillna(0).where(is_told),
+        "exams_sat_365d": size(year).fillna(0).where(is_told),
+        "fails_365d": size(year[year["fails"]]).fillna(0).where(is_told),
     }
     return pd.DataFrame(made, index=known.students)
 
