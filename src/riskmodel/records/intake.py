@@ -272,6 +272,8 @@ def _staging(store: Path) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
             without_progress_bar(connection)
             # It makes a join of each list of codes; planning a file then takes five times as long.
             connection.execute("SET disabled_optimizers = 'in_clause'")
+            # The rows here outlive nothing: what is only in memory yet need not be written before it goes.
+            connection.execute("PRAGMA disable_checkpoint_on_shutdown")
             yield connection, spill
     finally:
         shutil.rmtree(folder, ignore_errors=True)

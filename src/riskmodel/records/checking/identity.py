@@ -116,7 +116,8 @@ def identify(
     listed = ", ".join("'" + name.replace("'", "''") + "'" for name in keyed.sources) or "NULL"
     is_keyed = f"origin IN ({listed})"
     places = [("staged_students", "roll_number", "true"), ("staged_population", "roll_number", "true")]
-    places += [(f"staged_{each.name}", "student_id", is_keyed) for each in TABLES if each.per_student]
+    if keyed.sources:
+        places += [(f"staged_{each.name}", "student_id", is_keyed) for each in TABLES if each.per_student]
     check_roll_numbers(connection, places=places, read=read, findings=findings)
     if not findings.refused and keyed.sources:
         _give_ids(connection, before, keyed, is_keyed=is_keyed, day=delivered_on, findings=findings)

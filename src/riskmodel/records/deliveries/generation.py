@@ -12,7 +12,7 @@ import duckdb
 
 from riskmodel.records.checking.identity import write_identities
 from riskmodel.records.contract import TABLES, Table
-from riskmodel.records.deliveries.revisions import merge, report_conflicts
+from riskmodel.records.deliveries.revisions import has_repeated_rows, merge, report_conflicts
 from riskmodel.records.findings import Findings
 from riskmodel.records.keeping.manifest import (
     Delivery,
@@ -59,6 +59,7 @@ def write_generation(
             rows[table.name] = 0
             student_count = 0 if table.name == "students" else student_count
             told = _buckets_told(connection, table, bucket_count)
+            repeated = has_repeated_rows(connection, table)
             for bucket in range(bucket_count) if table.per_student else (None,):
                 stored = before.file(table.name, bucket) if before else None
                 if stored is None and (bucket or 0) not in told:
@@ -69,6 +70,7 @@ def write_generation(
                     stored=stored,
                     bucket=bucket,
                     bucket_count=bucket_count,
+                    repeated=repeated,
                     day=delivered_on,
                 )
                 report_conflicts(connection, table, findings)

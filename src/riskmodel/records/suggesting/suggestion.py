@@ -177,11 +177,13 @@ def _share_understood(name: str, draft: Sequence[str], file: Path) -> float:
         if read is None:
             return 0.0
         check_cells(connection, read, findings)
-        faults = " OR ".join(f'"fault {column.name}" IS NOT NULL' for column in table(name).columns)
         empty = [c.name for c in table(name).columns if c.required and not c.may_be_empty]
-        lacking = " OR ".join(f'"cell {column}" IS NULL' for column in empty)
+        lacking = " OR ".join(f'"empty {column}"' for column in empty)
         sound, rows = connection.execute(
-            f"SELECT count(*) FILTER (NOT ({faults} OR {lacking})), count(*) FROM told"
+            f"""SELECT count(*) FILTER (is_faulty IS NOT true AND NOT ({lacking})), count(*)
+                FROM told LEFT JOIN said
+                ON told."row" = said."row" AND told.sheet IS NOT DISTINCT FROM said.sheet
+                   AND told."at" IS NOT DISTINCT FROM said."at" """
         ).fetchall()[0]
     return float(sound) / rows if rows else 0.0
 

@@ -6,7 +6,8 @@ out cell by cell, what was mended by column, what wants a look. A finding names 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import duckdb
@@ -14,15 +15,18 @@ import duckdb
 from riskmodel.records.contract import Column, Table, table
 from riskmodel.records.files.text_files import is_garbled
 from riskmodel.records.findings import Findings
-from riskmodel.records.keeping.rows import SQL_TYPES
+from riskmodel.records.keeping.rows import SQL_TYPES, column_types, quoted
 from riskmodel.records.mapping.telling import Telling
 from riskmodel.records.mapping.vocabulary import usual_codes
 from riskmodel.records.values.cell_sql import is_plain_sql, kind_sql, typed_fault, typed_value, value_sql
 from riskmodel.records.values.forms import Reading, ValueSql, literal, narrowed, trimmed
 
 NO_CELLS = ("sheet", "row", "at")
+_PARTS = ("fault", "mended", "doubt")
 _SAMPLED = 2_000
 """So many different words of a column are looked at for a wrong encoding."""
+_FEW = 20_000
+"""A file of so many rows is looked at once and kept whole: to plan the look takes longer than the look."""
 _MANY = 20
 """More doubts than this of one kind in one column are told as one, with their count."""
 
@@ -44,7 +48,7 @@ def check_cells(connection: duckdb.DuckDBPyConnection, telling: Telling, finding
     if of.name == "grades":
         _tell_status_by_score(connection, telling, findings)
     types = {name: kind.upper() for name, kind, *_ in connection.execute("DESCRIBE cells").fetchall()}
-    _read_values(connection, telling, types)
+    asked = _read_values(connection, telling, types)
     blank = connection.execute(
         "SELECT (SELECT count(*) FROM cells) - (SELECT count(*) FROM told)"
     ).fetchall()[0][0]
@@ -55,12 +59,16 @@ def check_cells(connection: duckdb.DuckDBPyConnection, telling: Telling, finding
                ORDER BY ALL LIMIT 1"""
         ).fetchall()[0]
         findings.mended("blank_rows_skipped", telling.where(sheet=sheet, row=row), count=blank)
+    is_said = _what_is_said(connection, asked)
     for column in of.columns:
-        if column.name in types or column.name in telling.constants:
+        if is_said["fault", column.name]:
             _tell_faults(connection, telling, findings, column)
-            if column.kind == "text" and types.get(column.name) == "VARCHAR":
-                _tell_garbled(connection, telling, findings, column)
+        if column.kind == "text" and types.get(column.name) == "VARCHAR":
+            _tell_garbled(connection, telling, findings, column)
+        if is_said["mended", column.name]:
             _tell_mended(connection, telling, findings, column)
+        if is_said["doubt", column.name]:
+            _tell_doubts(connection, telling, findings, column)
     _apply(connection, telling, findings, _rules(of))
 
 
@@ -96,52 +104,137 @@ def _not_blank(types: Mapping[str, str]) -> str:
     )
 
 
-def _read_values(connection: duckdb.DuckDBPyConnection, telling: Telling, types: Mapping[str, str]) -> None:
-    """Make `told` in layers: cell, narrowed cell, value, and what there is to say of it."""
-    layers = [_layers(column, telling, types) for column in telling.table.columns]
-    cells, plains, values, said = (", ".join(layer) for layer in zip(*layers, strict=True))
-    working = ", ".join(
-        f'"{part} {column.name}"' for column in telling.table.columns for part in ("plain", "is plain", "raw")
-    )
+def _read_values(
+    connection: duckdb.DuckDBPyConnection, telling: Telling, types: Mapping[str, str]
+) -> list[str]:
+    """Make `told`, the values, and `said`, what there is to say of the few rows that are not plain.
+
+    Most columns are plain from top to bottom: that is found by one look, and nothing more is asked of them.
+    Of the others each cell is read in layers: the cell, the cell narrowed, its value, what was found.
+
+    Returns
+    -------
+    list of str
+        The columns of which `said` may say something.
+    """
+    of = telling.table
+    looks = [_look(column, telling, types) for column in of.columns]
+    rows, asked = _not_plain(connection, looks)
+    parts = [look.layers if look.name in asked else look.plain_layers for look in looks]
+    cells, plains, values, said = (", ".join(filter(None, layer)) for layer in zip(*parts, strict=True))
     blank = " AND ".join(f'"cell {name}" IS NULL' for name in types if name not in NO_CELLS)
+    looked = f"""(SELECT *, {values} FROM (SELECT *{plains and f", {plains}"} FROM (
+                    SELECT {cells}, sheet, "row", "at" FROM cells) WHERE NOT ({blank})))"""
+    if asked:
+        looked = f"(SELECT *, {said} FROM {looked})"
+    if asked and rows <= _FEW:
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE looked AS FROM {looked}")
+        looked = "looked"
+    empty = "".join(f', "cell {name}" IS NULL AS "empty {name}"' for name in _asked_whether_empty(of))
     connection.execute(
         f"""CREATE OR REPLACE TABLE told AS
-            SELECT * EXCLUDE ({working}), {said} FROM (SELECT *, {values} FROM (SELECT *, {plains} FROM (
-                SELECT {cells}, sheet, "row", "at" FROM cells) WHERE NOT ({blank})))"""
+            SELECT {quoted(column_types(of))}, sheet, "row", "at"{empty} FROM {looked}"""
+    )
+    found = [f'"{part} {name}"' for name in asked for part in _PARTS]
+    written = "".join(f'"cell {name}", ' for name in asked)
+    faulty = " OR ".join(f'"fault {name}" IS NOT NULL' for name in asked)
+    connection.execute(
+        f"""CREATE OR REPLACE TABLE said AS
+            SELECT {"".join(f"{part}, " for part in found)}{written}{faulty or "false"} AS is_faulty,
+                   sheet, "row", "at"
+            FROM {looked if asked else "told"}
+            WHERE {" OR ".join(f"{part} IS NOT NULL" for part in found) or "false"}"""
+    )
+    return asked
+
+
+def _not_plain(connection: duckdb.DuckDBPyConnection, looks: Sequence[_Look]) -> tuple[int, list[str]]:
+    """Count the rows of `cells`, and name the columns in which a cell is not plain."""
+    there = [look for look in looks if look.is_plain != "true"]
+    if not there:
+        return 0, []
+    cells = ", ".join(
+        f'{look.cell} AS "cell {look.name}", {look.trims} AS "raw {look.name}"' for look in there
+    )
+    tests = ", ".join(f'bool_and({look.is_plain} AND "raw {look.name}" IS NOT true)' for look in there)
+    rows, *are_plain = connection.execute(
+        f"SELECT count(*), {tests} FROM (SELECT {cells} FROM cells)"
+    ).fetchall()[0]
+    return rows, [look.name for look, is_plain in zip(there, are_plain, strict=True) if is_plain is False]
+
+
+def _what_is_said(connection: duckdb.DuckDBPyConnection, asked: Sequence[str]) -> Counter[tuple[str, str]]:
+    """Count, per part (`fault`, `mended`, `doubt`) and column, the cells of which something is said."""
+    if not asked:
+        return Counter()
+    told = [(part, name) for part in _PARTS for name in asked]
+    counts = ", ".join(f'count("{part} {name}")' for part, name in told)
+    return Counter(
+        dict(zip(told, connection.execute(f"SELECT {counts} FROM said").fetchall()[0], strict=True))
     )
 
 
-def _layers(column: Column, telling: Telling, types: Mapping[str, str]) -> tuple[str, str, str, str]:
-    """Return a column's part of each layer. Nothing more is asked of a cell that is plain: most of them."""
+def _asked_whether_empty(of: Table) -> list[str]:
+    """Return the columns of which a rule asks whether anything was written there at all."""
+    asked = [column.name for column in of.columns if column.required and not column.may_be_empty]
+    return asked + (["score"] if of.name == "grades" else [])
+
+
+@dataclass(frozen=True)
+class _Look:
+    """How the cells of a column are looked at, as SQL.
+
+    `cell` is the cell without blanks around it, `trims` whether there were any, `is_plain` whether nothing
+    else needs to be said of it; then `plain_value` is its value, else what `read` says.
+    """
+
+    name: str
+    of_type: str
+    cell: str
+    trims: str
+    is_plain: str
+    narrowed: str
+    plain_value: str
+    read: ValueSql
+
+    @property
+    def plain_layers(self) -> tuple[str, str, str, str]:
+        """Return the column's part of each layer where all its cells are plain."""
+        value = f'CAST({self.plain_value} AS {self.of_type}) AS "{self.name}"'
+        return f'{self.cell} AS "cell {self.name}"', "", value, ""
+
+    @property
+    def layers(self) -> tuple[str, str, str, str]:
+        """Return the column's part of each layer: cell, cell narrowed, value, what there is to say."""
+        name, read, unless = self.name, self.read, f'CASE WHEN NOT "is plain {self.name}" THEN'
+        value = f'CASE WHEN "is plain {name}" THEN {self.plain_value} ELSE {read.value} END'
+        mended, fault, doubt = (f"{unless} {part} END" for part in (read.mended, read.fault, read.doubt))
+        mended = f"coalesce({mended}, CASE WHEN \"raw {name}\" THEN 'blanks_trimmed' END)"
+        return (
+            f'{self.cell} AS "cell {name}", {self.trims} AS "raw {name}"',
+            f'{self.is_plain} AS "is plain {name}", {self.narrowed} AS "plain {name}"',
+            f'CAST({value} AS {self.of_type}) AS "{name}"',
+            f'{mended} AS "mended {name}", {fault} AS "fault {name}", {doubt} AS "doubt {name}"',
+        )
+
+
+def _look(column: Column, telling: Telling, types: Mapping[str, str]) -> _Look:
     name, reading = column.name, _reading(column, telling)
     kind = "VARCHAR" if name in telling.constants else types.get(name)
-    cell, of_type = f'"cell {name}"', SQL_TYPES[column.kind]
-    is_text = kind is not None and (
-        kind == "VARCHAR" or kind.startswith("ENUM") or name in telling.codes or name in telling.dates
-    )
-    is_plain, plain, trims = "true", "CAST(NULL AS VARCHAR)", "false"
+    cell, of_type, none = f'"cell {name}"', SQL_TYPES[column.kind], "CAST(NULL AS VARCHAR)"
+    how = _cell(column, telling, kind)
     if kind is None:
-        sql = ValueSql(f"CAST(NULL AS {of_type})", "NULL", "NULL")
-    elif is_text:
-        told = value_sql(column, reading)
+        return _Look(name, of_type, how, "false", "true", none, "NULL", ValueSql("NULL", "NULL", "NULL"))
+    if kind == "VARCHAR" or kind.startswith("ENUM") or name in telling.codes or name in telling.dates:
         is_plain = f"({cell} IS NULL OR {is_plain_sql(column, reading)})"
-        plain = f"CASE WHEN NOT {is_plain} THEN {narrowed(cell)} END"
-        unless = f'CASE WHEN NOT "is plain {name}" THEN'
-        sql = ValueSql(
-            f'CASE WHEN "is plain {name}" THEN TRY_CAST({cell} AS {of_type}) ELSE {told.value} END',
-            *(f"{unless} {part} END" for part in (told.mended, told.fault, told.doubt)),
-        )
-        if kind == "VARCHAR" and name in types and name not in telling.codes:
-            trims = f'"{name}" <> {cell}'
-    else:
-        sql = ValueSql(typed_value(column, cell=cell, kind=kind), "NULL", typed_fault(column))
-    mended = f"coalesce({sql.mended}, CASE WHEN \"raw {name}\" THEN 'blanks_trimmed' END)"
-    return (
-        f'{_cell(column, telling, kind)} AS {cell}, {trims} AS "raw {name}"',
-        f'{is_plain} AS "is plain {name}", {plain} AS "plain {name}"',
-        f'CAST({sql.value} AS {of_type}) AS "{name}"',
-        f'{mended} AS "mended {name}", {sql.fault} AS "fault {name}", {sql.doubt} AS "doubt {name}"',
-    )
+        narrow = f"CASE WHEN NOT {is_plain} THEN {narrowed(cell)} END"
+        is_trimmed = kind == "VARCHAR" and name in types and name not in telling.codes
+        trims = f'"{name}" <> {cell}' if is_trimmed else "false"
+        value = f"TRY_CAST({cell} AS {of_type})"
+        return _Look(name, of_type, how, trims, is_plain, narrow, value, value_sql(column, reading))
+    value = typed_value(column, cell=cell, kind=kind)
+    read = ValueSql(value, "NULL", typed_fault(column))
+    return _Look(name, of_type, how, "false", f"({cell} IS NULL OR {value} IS NOT NULL)", none, value, read)
 
 
 def _reading(column: Column, telling: Telling) -> Reading:
@@ -180,13 +273,13 @@ def _tell_faults(
 ) -> None:
     name = column.name
     counts = connection.execute(
-        f'SELECT "fault {name}", count(*) FROM told WHERE "fault {name}" IS NOT NULL GROUP BY 1 ORDER BY 1'
+        f'SELECT "fault {name}", count(*) FROM said WHERE "fault {name}" IS NOT NULL GROUP BY 1 ORDER BY 1'
     ).fetchall()
     allowed = ", ".join([*column.codes, *(["other:…"] if column.open_codes else [])])
     for code, count in counts:
         kind = kind_sql(f'CAST("cell {name}" AS VARCHAR)')
         rows = connection.execute(
-            f"""SELECT sheet, "row", "at", {kind} FROM told WHERE "fault {name}" = $code
+            f"""SELECT sheet, "row", "at", {kind} FROM said WHERE "fault {name}" = $code
                 ORDER BY sheet, "row" LIMIT {findings.room}""",
             {"code": code},
         ).fetchall()
@@ -202,8 +295,8 @@ def _tell_garbled(
     """Refuse a column of which most words were read in a wrong encoding once, at the first of them."""
     name = column.name
     words = connection.execute(
-        f"""SELECT "cell {name}", min((sheet, "row", "at")) FROM told
-            WHERE "fault {name}" IS NULL AND regexp_matches("cell {name}", '[^\\x00-\\x7F]')
+        f"""SELECT "{name}", min((sheet, "row", "at")) FROM told
+            WHERE regexp_matches("{name}", '[^\\x00-\\x7F]')
             GROUP BY 1 ORDER BY 2 LIMIT {_SAMPLED}"""
     ).fetchall()
     garbled = [place for word, place in words if is_garbled(word)]
@@ -215,19 +308,26 @@ def _tell_garbled(
 def _tell_mended(
     connection: duckdb.DuckDBPyConnection, telling: Telling, findings: Findings, column: Column
 ) -> None:
-    """Tell what was mended in a column as one finding of each kind; what wants a look cell by cell."""
+    """Tell what was mended in a column, as one finding of each kind."""
     name = column.name
     for code, count, first in connection.execute(
-        f"""SELECT "mended {name}", count(*), min((sheet, "row", "at")) FROM told
+        f"""SELECT "mended {name}", count(*), min((sheet, "row", "at")) FROM said
             WHERE "mended {name}" IS NOT NULL GROUP BY 1 ORDER BY 1"""
     ).fetchall():
         where = telling.where(sheet=first[0], row=first[1], at=first[2], column=name)
         findings.mended(code, where, count=count)
+
+
+def _tell_doubts(
+    connection: duckdb.DuckDBPyConnection, telling: Telling, findings: Findings, column: Column
+) -> None:
+    """Tell what wants a look, cell by cell."""
+    name = column.name
     for code, count in connection.execute(
-        f'SELECT "doubt {name}", count(*) FROM told WHERE "doubt {name}" IS NOT NULL GROUP BY 1 ORDER BY 1'
+        f'SELECT "doubt {name}", count(*) FROM said WHERE "doubt {name}" IS NOT NULL GROUP BY 1 ORDER BY 1'
     ).fetchall():
         rows = connection.execute(
-            f"""SELECT sheet, "row", "at", {kind_sql(f'CAST("cell {name}" AS VARCHAR)')} FROM told
+            f"""SELECT sheet, "row", "at", {kind_sql(f'CAST("cell {name}" AS VARCHAR)')} FROM said
                 WHERE "doubt {name}" = $code ORDER BY sheet, "row" LIMIT {_MANY}""",
             {"code": code},
         ).fetchall()
@@ -240,9 +340,9 @@ def _tell_mended(
 def _rules(of: Table) -> list[_Rule]:
     rules = []
     for column in of.columns:
-        cell, value = f'"cell {column.name}"', f'"{column.name}"'
+        value = f'"{column.name}"'
         if column.required and not column.may_be_empty:
-            rules.append(_Rule("cell_empty", column.name, f"{cell} IS NULL", {}))
+            rules.append(_Rule("cell_empty", column.name, f'"empty {column.name}"', {}))
         if column.minimum is not None:
             slots = {"minimum": f"{column.minimum:g}"}
             rules.append(_Rule("number_too_small", column.name, f"{value} < {column.minimum}", slots))
@@ -255,7 +355,7 @@ def _rules(of: Table) -> list[_Rule]:
     if of.name == "grades":
         rules.append(_Rule("score_above_full", "score", "score > full_score", {}))
         rules.append(_Rule("score_without_sitting", "score", "score IS NOT NULL AND status <> 'sat'", {}))
-        rules.append(_Rule("sitting_without_score", "score", "\"cell score\" IS NULL AND status = 'sat'", {}))
+        rules.append(_Rule("sitting_without_score", "score", "\"empty score\" AND status = 'sat'", {}))
     if of.name == "attendance":
         broken = "days_absent > end_date - start_date + 1 AND end_date >= start_date"
         rules.append(_Rule("absent_longer_than_period", "days_absent", broken, {}))

@@ -36,9 +36,16 @@ def is_plain_sql(column: Column, reading: Reading) -> str:
     if column.kind == "boolean":
         return f"{cell} IN ('true', 'false')"
     if column.kind == "code":
-        return f"{cell} IN ({listed(column.codes)})"
+        listed_code = f"{cell} IN ({listed(column.codes)})"
+        return (
+            f"({listed_code} OR regexp_full_match({cell}, 'other:.+'))" if column.open_codes else listed_code
+        )
     if is_identifier(column):
-        return f"regexp_full_match({cell}, '[A-Za-z_][A-Za-z0-9_-]{{0,14}}|[0-9]{{1,15}}')"
+        # However long, a name that begins with a letter and has no O, I or l is no number that was spoilt.
+        endless = "[A-Z_][A-HJ-NP-Z0-9_-]*"
+        if column.name != "roll_number":
+            endless = "[A-Za-z_][A-HJ-NP-Za-kmnp-z0-9_-]*"
+        return f"regexp_full_match({cell}, '[A-Za-z_][A-Za-z0-9_-]{{0,14}}|{endless}|[0-9]{{1,15}}')"
     if column.kind == "text":
         told = f"regexp_full_match({cell}, '[\\x{{4E00}}-\\x{{9FFF}}]+') AND NOT {garbled_sql(cell)}"
         return f"{told} AND {cell} NOT IN ({listed(TOTAL_WORDS)})"
