@@ -158,10 +158,9 @@ def product(recipe: Recipe) -> Fit:
         used = _searched(recipe, matrix, labels, fold.seed) if recipe.search else recipe
         with patch.object(training, "MINIMUM_TRAINING_EVENTS", LEAST_EVENTS):
             trained = training.train(matrix, labels, recipe=used, seed=fold.seed, bag=0)
-        risk = score_unwritten(matrix_of(fold, fold.held), trained).risk
-        if risk is None:
+        if not trained.probabilities:
             raise ValueError(f"fewer than {LEAST_EVENTS} events in a fold")
-        return risk
+        return np.asarray(score_unwritten(matrix_of(fold, fold.held), trained).risk, dtype=np.float64)
 
     return fit
 
