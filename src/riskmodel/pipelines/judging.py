@@ -16,6 +16,8 @@ from riskmodel import splits
 from riskmodel.bundle import ModelBundle
 from riskmodel.domain import AsOf, Evaluation, FeatureMatrix, Labels
 from riskmodel.errors import NotEnoughData
+from riskmodel.evaluation.audit import GROUP
+from riskmodel.evaluation.groups import groups_of
 from riskmodel.evaluation.metrics import SHARES, evaluate
 from riskmodel.models.alarms import check_leaks
 from riskmodel.models.training import BAG, TrainedModel, train
@@ -27,6 +29,10 @@ from riskmodel.scoring import Scores, places_on_last_list, score, score_beside, 
 from riskmodel.wording import LANGUAGES
 
 Read = Callable[[Sequence[AsOf]], FeatureMatrix]
+JUDGED_SCORES = "judged-scores.parquet"
+"""Rows of the test dates with what became of them, groups, and the scores of every method."""
+OUT_OF_FOLD = "out-of-fold.parquet"
+"""The judged model's training rows with groups, each scored by a model that had not seen its school."""
 
 
 @dataclass(frozen=True)
@@ -99,10 +105,16 @@ def score_rows(
     last_term = None if last_list is None else places_on_last_list(tested, last_list)
     models |= score_beside(tested, trained, last_term=last_term)
     keys = ["as_of_date", "student_id"]
-    rows = tested.frame[[*keys, "stage"]].merge(
+    rows = with_groups(tested).merge(
         outcomes.frame[[*keys, "outcome", "left_on", "cause"]], on=keys, how="left", validate="one_to_one"
     )
     return rows, models
+
+
+def with_groups(matrix: FeatureMatrix) -> pd.DataFrame:
+    """Return whose row each is, with school, stage and groups: what a later audit divides figures by."""
+    keys = matrix.frame[["as_of_date", "student_id", "school_id", "stage"]]
+    return pd.concat([keys, groups_of(matrix.frame).add_prefix(GROUP)], axis=1)
 
 
 def judge(

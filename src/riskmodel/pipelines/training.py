@@ -20,7 +20,16 @@ from riskmodel.models.search import SearchResult
 from riskmodel.models.training import BAG, MINIMUM_TRAINING_EVENTS, TrainedModel
 from riskmodel.pipelines.first_term import tell_first_term
 from riskmodel.pipelines.inputs import labels_of, matrix_of
-from riskmodel.pipelines.judging import judge, keep_scores, learnt_on, score_rows, train_on
+from riskmodel.pipelines.judging import (
+    JUDGED_SCORES,
+    OUT_OF_FOLD,
+    judge,
+    keep_scores,
+    learnt_on,
+    score_rows,
+    train_on,
+    with_groups,
+)
 from riskmodel.pipelines.run import Dates, Run, clock, complete_to, dates_of, model_version
 from riskmodel.pipelines.searching import learnt_for_test, searched, trial_row
 from riskmodel.recipe import LINEAR, PLAIN, Recipe, is_plain
@@ -121,7 +130,7 @@ def judge_recipe(
     first = next(iter(models.values()))
     transfers = transfer_figures(first, rows, seed=run.configuration.seed)
     evaluation = replace(evaluation, unconfirmed_transfers=transfers)
-    keep_scores(folder / "judged-scores.parquet", rows, models)
+    keep_scores(folder / JUDGED_SCORES, rows, models)
     if bundle is not None and bundle.probabilities:
         _draw(folder / "pictures", tested, rows, bundle, evaluation)
     reference = [ReferenceRow(**row.model_dump()) for row in run.configuration.reference]
@@ -153,6 +162,11 @@ def _train_judged(
     version = f"{folder.name}-judged"
     _say_trained(run, trained, version, seconds())
     write_bundle(folder / "judged", trained, model_version=version, data_hash=store.content_hash)
+    if trained.probabilities:
+        learnt_rows = with_groups(learnt.matrix).merge(
+            trained.out_of_fold, on=["as_of_date", "student_id"], validate="one_to_one"
+        )
+        learnt_rows.to_parquet(folder / OUT_OF_FOLD, index=False)
     # The one path to a score: what is judged is read back as production reads it.
     return trained, read_bundle(folder / "judged"), fixed if trained.probabilities else None
 

@@ -1,0 +1,260 @@
+"""Audit the model that was judged: everything in `evaluation.audit`, some of it by fitting more models.
+
+The other models learn from rows of the same training, by the same recipe: of the last terms only, of what was
+known terms earlier, with another seed, on resamples of schools. They are ranked, not calibrated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from riskmodel import splits
+from riskmodel.bundle import ModelBundle, read_bundle
+from riskmodel.domain import AsOf, Evaluation
+from riskmodel.errors import NotEnoughData
+from riskmodel.evaluation.audit import (
+    Audit,
+    OtherModel,
+    audit_json,
+    judge_cutoffs,
+    judge_groups,
+    judge_others,
+    judge_unseen_schools,
+    judgeable,
+    read_audit,
+)
+from riskmodel.evaluation.capacity import judge_places, top_lists
+from riskmodel.evaluation.pictures import family_sums
+from riskmodel.evaluation.stability import ReasonStability, against_direction, flipped, same_reasons
+from riskmodel.models.scorer import Scorer
+from riskmodel.pipelines.judging import JUDGED_SCORES, OUT_OF_FOLD
+from riskmodel.pipelines.refitting import Part, Refitting
+from riskmodel.pipelines.run import Dates, Run, clock, code_hash, dates_of, digest
+from riskmodel.recipe import Recipe, TreeParameters
+from riskmodel.records.store import RecordStore
+
+Floats = NDArray[np.float64]
+
+BOOTSTRAPS = 20
+SEEDS = 2
+TERMS_OLD = (1, 2, 3)
+DIRECTION_ROWS = 5000
+ABSENCE_WINDOWS = {
+    "absence_share_7d": 5,
+    "absence_share_14d": 10,
+    "absence_share_28d": 20,
+    "absence_share_56d": 40,
+}
+"""School days in a week are five: a day of absence is so much of each window."""
+AUDIT = "audit.json"
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """What was kept of the training that was judged."""
+
+    bundle: ModelBundle
+    recipe: Recipe
+    rows: pd.DataFrame
+    margin: Floats
+    risk: Floats
+    learnt: pd.DataFrame
+
+
+def audit_model(run: Run, folder: Path, *, bootstraps: int = BOOTSTRAPS) -> Audit | None:
+    """Audit the model that was judged, or return the audit that was made of it; None where none was judged.
+
+    Parameters
+    ----------
+    folder
+        Of the model's version: what its training kept.
+    bootstraps
+        Models on resamples of schools.
+    """
+    file, marker = folder / AUDIT, folder / f"{AUDIT}.made-from"
+    if not (folder / OUT_OF_FOLD).exists() or not (folder / JUDGED_SCORES).exists():
+        run.say("audit_nothing")
+        return None
+    made_from = digest(code_hash("evaluation", "models", "pipelines/auditing.py"), bootstraps)
+    if marker.exists() and marker.read_text(encoding="utf-8") == made_from:
+        return read_audit(file.read_text(encoding="utf-8"))
+    seconds = clock()
+    store = RecordStore.open(run.workspace.records)
+    judged = _read_judged(folder)
+    audit = _audit(run, store, dates_of(run, store), judged, bootstraps=bootstraps)
+    file.write_text(audit_json(audit), encoding="utf-8")
+    marker.write_text(made_from, encoding="utf-8")
+    run.say("audited", models=_fitted(audit), seconds=seconds())
+    return audit
+
+
+def _fitted(audit: Audit) -> int:
+    bootstraps = audit.stability.bootstraps if audit.stability else 0
+    return len(audit.learning) + len(audit.aged) + len(audit.seeds) + bootstraps
+
+
+def _read_judged(folder: Path) -> _Judged:
+    bundle = read_bundle(folder / "judged")
+    told = bundle.manifest["recipe"]
+    recipe = Recipe(told["name"], told["learns"], tuple(told["parts"]), TreeParameters(**told["trees"]))
+    rows = judgeable(pd.read_parquet(folder / JUDGED_SCORES))
+    return _Judged(
+        bundle,
+        recipe,
+        rows,
+        rows[f"{recipe.name}_score"].to_numpy(dtype=np.float64),
+        rows[f"{recipe.name}_risk"].to_numpy(dtype=np.float64),
+        pd.read_parquet(folder / OUT_OF_FOLD),
+    )
+
+
+def _audit(run: Run, store: RecordStore, dates: Dates, judged: _Judged, *, bootstraps: int) -> Audit:
+    seed, share = run.configuration.seed, run.configuration.capacity.share
+    rows, risk = judged.rows, judged.risk
+    refitting = Refitting.of(run, store, dates, recipe=judged.recipe, judged=rows)
+    groups, gaps = judge_groups(rows, risk=risk, share=share, seed=seed)
+
+    def others(parts: Mapping[str, Part]) -> tuple[tuple[OtherModel, ...], dict[str, Floats]]:
+        margins = {name: scorer.margin(refitting.X) for name, scorer in refitting.fit(parts).items()}
+        training = {
+            name: (_dates_in(refitting, parts[name]), refitting.events(parts[name])) for name in margins
+        }
+        found = judge_others(rows, judged.margin, margins, training=training, share=share, seed=seed)
+        run.say("audit_fitted", models=len(margins), names=", ".join(margins))
+        return found, margins
+
+    learning, _ = others(_last_terms(dates.training_for_test, refitting, seed=seed))
+    aged, _ = others(_terms_old(run, store, dates, refitting))
+    seeds, margins = others({f"seed {n}": Part(seed=seed + 1000 + n) for n in range(1, SEEDS + 1)})
+    known = set(judged.learnt["school_id"])
+    return Audit(
+        model_version=judged.bundle.model_version,
+        share=share,
+        test_dates=tuple(sorted(set(rows["as_of_date"].dt.date))),
+        label_date=date.fromisoformat(judged.bundle.manifest["label_date"]),
+        training_dates=tuple(date.fromisoformat(day) for day in judged.bundle.manifest["as_of_dates"]),
+        places=judge_places(rows, risk, share=share, seed=seed),
+        groups=groups,
+        gaps=gaps,
+        cutoffs=judge_cutoffs(rows, judged.learnt, gaps, risk=risk, share=share, seed=seed),
+        unseen_schools=_unseen_schools(judged, share=share, seed=seed),
+        learning=learning,
+        aged=aged,
+        seeds=seeds,
+        stability=_stability(run, judged, refitting, share=share, bootstraps=bootstraps),
+        known_schools=float(rows["school_id"].isin(known).mean()),
+        near_line=_near_line(rows, judged.margin, list(margins.values()), share=share),
+    )
+
+
+def _unseen_schools(judged: _Judged, *, share: float, seed: int) -> Evaluation | None:
+    try:
+        return judge_unseen_schools(judged.learnt, share=share, seed=seed)
+    except NotEnoughData:
+        return None
+
+
+def _dates_in(refitting: Refitting, part: Part) -> int:
+    return len(np.unique(refitting.learnt.days if part.rows is None else refitting.learnt.days[part.rows]))
+
+
+def _rows_of(refitting: Refitting, days: Sequence[date]) -> NDArray[np.intp]:
+    """Find the rows of some dates whose outcome is known over the whole horizon."""
+    wanted = np.isin(refitting.learnt.days, np.array(list(days), dtype="datetime64[s]"))
+    return np.flatnonzero(wanted & refitting.learnt.known)
+
+
+def _last_terms(training: Sequence[AsOf], refitting: Refitting, *, seed: int) -> dict[str, Part]:
+    """Learn from the last term, the last two, and so on: what another year of records is worth."""
+    latest_first = sorted(training, key=lambda as_of: as_of.as_of_date, reverse=True)
+    terms = [list(days) for _, days in groupby(latest_first, key=lambda as_of: as_of.term)]
+    parts = {}
+    for count in range(1, len(terms) + 1):
+        days = [as_of.as_of_date for term in terms[:count] for as_of in term]
+        parts[f"{count}"] = Part(_rows_of(refitting, days), seed=seed)
+    return parts
+
+
+def _terms_old(run: Run, store: RecordStore, dates: Dates, refitting: Refitting) -> dict[str, Part]:
+    """Learn from what was known so many terms before the first test date: what a model kept on is worth."""
+    first = min(dates.test, key=lambda as_of: as_of.as_of_date)
+    terms = sorted(store.terms(), key=lambda term: term.start_date)
+    begun = [term for term in terms if term.start_date <= first.as_of_date]
+    into_term = first.as_of_date - begun[-1].start_date
+    parts = {}
+    for count in TERMS_OLD:
+        if count >= len(begun):
+            break
+        known = splits.training_dates(
+            dates.training_for_test,
+            predicted=begun[-1 - count].start_date + into_term,
+            outcome_delay_days=run.rule(first).outcome_delay_days,
+            complete_to=date.max,
+        )
+        days = [as_of.as_of_date for as_of in known]
+        parts[f"{count}"] = Part(_rows_of(refitting, days), seed=run.configuration.seed)
+    return parts
+
+
+def _near_line(rows: pd.DataFrame, margin: Floats, others: Sequence[Floats], *, share: float) -> float | None:
+    """Return the share of the listed whom a model of another seed does not list."""
+    if not others:
+        return None
+    listed = top_lists(rows, margin, share=share)
+    always = np.all([top_lists(rows, other, share=share) for other in others], axis=0)
+    return float(1 - (listed & always).sum() / listed.sum())
+
+
+def _stability(
+    run: Run, judged: _Judged, refitting: Refitting, *, share: float, bootstraps: int
+) -> ReasonStability | None:
+    """Compare the reasons of the listed with those that models on resamples of schools give."""
+    model = judged.bundle.model
+    if model is None or not bootstraps:
+        return None
+    X = refitting.X[top_lists(judged.rows, judged.margin, share=share)]
+    names = judged.bundle.feature_names
+
+    def sums(scorer: Scorer, values: Floats) -> Floats:
+        by_family = family_sums(scorer.contributions(values), names, refitting.features)
+        return np.column_stack(list(by_family.values()))
+
+    resamples = refitting.fit(refitting.school_resamples(bootstraps, seed=run.configuration.seed))
+    run.say("audit_fitted", models=len(resamples), names="schools 1–" + str(len(resamples)))
+    ours = sums(model.scorer, X)
+    first, three = same_reasons(ours, np.stack([sums(scorer, X) for scorer in resamples.values()]))
+    families = list(family_sums(np.zeros((1, len(names))), names, refitting.features))
+    more = _a_day_more(X, names)
+    some = judged.rows.index[:: max(1, len(judged.rows) // DIRECTION_ROWS)].to_numpy()
+    return ReasonStability(
+        listed=len(X),
+        bootstraps=len(resamples),
+        same_first=first,
+        same_three=three,
+        flipped_by_a_day=flipped(ours, sums(model.scorer, more), related=families.index("attendance"))
+        if "attendance" in families
+        else None,
+        against=against_direction(
+            refitting.X[some],
+            model.scorer.contributions(refitting.X[some]),
+            names=names,
+            features=refitting.features,
+        ),
+    )
+
+
+def _a_day_more(X: Floats, names: Sequence[str]) -> Floats:
+    """Return the rows with one more day of absence told in each window: a share of its school days."""
+    more = X.copy()
+    for column, name in enumerate(names):
+        if name in ABSENCE_WINDOWS:
+            more[:, column] = np.minimum(more[:, column] + 1 / ABSENCE_WINDOWS[name], 1.0)
+    return more
