@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import count
 
 from .clean import COLUMNS, Style, clean_delivery
 from .files import TEXT, WORKBOOKS, Answer, Case, Cell, Delivery, Expected, File, Format, Sheet
@@ -26,6 +27,10 @@ class Variant:
     formats: tuple[Format, ...]
     styles: tuple[Style, ...]
     pairs: bool
+
+
+class NoRowFitsError(Exception):
+    """The drawn delivery has no row that this variant could spoil."""
 
 
 @dataclass
@@ -72,6 +77,8 @@ class Spoiler:
             and all(row[a] is not None and row[a] != "" for a in at)
             and of(row)
         ]
+        if not fit:
+            raise NoRowFitsError
         index = self.draw.choice(fit)
         self.spoilt_rows.add(index)
         return index
@@ -131,19 +138,30 @@ def kind(
 
 
 def make_case(number: int, seed: int) -> Case:
-    """Make the case of a kind and a seed."""
+    """Make the case of a kind and a seed; where no row of the delivery fits, of the next one drawn."""
+    return next(case for drawn in count(seed, 1_000) if (case := _case(number, seed, drawn)) is not None)
+
+
+def _case(number: int, seed: int, drawn: int) -> Case | None:
     variant = VARIANTS[number][seed % len(VARIANTS[number])]
-    draw = random.Random(f"{number} {seed}")  # noqa: S311  a seed, no secret
+    draw = random.Random(f"{number} {drawn}")  # noqa: S311  a seed, no secret
     table, in_format = draw.choice(variant.tables), draw.choice(variant.formats)
-    clean = clean_delivery(seed, style=draw.choice(variant.styles), formats={table: in_format})
-    case = Case(number, seed, clean, clean.copy())
-    variant.spoil(Spoiler(case, table, draw))
+    clean = clean_delivery(drawn, style=draw.choice(variant.styles), formats={table: in_format})
+    case = Case(number, drawn, clean, clean.copy())
+    try:
+        variant.spoil(Spoiler(case, table, draw))
+    except NoRowFitsError:
+        return None
     return case
 
 
 def make_pair(seed: int) -> Case:
     """Make a case in which two kinds spoil two tables of one delivery."""
-    draw = random.Random(f"pair {seed}")  # noqa: S311
+    return next(case for drawn in count(seed, 1_000) if (case := _pair(drawn)) is not None)
+
+
+def _pair(drawn: int) -> Case | None:
+    draw = random.Random(f"pair {drawn}")  # noqa: S311
     fit = [each for variants in VARIANTS.values() for each in variants if each.pairs]
     while True:
         first, second = draw.sample(fit, 2)
@@ -152,8 +170,11 @@ def make_pair(seed: int) -> Case:
         if first.kind != second.kind and of_first != of_second and styles:
             break
     formats = {of_first: draw.choice(first.formats), of_second: draw.choice(second.formats)}
-    clean = clean_delivery(seed, style=draw.choice(styles), formats=formats)
-    case = Case(first.kind, seed, clean, clean.copy())
-    first.spoil(Spoiler(case, of_first, draw))
-    second.spoil(Spoiler(case, of_second, draw))
+    clean = clean_delivery(drawn, style=draw.choice(styles), formats=formats)
+    case = Case(first.kind, drawn, clean, clean.copy())
+    try:
+        first.spoil(Spoiler(case, of_first, draw))
+        second.spoil(Spoiler(case, of_second, draw))
+    except NoRowFitsError:
+        return None
     return case

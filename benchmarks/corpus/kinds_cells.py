@@ -103,6 +103,15 @@ def a_wrong_check_digit(spoil: Spoiler) -> None:
 
 
 @kind(22)
+def a_number_made_of_an_old_one_of_15_digits(spoil: Spoiler) -> None:
+    """Write G and the 15 digits of before 1999: nobody adds the century and the check digit by guessing."""
+    index = spoil.any_row("roll_number", of=_is_g(spoil))
+    number = str(spoil.get(index, "roll_number"))
+    spoil.put(index, "roll_number", f"G{number[1:7]}{number[9:18]}")
+    spoil.expect("refuse", "roll_number_malformed", index=index, column="roll_number")
+
+
+@kind(22)
 def a_number_that_tells_another_birthday(spoil: Spoiler) -> None:
     index = spoil.any_row("roll_number", "birth_date", of=_is_g(spoil))
     born = date.fromisoformat(str(spoil.get(index, "birth_date")))

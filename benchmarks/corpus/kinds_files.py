@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 
 import xlwt
 
@@ -99,6 +100,7 @@ def a_formula_never_worked_out(spoil: Spoiler) -> None:
 def a_workbook_under_another_name(spoil: Spoiler) -> None:
     others = [suffix for suffix in ("xlsx", "xls", "ods", "csv") if suffix != spoil.file.format]
     spoil.file.suffix = spoil.draw.choice(others)
+    spoil.expect("mended", "file_named_otherwise", of_sheet=False)
 
 
 @kind(42, tables=("students", "enrolments"), formats=("xlsx",))
@@ -130,6 +132,28 @@ def a_truncated_upload(spoil: Spoiler) -> None:
         file=spoil.file.name,
         of_sheet=False,
     )
+    spoil.case.may |= {"mapped_file_missing"}
+
+
+@kind(43, tables=("students", "grades"), formats=("xlsx", "zip"))
+def packed_bytes_that_were_damaged(spoil: Spoiler) -> None:
+    """Overwrite bytes inside the member that holds the rows: its name stays, its content is gone."""
+    is_lzma = spoil.file.format == "zip" and spoil.draw.random() < 0.5
+    member = "xl/worksheets/sheet1.xml" if spoil.file.format == "xlsx" else f"{spoil.file.stem}.csv"
+
+    def damaged(content: bytes) -> bytes:
+        with zipfile.ZipFile(io.BytesIO(content)) as package:
+            members = {name: package.read(name) for name in package.namelist()}
+        content = zipped(members, zipfile.ZIP_LZMA if is_lzma else zipfile.ZIP_DEFLATED)
+        with zipfile.ZipFile(io.BytesIO(content)) as package:
+            told = package.getinfo(member)
+        begins = told.header_offset + 30 + len(member.encode()) + told.compress_size // 3
+        return content[:begins] + b"\xff" * 20 + content[begins + 20 :]
+
+    spoil.file.after = damaged
+    codes = ("file_of_other_format", "zip_damaged", "workbook_damaged")
+    spoil.expect("refuse", *codes, file=spoil.file.name, of_sheet=False)
+    spoil.case.may |= {"student_id_unknown", "mapped_file_missing"}
 
 
 @kind(43, tables=("students", "grades", "attendance"), formats=(*ANY, "parquet"))

@@ -3,6 +3,8 @@
 # ruff: noqa: D103  the name of a function that spoils is its sentence
 from __future__ import annotations
 
+import yaml
+
 from .clean import OTHER_NAMES
 from .files import TEXT, WORKBOOKS, Cell, Sheet, letter
 from .kinds import ANY, Spoiler, kind
@@ -57,6 +59,22 @@ def a_class_named_once_for_many(spoil: Spoiler) -> None:
     spoil.expect("refuse", "cells_merged", index=first, column="class_name")
 
 
+@kind(9, tables=("enrolments",), formats=WORKBOOKS, styles=("local",), pairs=False)
+def a_class_named_once_where_the_mapping_says_so(spoil: Spoiler) -> None:
+    """Merge a block of one class, of a mapping that fills its column down."""
+    at, sheet = spoil.at("class_name"), spoil.sheet
+    first = spoil.draw.randrange(2, 6)
+    last = first + spoil.draw.randrange(1, 4)
+    for index in range(first + 1, last + 1):
+        spoil.put_same(index, "class_name", sheet.rows[first][at])
+        sheet.rows[index][at] = None
+    sheet.merged.append((sheet.row(first), at + 1, sheet.row(last), at + 1))
+    told = yaml.safe_load(spoil.case.delivery.mapping)
+    told["tables"]["enrolments"]["fill_down"] = ["class_name"]
+    spoil.case.delivery.mapping = yaml.safe_dump(told, allow_unicode=True, sort_keys=False)
+    spoil.expect("mended", "cells_filled_down", index=first + 1, column="class_name")
+
+
 @kind(10, tables=("students", "enrolments"))
 def totals_and_signatures_at_the_bottom(spoil: Spoiler) -> None:
     sheet, width = spoil.sheet, len(spoil.sheet.header)
@@ -93,14 +111,14 @@ def thousands_of_formatted_empty_rows(spoil: Spoiler) -> None:
     spoil.case.may |= {"blank_rows_skipped"}
 
 
-@kind(12, tables=("students", "grades"), formats=("xlsx", "ods"))
+@kind(12, tables=("students", "grades"), formats=WORKBOOKS)
 def hidden_rows(spoil: Spoiler) -> None:
     indexes = spoil.draw.sample(range(1, len(spoil.sheet.rows)), 3)
     spoil.sheet.hidden_rows = {spoil.sheet.row(index) for index in indexes}
     spoil.expect("review", "rows_hidden")
 
 
-@kind(12, tables=("students", "grades"), formats=("xlsx", "ods"))
+@kind(12, tables=("students", "grades"), formats=WORKBOOKS)
 def a_hidden_column(spoil: Spoiler) -> None:
     column = {"students": "sex", "grades": "score"}[spoil.table]
     spoil.sheet.hidden_columns = {spoil.at(column) + 1}

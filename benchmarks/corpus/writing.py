@@ -52,12 +52,12 @@ def in_format(file: File) -> bytes:
     return file.after(content) if file.after else content
 
 
-def zipped(members: dict[str, bytes]) -> bytes:
+def zipped(members: dict[str, bytes], packing: int = zipfile.ZIP_DEFLATED) -> bytes:
     """Return a zip of these."""
     out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(out, "w", packing) as archive:
         for name, content in members.items():
-            archive.writestr(zipfile.ZipInfo(name, (2025, 9, 1, 0, 0, 0)), content)
+            archive.writestr(zipfile.ZipInfo(name, (2025, 9, 1, 0, 0, 0)), content, packing)
     return out.getvalue()
 
 

@@ -242,7 +242,7 @@ def test_parquet_keeps_its_types_and_is_checked_alike(tmp_path, bureau, ask):
     sql = "SELECT student_id, start_date, days_absent, times_late FROM attendance"
     assert ask(store, sql, "2025-01-01") == [("7", date(2024, 10, 8), 0.5, 1.0)]
     duckdb.sql(
-        """SELECT 7.5 AS student_id, TIMESTAMP '2024-10-08 12:00' AS start_date, 3 AS end_date,
+        """SELECT 7.5 AS student_id, TIME '12:00' AS start_date, 3 AS end_date,
                   'NaN'::DOUBLE AS days_absent"""
     ).write_parquet(str(tmp_path / "delivery-1" / "attendance.parquet"))
     with pytest.raises(RecordsRefused) as refusal:
@@ -253,6 +253,24 @@ def test_parquet_keeps_its_types_and_is_checked_alike(tmp_path, bureau, ask):
         ("value_no_date", "attendance.parquet", 2, "end_date"),
         ("value_no_number", "attendance.parquet", 2, "days_absent"),
     ]
+
+
+def test_a_time_of_day_in_a_parquet_file_is_left_out_and_told(tmp_path, bureau, ask):
+    import duckdb
+
+    folder = tmp_path / "delivery-1"
+    folder.mkdir()
+    duckdb.sql(
+        """SELECT 'a' AS student_id, TIMESTAMP '2024-10-08 12:30' AS start_date,
+                  DATE '2024-10-08' AS end_date, 1 AS days_absent"""
+    ).write_parquet(str(folder / "attendance.parquet"))
+    store = bureau({"students": [{"student_id": "a"}]})
+    assert ask(store, "SELECT start_date FROM attendance", "2025-01-01") == [(date(2024, 10, 8),)]
+    again = take_in([SourceFiles("b", folder)], store=tmp_path / "other", delivered_on=date(2025, 9, 1))
+    [dropped] = [finding for finding in again.findings if finding.code == "times_dropped"]
+    assert (dropped.where.file, dropped.where.row, dropped.where.column) == (
+        "attendance.parquet", 2, "start_date",
+    )  # fmt: skip
 
 
 def test_a_file_that_is_no_parquet_is_refused(tmp_path, bureau):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime
+import struct
 from datetime import date
 
 import pytest
@@ -112,9 +113,11 @@ def test_an_old_workbook_is_read_whatever_its_name(deliver, ask):
         sheet.write(2, 2, BORN, day)
         book.save(str(folder / "students.csv"))
 
-    _, store = deliver(put)
+    report, store = deliver(put)
     rows = ask(store, "SELECT student_id, name, birth_date FROM students", "2024-10-01")
     assert rows == [("s1", "张三", BORN.date())]
+    told = [finding for finding in report.findings if finding.code == "file_named_otherwise"]
+    assert [finding.where.file for finding in told] == ["students.csv"]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030", "utf-16"])
@@ -171,3 +174,43 @@ def test_an_old_workbook_that_is_cut_off_is_refused(tmp_path):
         (tmp_path / "b.xls").write_bytes(content[: int(len(content) * share)])
         with pytest.raises(WorkbookRefused):
             list(open_workbook(tmp_path / "b.xls", "xls")[1])
+
+
+def in_small_sectors(stream):
+    """Put a short stream into a compound file as MS-CFB asks: in sectors of 64 bytes inside the root's."""
+    end, free, none = 0xFFFFFFFE, 0xFFFFFFFF, 0xFFFFFFFF
+
+    def entry(name, kind, child, start, size):
+        told = name.encode("utf-16-le")
+        links = struct.pack("<HBB3I", len(told) + 2, kind, 1, none, none, child)
+        return told.ljust(64, b"\0") + links + bytes(36) + struct.pack("<III", start, size, 0)
+
+    small, large = -(-len(stream) // 64), -(-len(stream) // 512)
+    after = [
+        0xFFFFFFFD,
+        end,
+        end,
+        *range(4, 3 + large),
+        end,
+    ]  # this table, directory, small table, the stream
+    header = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(16) + struct.pack("<5H", 0x3E, 3, 0xFFFE, 9, 6)
+    header += bytes(10) + struct.pack("<9I", 1, 1, 0, 4096, 2, 1, end, 0, 0) + bytes([255] * 432)
+    directory = entry("Root Entry", 5, 1, 3, small * 64) + entry("Workbook", 2, none, 0, len(stream))
+    small_table = [*range(1, small), end]
+    tables = [struct.pack("<128I", *told, *[free] * (128 - len(told))) for told in (after, small_table)]
+    return header + tables[0] + directory.ljust(512, b"\0") + tables[1] + stream.ljust(large * 512, b"\0")
+
+
+def test_an_old_workbook_of_a_few_cells_is_looked_through_as_well(tmp_path):
+    book = xlwt.Workbook()
+    page = book.add_sheet("a")
+    page.write(0, 0, "x")
+    page.row(0).hidden = True
+    stream = book.get_biff_data()
+    book.save(str(tmp_path / "large.xls"))
+    (tmp_path / "small.xls").write_bytes(in_small_sectors(stream))
+    assert len(stream) < 4096
+    for name in ("large.xls", "small.xls"):
+        facts, sheets = open_workbook(tmp_path / name, "xls")
+        assert facts.sheets["a"].hidden_rows == 1
+        assert [list(sheet.chunks) for sheet in sheets] == [[[["x"]]]]

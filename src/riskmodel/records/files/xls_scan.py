@@ -7,7 +7,7 @@ its number and length. Only positions are kept.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from riskmodel.records.files.packages import MOST_ERRORS, SheetFacts, WorkbookFacts, WorkbookRefused
@@ -35,7 +35,7 @@ def scan_xls(path: Path) -> WorkbookFacts:
 
 
 def _workbook_stream(content: bytes) -> bytes:
-    """Return the stream of the workbook; empty where it is too short to lie in sectors of its own."""
+    """Return the stream of the workbook; one that is short lies in small sectors inside the root's stream."""
     size = 1 << struct.unpack_from("<H", content, 30)[0]
     if size not in (512, 4096):
         raise ValueError("sector size")
@@ -51,19 +51,30 @@ def _workbook_stream(content: bytes) -> bytes:
             following += struct.unpack_from(f"<{size // 4}I", content, (sector + 1) * size)
 
     def chain(sector: int) -> bytes:
-        parts: list[bytes] = []
-        while sector < _NO_SECTOR and len(parts) <= len(following):
-            parts.append(content[(sector + 1) * size : (sector + 2) * size])
-            sector = following[sector]
-        return b"".join(parts)
+        return _joined(content[size:], sector, following, size)
 
     directory = chain(first_directory)
+    root, root_size = struct.unpack_from("<II", directory, 116)
+    small = 1 << struct.unpack_from("<H", content, 32)[0]
+    after_small = chain(struct.unpack_from("<I", content, 60)[0])
+    following_small = struct.unpack(f"<{len(after_small) // 4}I", after_small)
     for at in range(0, len(directory) - 127, 128):
         length = struct.unpack_from("<H", directory, at + 64)[0]
         if directory[at : at + max(length - 2, 0)].decode("utf-16-le", "replace") in ("Workbook", "Book"):
             start, stream_size = struct.unpack_from("<II", directory, at + 116)
-            return chain(start)[:stream_size] if stream_size >= _SMALLEST_STREAM else b""
+            if stream_size >= _SMALLEST_STREAM:
+                return chain(start)[:stream_size]
+            return _joined(chain(root)[:root_size], start, following_small, small)[:stream_size]
     raise ValueError("no workbook")
+
+
+def _joined(content: bytes, sector: int, following: Sequence[int], size: int) -> bytes:
+    """Put a chain of sectors together; it ends at the latest where it would go in a circle."""
+    parts: list[bytes] = []
+    while sector < _NO_SECTOR and len(parts) <= len(following):
+        parts.append(content[sector * size : (sector + 1) * size])
+        sector = following[sector]
+    return b"".join(parts)
 
 
 def _records(stream: bytes) -> Iterator[tuple[int, int, bytes]]:

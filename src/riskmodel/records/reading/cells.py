@@ -26,6 +26,12 @@ from riskmodel.records.reading.header import Header, choose_columns, find_header
 from riskmodel.records.reading.sheet_rows import Grid, SheetRows
 
 _CHUNKS_AN_INSERT = 25
+_SUFFIXES = {
+    "xlsx": (".xlsx", ".xlsm", ".xltx", ".xltm"),
+    "xls": (".xls", ".xlt", ".et"),
+    "ods": (".ods", ".ots"),
+}
+"""`.et` is what WPS calls an old workbook."""
 
 
 def read_cells(connection: duckdb.DuckDBPyConnection, telling: Telling, findings: Findings) -> Telling | None:
@@ -44,6 +50,8 @@ def read_cells(connection: duckdb.DuckDBPyConnection, telling: Telling, findings
             read = _read_text(connection, telling, findings)
         elif form in ("xlsx", "xls", "ods"):
             facts, sheets = open_workbook(telling.path, form)
+            if not telling.file.lower().endswith(_SUFFIXES[form]):
+                findings.mended("file_named_otherwise", telling.where(), format=form.upper())
             if facts.has_external_links:
                 findings.review("external_links", telling.where())
             if facts.has_macros:

@@ -18,7 +18,14 @@ from riskmodel.records.findings import Findings
 from riskmodel.records.keeping.rows import SQL_TYPES, column_types, quoted
 from riskmodel.records.mapping.telling import Telling
 from riskmodel.records.mapping.vocabulary import usual_codes
-from riskmodel.records.values.cell_sql import is_plain_sql, kind_sql, typed_fault, typed_value, value_sql
+from riskmodel.records.values.cell_sql import (
+    is_plain_sql,
+    kind_sql,
+    typed_fault,
+    typed_mended,
+    typed_value,
+    value_sql,
+)
 from riskmodel.records.values.forms import Reading, ValueSql, literal, narrowed, trimmed
 
 NO_CELLS = ("sheet", "row", "at")
@@ -233,8 +240,10 @@ def _look(column: Column, telling: Telling, types: Mapping[str, str]) -> _Look:
         value = f"TRY_CAST({cell} AS {of_type})"
         return _Look(name, of_type, how, trims, is_plain, narrow, value, value_sql(column, reading))
     value = typed_value(column, cell=cell, kind=kind)
-    read = ValueSql(value, "NULL", typed_fault(column))
-    return _Look(name, of_type, how, "false", f"({cell} IS NULL OR {value} IS NOT NULL)", none, value, read)
+    mended = typed_mended(column, cell=cell, kind=kind)
+    is_plain = f"({cell} IS NULL OR ({value} IS NOT NULL AND {mended} IS NULL))"
+    read = ValueSql(value, mended, typed_fault(column))
+    return _Look(name, of_type, how, "false", is_plain, none, value, read)
 
 
 def _reading(column: Column, telling: Telling) -> Reading:

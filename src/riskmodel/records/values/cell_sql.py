@@ -101,6 +101,13 @@ def typed_fault(column: Column) -> str:
     return f'CASE WHEN "cell {column.name}" IS NOT NULL AND "{column.name}" IS NULL THEN \'{code}\' END'
 
 
+def typed_mended(column: Column, *, cell: str, kind: str) -> str:
+    """Return the SQL of what is mended of a cell that already has a type: the time of day is left out."""
+    if column.kind == "date" and kind.startswith("TIMESTAMP"):
+        return f"CASE WHEN {cell} <> date_trunc('day', {cell}) THEN 'times_dropped' END"
+    return "NULL"
+
+
 def typed_value(column: Column, *, cell: str, kind: str) -> str:
     """Return the SQL of the value of a cell that already has a type (of a Parquet file, or a query)."""
     is_integer = kind.lstrip("U") in ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
@@ -112,7 +119,7 @@ def typed_value(column: Column, *, cell: str, kind: str) -> str:
     if column.kind == "number" and is_number:
         return f"CASE WHEN isfinite(CAST({cell} AS DOUBLE)) THEN CAST({cell} AS DOUBLE) END"
     if column.kind == "date" and kind.startswith("TIMESTAMP"):
-        return f"CASE WHEN {cell} = date_trunc('day', {cell}) THEN CAST({cell} AS DATE) END"
+        return f"CAST({cell} AS DATE)"
     if (column.kind, kind) in (("date", "DATE"), ("boolean", "BOOLEAN")):
         return cell
     return f"CAST(NULL AS {SQL_TYPES[column.kind]})"
