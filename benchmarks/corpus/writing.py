@@ -213,7 +213,7 @@ def _ods_cell(cell: Cell, span: tuple[int, int] | None) -> str:
         return f"<table:table-cell{spanned} table:formula={quoteattr('of:' + cell.text)}/>"
     if cell is None:
         return f"<table:table-cell{spanned}/>"
-    shown = f"<text:p>{escape(as_text(cell))}</text:p>"
+    shown = f"<text:p>{_ods_text(as_text(cell))}</text:p>"
     if isinstance(cell, date):
         typed = f'office:value-type="date" office:date-value="{cell.isoformat()}"'
     elif isinstance(cell, str):
@@ -221,6 +221,12 @@ def _ods_cell(cell: Cell, span: tuple[int, int] | None) -> str:
     else:
         typed = f'office:value-type="float" office:value="{as_text(cell)}"'
     return f"<table:table-cell{spanned} {typed}>{shown}</table:table-cell>"
+
+
+def _ods_text(text: str) -> str:
+    """Return text as ODF writes it: blanks, tabs and line breaks as elements, so that none collapses."""
+    told = escape(text).replace("\n", "<text:line-break/>").replace("\t", "<text:tab/>")
+    return re.sub("^ | $|(?<= ) ", "<text:s/>", told)
 
 
 def _parquet(sheet: Sheet) -> bytes:

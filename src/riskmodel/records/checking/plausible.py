@@ -48,7 +48,12 @@ _OUTSIDE: tuple[tuple[str, _Answer, str], ...] = (
 
 
 def _two_schools(row: str, kind: str) -> str:
-    """Give the SQL for children at two schools at one time: the rows of the former or of the later spell."""
+    """Give the SQL for children at two schools at one time: the rows of the former or of the later spell.
+
+    Of two spells that begin on one day the one that stands below is the later one.
+    """
+    place = "{0}.place[1], {0}.place[3], coalesce({0}.place[4], ''), {0}.place[5]"
+    former, later = place.format("former"), place.format("later")
     return f"""WITH spell AS (
                SELECT student_id, school_id, start_date, max(end_date) AS end_date,
                       max((delivery, origin, file, sheet, "row")) AS place
@@ -60,7 +65,7 @@ def _two_schools(row: str, kind: str) -> str:
                       former.end_date IS NULL AND former.start_date < later.start_date AS former_open
                FROM spell AS former JOIN spell AS later USING (student_id)
                WHERE former.school_id <> later.school_id
-                 AND (former.start_date, former.school_id) < (later.start_date, later.school_id)
+                 AND (former.start_date, {former}) < (later.start_date, {later})
                  AND later.start_date <= coalesce(former.end_date, later.start_date)
            ) WHERE {kind}"""
 

@@ -75,7 +75,7 @@ def check_roll_numbers(
 def review_birthdays(
     connection: duckdb.DuckDBPyConnection, read: Mapping[tuple[str, str], Telling], findings: Findings
 ) -> None:
-    """List students whose number says another birthday, or (G) another sex, than their row."""
+    """List students whose (possible) number says another birthday, or (G) another sex, than their row."""
     for column, test in (
         ("birth_date", f"roll_number[1] <> 'L' AND {birthday_sql('roll_number')} <> birth_date"),
         ("sex", "roll_number[1] = 'G' AND CASE TRY_CAST(roll_number[18] AS INTEGER) % 2 "
@@ -83,7 +83,8 @@ def review_birthdays(
     ):  # fmt: skip
         rows = connection.execute(
             f"""SELECT origin, file, sheet, min("row"), count(*) FROM staged_students
-                WHERE roll_number IS NOT NULL AND {test} GROUP BY origin, file, sheet ORDER BY ALL"""
+                WHERE roll_number IS NOT NULL AND {test} AND {fault_sql("roll_number")} IS NULL
+                GROUP BY origin, file, sheet ORDER BY ALL"""
         ).fetchall()
         for source, file, sheet, row, count in rows:
             where = read[source, file].where(row=row, column=column, sheet=sheet)

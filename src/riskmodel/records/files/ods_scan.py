@@ -6,6 +6,8 @@ import zipfile
 from pathlib import Path
 
 from riskmodel.records.files.packages import (
+    MOST_COLUMNS,
+    MOST_ERRORS,
     SheetFacts,
     WorkbookFacts,
     WorkbookRefused,
@@ -68,5 +70,15 @@ class _OdsLook:
                 self._sheet.last_column = max(self._sheet.last_column, self._column + repeated)
                 if attributes.get("calcext:value-type") == "error":
                     mark_error(self._sheet, self._row + 1, self._column + 1, "#ERROR")
+                self._note_merged(attributes)
                 check_size(self._sheet, self._name)
             self._column += repeated
+
+    def _note_merged(self, attributes: dict[str, str]) -> None:
+        """Keep the range of a cell that spans others, as far as a sheet that is read here can reach."""
+        rows = count_of(attributes.get("table:number-rows-spanned"))
+        columns = count_of(attributes.get("table:number-columns-spanned"))
+        if (rows > 1 or columns > 1) and len(self._sheet.merged) < MOST_ERRORS:
+            first_row, first_column = self._row + 1, self._column + 1
+            last = (first_row + rows - 1, min(first_column + columns - 1, MOST_COLUMNS))
+            self._sheet.merged.append((first_row, first_column, *last))

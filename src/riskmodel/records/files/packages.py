@@ -54,6 +54,8 @@ class SheetFacts:
         Error cells and their text; formulas without a calculated value have none.
     hidden_rows, hidden_columns
         How many are hidden.
+    merged
+        Ranges of merged cells (of an ODS): first row, first column, last row, last column.
     """
 
     last_row: int = 0
@@ -61,6 +63,7 @@ class SheetFacts:
     errors: dict[tuple[int, int], str] = field(default_factory=dict)
     hidden_rows: int = 0
     hidden_columns: int = 0
+    merged: list[tuple[int, int, int, int]] = field(default_factory=list)
 
 
 @dataclass

@@ -87,12 +87,12 @@ def _sheets(workbook: calamine.CalamineWorkbook, facts: WorkbookFacts) -> Iterat
             seen = facts.sheets.get(told.name, SheetFacts())
             if sheet.start is None and not seen.errors:
                 continue
-            merged = tuple((a + 1, b + 1, c + 1, d + 1) for (a, b), (c, d) in sheet.merged_cell_ranges or ())
+            ranges = [(a + 1, b + 1, c + 1, d + 1) for (a, b), (c, d) in sheet.merged_cell_ranges or ()]
             yield Sheet(
                 told.name,
                 _chunks(sheet, seen),
                 seen,
-                merged,
+                tuple(ranges or seen.merged),
                 is_hidden=told.visible != calamine.SheetVisibleEnum.Visible,
             )
 

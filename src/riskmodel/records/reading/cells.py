@@ -22,7 +22,14 @@ from riskmodel.records.files.workbooks import open_workbook
 from riskmodel.records.findings import Findings
 from riskmodel.records.mapping.telling import Telling
 from riskmodel.records.mapping.vocabulary import plain
-from riskmodel.records.reading.header import Header, choose_columns, find_header, known_names, letter_of
+from riskmodel.records.reading.header import (
+    Header,
+    choose_columns,
+    find_days,
+    find_header,
+    known_names,
+    letter_of,
+)
 from riskmodel.records.reading.sheet_rows import Grid, SheetRows
 
 _CHUNKS_AN_INSERT = 25
@@ -164,7 +171,10 @@ def _read_grid(
     before = findings.refused
     first = next(grid.chunks, [])
     where, wanted = telling.where(sheet=grid.name), telling.wanted()
-    header = find_header(first, wanted, where, findings)
+    if telling.wide is not None and not telling.columns and not wanted.required:
+        header = find_days(first, telling.wide, [grid.name or "", telling.file])
+    else:
+        header = find_header(first, wanted, where, findings)
     if header is None:
         if not any(any(row) for row in first):
             findings.refuse("file_empty", where)

@@ -11,6 +11,7 @@ from riskmodel.errors import Where
 from riskmodel.records.findings import Findings
 from riskmodel.records.mapping.telling import Wanted
 from riskmodel.records.mapping.vocabulary import plain
+from riskmodel.records.mapping.wide import Wide
 
 SEARCHED = 20
 """Rows from the top in which a header is looked for."""
@@ -59,6 +60,14 @@ def find_header(
             return _with_row_below(whole[0], top, known)
     best = max(single, key=lambda each: len(_told(each, known)), default=None)
     return best if best is not None and _told(best, known) else None
+
+
+def find_days(rows: Sequence[Sequence[str]], wide: Wide, titles: Sequence[str]) -> Header | None:
+    """Find the header of a sheet of which only the spread columns are told: the row with most of them."""
+    top = [Header(at, _names(row)) for at, row in enumerate(rows[:SEARCHED], start=1)]
+    above = [cell for row in rows[:SEARCHED] for cell in row if cell]
+    best = max(top, key=lambda each: len(wide.spread(each.names, [*above, *titles])), default=None)
+    return best if best is not None and wide.spread(best.names, [*above, *titles]) else None
 
 
 def _with_row_below(header: Header, top: Sequence[Sequence[str]], known: Mapping[str, str]) -> Header:

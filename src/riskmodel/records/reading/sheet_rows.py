@@ -60,11 +60,12 @@ class SheetRows:
         self._row = header.row
         self._header_row = header.row
         keys = [name for name in telling.table.key if name in chosen]
-        self._key = chosen[keys[0]] if keys else min(chosen.values())
+        self._key = chosen[keys[0]] if keys else min(chosen.values(), default=0)
         self._footers: list[int] = []
         self._repeated: list[int] = []
         self._above: dict[str, str | None] = {}
         self._filled: dict[str, list[int]] = {}
+        self._told: set[tuple[str | None, ...]] = set()
 
     def batch(self, chunk: Sequence[Sequence[str]]) -> pa.RecordBatch:
         """Return the chosen cells of some rows, with the number of each row."""
@@ -176,6 +177,12 @@ class SheetRows:
                 row = {**given, **meant}
                 if wide.value:
                     row.setdefault(wide.value, cell)
+                # That a day was reported is said by the whole class, and counts once.
+                if not self._telling.table.per_student:
+                    says = (*row.values(), *(of[index] for of in columns.values()))
+                    if says in self._told:
+                        continue
+                    self._told.add(says)
                 for name in wide.filled:
                     told[name].append(row.get(name))
                 for name, of in columns.items():
