@@ -224,8 +224,8 @@ def _ods_cell(cell: Cell, span: tuple[int, int] | None) -> str:
 
 
 def _ods_text(text: str) -> str:
-    """Return text as ODF writes it: blanks, tabs and line breaks as elements, so that none collapses."""
-    told = escape(text).replace("\n", "<text:line-break/>").replace("\t", "<text:tab/>")
+    """Return text as LibreOffice writes it: blanks and tabs as elements, a paragraph per line."""
+    told = escape(text).replace("\n", "</text:p><text:p>").replace("\t", "<text:tab/>")
     return re.sub("^ | $|(?<= ) ", "<text:s/>", told)
 
 
