@@ -235,8 +235,7 @@ def _look(column: Column, telling: Telling, types: Mapping[str, str]) -> _Look:
     if kind == "VARCHAR" or kind.startswith("ENUM") or name in telling.codes or name in telling.dates:
         is_plain = f"({cell} IS NULL OR {is_plain_sql(column, reading)})"
         narrow = f"CASE WHEN NOT {is_plain} THEN {narrowed(cell)} END"
-        is_trimmed = kind == "VARCHAR" and name in types and name not in telling.codes
-        trims = f'"{name}" <> {cell}' if is_trimmed else "false"
+        trims = f'"{name}" <> {trimmed(name)}' if types.get(name) == "VARCHAR" else "false"
         value = f"TRY_CAST({cell} AS {of_type})"
         return _Look(name, of_type, how, trims, is_plain, narrow, value, value_sql(column, reading))
     value = typed_value(column, cell=cell, kind=kind)
