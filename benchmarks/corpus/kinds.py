@@ -61,7 +61,11 @@ class Spoiler:
 
     def name(self, column: str) -> str:
         """Return how the file calls a column of the contract."""
-        return COLUMNS.get(self.table, {}).get(column, column) if self.case.delivery.mapping else column
+        return self.column_of(self.table, column)
+
+    def column_of(self, table: str, column: str) -> str:
+        """Return how the delivery calls a column of a table."""
+        return COLUMNS.get(table, {}).get(column, column) if self.case.delivery.mapping else column
 
     def at(self, column: str) -> int:
         """Return a column's position."""

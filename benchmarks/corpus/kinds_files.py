@@ -159,7 +159,7 @@ def packed_bytes_that_were_damaged(spoil: Spoiler) -> None:
 @kind(43, tables=("students", "grades", "attendance"), formats=(*ANY, "parquet"))
 def a_file_of_no_bytes(spoil: Spoiler) -> None:
     spoil.file.after = lambda _: b""
-    spoil.expect("refuse", "file_empty", of_sheet=False)
+    spoil.expect("refuse", "file_empty", file=spoil.file.name, of_sheet=False)
 
 
 @kind(43, tables=("students", "enrolments", "grades"), formats=(*ANY, "parquet"))

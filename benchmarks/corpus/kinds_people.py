@@ -28,7 +28,8 @@ def a_temporary_number_that_becomes_the_true_one(spoil: Spoiler) -> None:
     index = spoil.any_row("roll_number", of=lambda row: str(row[spoil.at("roll_number")])[0] == "G")
     before = spoil.case.clean.copy()
     number = str(spoil.get(index, "roll_number"))
-    before.of("students").sheet.rows[index][spoil.at("roll_number")] = f"L{number[1:]}"
+    temporary = f"L{number[1:]}".replace("X", "0")  # a temporary number has digits alone
+    before.of("students").sheet.rows[index][spoil.at("roll_number")] = temporary
     spoil.case.earlier = [before]
 
 

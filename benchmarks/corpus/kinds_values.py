@@ -3,9 +3,13 @@
 # ruff: noqa: D103  the name of a function that spoils is its sentence
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable
 from datetime import date, timedelta
 
-from .files import TEXT, WORKBOOKS
+from riskmodel.records.checking.sense import FEWEST_MARKS
+
+from .files import TEXT, WORKBOOKS, Cell
 from .kinds import Spoiler, kind
 from .kinds_cells import check_digit
 
@@ -182,9 +186,24 @@ def a_mark_with_its_unit(spoil: Spoiler) -> None:
     )
 
 
+def _sat_by_a_class(spoil: Spoiler) -> Callable[[list[Cell]], bool]:
+    """Return whether five of the row's class sat its exam: of fewer nothing is said."""
+    spells = spoil.case.clean.of("enrolments").sheet
+    names = [spoil.column_of("enrolments", each) for each in ("school_id", "grade", "class_name")]
+    student = spells.at(spoil.column_of("enrolments", "student_id"))
+    class_of = {row[student]: tuple(row[spells.at(name)] for name in names) for row in spells.rows}
+
+    def exam(row: list[Cell]) -> tuple[object, ...]:
+        told = [row[spoil.at(each)] for each in ("subject", "exam_date", "exam")]
+        return (*told, class_of.get(row[spoil.at("student_id")]))
+
+    sat = Counter(exam(row) for row in spoil.sheet.rows if row[spoil.at("score")] not in (None, ""))
+    return lambda row: sat[exam(row)] >= FEWEST_MARKS
+
+
 @kind(35, tables=("grades",))
 def nought_for_a_whole_class(spoil: Spoiler) -> None:
-    subject = spoil.get(spoil.any_row("score"), "subject")
+    subject = spoil.get(spoil.any_row("score", of=_sat_by_a_class(spoil)), "subject")
     at, of = spoil.at("subject"), spoil.at("score")
     hit = [i for i, row in enumerate(spoil.sheet.rows) if row[at] == subject and row[of] not in (None, "")]
     for index in hit:
