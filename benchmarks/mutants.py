@@ -183,7 +183,7 @@ def _left_alone(text: str, offsets: list[int]) -> list[tuple[int, int]]:
 
 def tests_of(file: Path) -> list[str]:
     """Name the tests of a file, the quickest to notice first."""
-    if file.name == "labels.py":
+    if file.name in ("labels.py", "outcomes.py"):
         return ["tests/labels/test_labels_life_histories.py", "tests/labels"]
     if file.name == "splits.py":
         return ["tests/test_splits.py", "tests/validity/test_split_worlds.py"]
@@ -194,7 +194,7 @@ def targets() -> list[Path]:
     """Name the files that are changed."""
     return [
         *(PACKAGE / "features" / name for name in TESTS_OF_FEATURES), PACKAGE / "labels.py",
-        PACKAGE / "splits.py",
+        PACKAGE / "outcomes.py", PACKAGE / "splits.py",
     ]  # fmt: skip
 
 

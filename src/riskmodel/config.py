@@ -8,14 +8,14 @@ from __future__ import annotations
 import hashlib
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from riskmodel.domain import RegionRule, UnexcusedAbsenceRule
 from riskmodel.errors import ConfigurationError, Where
 from riskmodel.recipe import Recipe, Search, TreeParameters
+from riskmodel.settings_files import read_settings
 
 
 class _Strict(BaseModel):
@@ -184,9 +184,6 @@ class _RegionRules(_Strict):
     rules: tuple[Rule, ...] = Field(min_length=1)
 
 
-_Model = TypeVar("_Model", bound=BaseModel)
-
-
 def read_configuration(file: Path) -> RunConfiguration:
     """Read a run's configuration. Paths in it are relative to the working directory.
 
@@ -196,13 +193,13 @@ def read_configuration(file: Path) -> RunConfiguration:
         If the file is missing, is not YAML, or a key is unknown, missing or out of range; all keys at
         once.
     """
-    return _read(file, RunConfiguration)
+    return read_settings(file, RunConfiguration, invalid="configuration_invalid")
 
 
 def read_region_rules(file: Path) -> tuple[RegionRule, ...]:
     """Read a region's dated rules of what counts as leaving, oldest first."""
     rules = []
-    for rule in _read(file, _RegionRules).rules:
+    for rule in read_settings(file, _RegionRules, invalid="configuration_invalid").rules:
         fields = rule.model_dump(exclude={"unexcused_absence"})
         absence = rule.unexcused_absence
         rules.append(
@@ -216,7 +213,7 @@ def read_region_rules(file: Path) -> tuple[RegionRule, ...]:
 
 def read_recipe(file: Path) -> Recipe:
     """Read a recipe: how a model is made. It is named for its file."""
-    told = _read(file, _RecipeFile)
+    told = read_settings(file, _RecipeFile, invalid="configuration_invalid")
     return Recipe(
         name=file.stem,
         learns=told.learns,
@@ -253,21 +250,3 @@ def rule_on(rules: tuple[RegionRule, ...], as_of_date: date) -> RegionRule:
 def configuration_hash(file: Path) -> str:
     """Return the sha256 of a configuration file, by which a run names what it was told."""
     return hashlib.sha256(file.read_bytes()).hexdigest()
-
-
-def _read(file: Path, model: type[_Model]) -> _Model:
-    try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except OSError:
-        raise ConfigurationError("configuration_missing", Where(file=str(file))) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as problem:
-        mark = getattr(problem, "problem_mark", None)
-        row = mark.line + 1 if mark else None
-        raise ConfigurationError("configuration_not_yaml", Where(file=str(file), row=row)) from None
-    try:
-        return model.model_validate(content)
-    except ValidationError as problem:
-        keys = "; ".join(
-            f"{'.'.join(str(part) for part in error['loc'])}: {error['msg']}" for error in problem.errors()
-        )
-        raise ConfigurationError("configuration_invalid", Where(file=str(file)), problems=keys) from None

@@ -79,7 +79,7 @@ def labels_of(run: Run, store: RecordStore, dates: Sequence[AsOf], *, label_date
     """Return what became of the cohorts of some dates, as known on the label date."""
     rules = tuple(run.rule(as_of) for as_of in dates)
     folder = run.workspace.labels / digest(
-        store.content_hash, dates, rules, label_date, code_hash("labels.py", "records")
+        store.content_hash, dates, rules, label_date, code_hash("labels.py", "outcomes.py", "records")
     )
     tasks = [
         labelling.LabelTask(

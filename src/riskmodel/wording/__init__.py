@@ -13,9 +13,8 @@ from importlib import resources
 from string import Formatter
 from typing import Any
 
-import yaml
-
 from riskmodel.domain import Language
+from riskmodel.yaml_text import parse_yaml
 
 LANGUAGES: tuple[Language, ...] = ("zh", "en")
 
@@ -67,9 +66,7 @@ def _file(language: Language) -> str:
 @lru_cache(maxsize=len(LANGUAGES))
 def _sentences(language: Language) -> dict[str, str]:
     flat: dict[str, str] = {}
-    # The loader in C is ten times as fast, and not everywhere; both are safe.
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    _flatten(yaml.load(_file(language), loader), "", flat)  # noqa: S506
+    _flatten(parse_yaml(_file(language)), "", flat)
     return flat
 
 

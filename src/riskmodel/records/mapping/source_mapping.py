@@ -15,19 +15,16 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import duckdb
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from riskmodel.errors import ConfigurationError, Where
+from riskmodel.errors import Where
 from riskmodel.records.contract import TABLES, table
 from riskmodel.records.files.raw import RawFile
 from riskmodel.records.findings import Findings
 from riskmodel.records.mapping.telling import Telling
 from riskmodel.records.mapping.vocabulary import plain
 from riskmodel.records.mapping.wide import Wide
-
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""The one in C is ten times as fast, and not everywhere."""
+from riskmodel.settings_files import read_settings
 
 _Name = Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]
 
@@ -198,19 +195,7 @@ def read_mapping(file: Path) -> SourceMapping:
         If it is missing, is not YAML, names what the contract does not have, or holds SQL that is more
         than one SELECT.
     """
-    try:
-        return SourceMapping.model_validate(yaml.load(file.read_text(encoding="utf-8"), _LOADER))  # noqa: S506  both are safe
-    except OSError:
-        raise ConfigurationError("configuration_missing", Where(file=str(file))) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as problem:
-        mark = getattr(problem, "problem_mark", None)
-        row = mark.line + 1 if mark else None
-        raise ConfigurationError("configuration_not_yaml", Where(file=str(file), row=row)) from None
-    except ValidationError as problem:
-        problems = "; ".join(
-            f"{'.'.join(str(part) for part in error['loc'])}: {error['msg']}" for error in problem.errors()
-        )
-        raise ConfigurationError("mapping_invalid", Where(file=str(file)), problems=problems) from None
+    return read_settings(file, SourceMapping, invalid="mapping_invalid")
 
 
 def mapping_hash(file: Path | None) -> str | None:

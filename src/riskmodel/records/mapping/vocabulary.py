@@ -11,9 +11,8 @@ from functools import lru_cache
 from importlib import resources
 from typing import Any
 
-import yaml
-
 from riskmodel.records.contract import Column
+from riskmodel.yaml_text import parse_yaml
 
 BLANKS = " \t\r\n\u3000\u00a0\u200b\u200c\u200d\u2060\ufeff\u2028\u2029"
 """Blanks and characters that nobody sees."""
@@ -51,5 +50,5 @@ def usual_codes(column: Column) -> Mapping[str, str]:
 @lru_cache(maxsize=1)
 def _words() -> dict[str, Any]:
     file = resources.files(__package__).joinpath("vocabulary.yaml")
-    told: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
+    told: dict[str, Any] = parse_yaml(file.read_text(encoding="utf-8"))
     return told

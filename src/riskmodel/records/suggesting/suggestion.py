@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
-import yaml
 
 from riskmodel.records.contract import Column, Table, table
 from riskmodel.records.findings import Findings
@@ -34,6 +33,7 @@ from riskmodel.records.suggesting.recognising import (
     used_by,
 )
 from riskmodel.records.values.cell_checks import check_cells
+from riskmodel.yaml_text import parse_yaml
 
 _FEW = 30
 """A column with more different words than this is no list of codes."""
@@ -161,7 +161,7 @@ def _spread_days(top: Top) -> list[str]:
 
 def _share_understood(name: str, draft: Sequence[str], file: Path) -> float:
     """Return the share of the file's rows in which no cell of the table is refused."""
-    told = yaml.safe_load("\n".join(["config_version: 1", "tables:", *draft]))
+    told = parse_yaml("\n".join(["config_version: 1", "tables:", *draft]))
     mapped = told["tables"][name]
     for part in ("columns", "constants", "codes"):
         if not mapped.get(part):
