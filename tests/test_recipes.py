@@ -16,6 +16,7 @@ from riskmodel.bundle import ModelBundle, read_bundle
 from riskmodel.cli import app
 from riskmodel.domain import AsOf, FeatureMatrix
 from riskmodel.errors import LeakSuspected
+from riskmodel.pipelines.auditing import audit_model
 from riskmodel.pipelines.inputs import labels_of, matrix_of
 from riskmodel.pipelines.judging import learnt_on
 from riskmodel.pipelines.run import Run, dates_of, silent
@@ -172,3 +173,28 @@ def test_a_column_that_tells_the_outcome_stops_a_training_before_anything_is_fit
 
     with pytest.raises(LeakSuspected, match="absence_share_28d"):
         learnt_on(asked, store, day, training=dates.training, running=(), read=leaky)
+
+
+def test_an_audit_of_what_was_judged_is_kept_and_read_again(
+    bureau: Bureau, full: tuple[Path, str, ModelBundle]
+) -> None:
+    config, _, _ = full
+    said: list[str] = []
+    asked = Run.of(config, say=lambda code, **_: said.append(code))
+    audit = audit_model(asked, bootstraps=2)
+    assert audit is not None
+    # The judged model learnt from the term before only: there is no shorter past, and no older one.
+    assert [one.name for one in audit.seeds] == ["seed 1", "seed 2"]
+    assert all(-0.1 < one.auc_less.value < 0.1 and 0 < one.same_list < 1 for one in audit.seeds)
+    assert {one.grouping for one in audit.groups} >= {"sex", "stage", "township", "boarding", "left_behind"}
+    assert max(audit.training_dates) < audit.label_date <= min(audit.test_dates)
+    assert audit.known_schools == 1
+    assert audit.stability is not None
+    assert audit.stability.bootstraps == 2
+    assert 0.3 < audit.stability.same_first <= 1
+    assert audit_model(asked, bootstraps=2) == audit
+    assert said.count("audited") == 1
+
+
+def test_a_model_that_was_not_trained_is_not_audited_which_is_said(bureau: Bureau) -> None:
+    assert "riskmodel train" in run(bureau.configured("untrained", seed=8), "audit")

@@ -152,6 +152,12 @@ def train(config: Config = DEMO) -> None:
     _step(config, "train_model")
 
 
+@app.command(help=_help("audit"))
+def audit(config: Config = DEMO) -> None:
+    """Judge groups, places, age, chance and reasons of the model that was judged; kept as JSON."""
+    _step(config, "audit_model")
+
+
 @app.command(help=_help("backtest"))
 def backtest(config: Config = DEMO) -> None:
     """Judge every past term as it would have been scored, and report; only what is new is judged."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from riskmodel.domain import Interval, Outcome
+from riskmodel.evaluation.bootstrap import interval, samples
 from riskmodel.evaluation.ranking import Bools, Floats
 
 if TYPE_CHECKING:
@@ -98,16 +99,10 @@ def ratio(above: Floats, below: Floats, draws: Floats) -> Floats:
 
 
 def interval_of(values: Floats) -> Interval:
-    """Return the first value, with the 95 % percentile interval of the others if most of them are there."""
-    finite = values[1:][np.isfinite(values[1:])]
-    if finite.size <= (values.size - 1) / 2:
-        return Interval(float(values[0]))
-    low, high = np.percentile(finite, (2.5, 97.5))
-    return Interval(float(values[0]), float(low), float(high))
+    """Return the first value with the interval of the others: what `ratio` gives."""
+    return interval(float(values[0]), values[1:])
 
 
 def school_weights(schools: int, *, seed: int, resamples: int) -> Floats:
     """Draw schools with replacement: (resamples, schools), how often each was drawn."""
-    generator = np.random.default_rng(seed)
-    drawn = generator.multinomial(schools, np.full(schools, 1 / schools), size=resamples)
-    return np.asarray(drawn, dtype=np.float64)
+    return np.stack(list(samples(schools, seed=seed, resamples=resamples)))

@@ -11,7 +11,7 @@ all models are judged on the same samples, so that differences are paired.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, TypeAlias
@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike
 
 from riskmodel.domain import AtCapacity, Evaluation, Interval, ModelFigures, Outcome
 from riskmodel.errors import NotEnoughData
+from riskmodel.evaluation.bootstrap import interval, samples
 from riskmodel.evaluation.probabilities import Probabilities
 from riskmodel.evaluation.ranking import Bools, Floats, Integers, Lists, Pooled
 from riskmodel.scoring import tie_breaks
@@ -67,7 +68,7 @@ def evaluate(
     count = int(rows.students.max()) + 1
     values = [judge.figures(np.ones(count), shares) for judge in judges]
     draws: list[list[dict[str, float]]] = [[] for _ in judges]
-    for weights in _samples(count, seed=seed, resamples=resamples):
+    for weights in samples(count, seed=seed, resamples=resamples):
         for judge, drawn in zip(judges, draws, strict=True):
             drawn.append(judge.figures(weights, shares))
     return Evaluation(
@@ -121,8 +122,8 @@ def knowable_share(
         return share_of_knowable(ours.figures(weights)["auc"], best.figures(weights)["auc"])
 
     count = int(number.max()) + 1
-    drawn = [share(weights) for weights in _samples(count, seed=seed, resamples=resamples)]
-    return _interval(share(np.ones(count)), drawn)
+    drawn = [share(weights) for weights in samples(count, seed=seed, resamples=resamples)]
+    return interval(share(np.ones(count)), drawn)
 
 
 def share_of_knowable(auc_model: float, auc_knowable: float) -> float:
@@ -217,22 +218,6 @@ class _Judge:
         return figures if self.probabilities is None else figures | self.probabilities.figures(weights)
 
 
-def _samples(students: int, *, seed: int, resamples: int) -> Iterator[Floats]:
-    """Draw students with replacement; yield how often each was drawn."""
-    generator = np.random.default_rng(seed)
-    for _ in range(resamples):
-        yield np.bincount(generator.integers(0, students, students), minlength=students).astype(float)
-
-
-def _interval(value: float, drawn: Sequence[float]) -> Interval:
-    """Return the value with its 95 % percentile interval; no ends where most samples had no figure."""
-    finite = np.array([draw for draw in drawn if np.isfinite(draw)])
-    if finite.size <= len(drawn) / 2:
-        return Interval(value)
-    low, high = np.percentile(finite, (2.5, 97.5))
-    return Interval(value, float(low), float(high))
-
-
 def _differences(
     figure: str,
     judges: Sequence[_Judge],
@@ -241,7 +226,7 @@ def _differences(
 ) -> dict[str, Interval]:
     """Return the first model's figure less that of each other, sample by sample."""
     return {
-        judge.name: _interval(
+        judge.name: interval(
             values[0][figure] - value[figure],
             [ours[figure] - theirs[figure] for ours, theirs in zip(draws[0], drawn, strict=True)],
         )
@@ -252,16 +237,16 @@ def _differences(
 def _model_figures(
     name: str, value: Mapping[str, float], drawn: Sequence[Mapping[str, float]], shares: Sequence[float]
 ) -> ModelFigures:
-    def interval(figure: str) -> Interval:
-        return _interval(value[figure], [draw[figure] for draw in drawn])
+    def with_ends(figure: str) -> Interval:
+        return interval(value[figure], [draw[figure] for draw in drawn])
 
     def if_there(figure: str) -> Interval | None:
-        return interval(figure) if np.isfinite(value.get(figure, np.nan)) else None
+        return with_ends(figure) if np.isfinite(value.get(figure, np.nan)) else None
 
     return ModelFigures(
         name=name,
-        auc=interval("auc"),
-        average_precision=interval("average_precision"),
+        auc=with_ends("auc"),
+        average_precision=with_ends("average_precision"),
         brier=if_there("brier"),
         calibration_slope=if_there("calibration_slope"),
         observed_over_expected=if_there("observed_over_expected"),
@@ -270,9 +255,9 @@ def _model_figures(
                 share=share,
                 listed=round(value[f"listed@{share}"]),
                 found=round(value[f"found@{share}"]),
-                precision=interval(f"precision@{share}"),
-                recall=interval(f"recall@{share}"),
-                lift=interval(f"lift@{share}"),
+                precision=with_ends(f"precision@{share}"),
+                recall=with_ends(f"recall@{share}"),
+                lift=with_ends(f"lift@{share}"),
                 precision_ceiling=value[f"ceiling@{share}"],
                 listed_left=round(value[f"listed_left@{share}"]),
                 listed_not_judged=round(value[f"listed_not_judged@{share}"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -119,6 +120,26 @@ def rows_to_learn(
         names=matrix.model_features,
         directions=tuple(declared[name] for name in matrix.model_features),
     )
+
+
+def resample(units: NDArray[np.str_], *, seed: Sequence[int]) -> tuple[NDArray[np.intp], NDArray[np.int_]]:
+    """Draw students, or schools, with replacement.
+
+    Parameters
+    ----------
+    units
+        Whose each row is.
+
+    Returns
+    -------
+    tuple
+        The positions of the rows that were drawn, ascending, and how often each was.
+    """
+    _, who = np.unique(units, return_inverse=True)
+    count = int(who.max()) + 1
+    times = np.bincount(np.random.default_rng(seed).integers(0, count, size=count), minlength=count)[who]
+    rows = np.flatnonzero(times)
+    return rows, times[rows]
 
 
 @dataclass(frozen=True)

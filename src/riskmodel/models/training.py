@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from riskmodel.domain import FeatureInfo, FeatureMatrix, Labels, Outcome
 from riskmodel.errors import NotEnoughData
 from riskmodel.models.calibration import Calibrator, fit_calibrator
-from riskmodel.models.learning import Grower, LearningRows, outcomes_of, rows_to_learn
+from riskmodel.models.learning import Grower, LearningRows, outcomes_of, resample, rows_to_learn
 from riskmodel.models.logistic import Logistic, fit_logistic
 from riskmodel.models.scorer import Scorer
 from riskmodel.models.similar import SimilarStudents, group_by_risk
@@ -245,7 +245,7 @@ def _fit(
             margins[1, held] = fit_logistic(*outcomes, names=rows.names).margin(X[held])
 
     def member(number: int) -> Scorer:
-        drawn, times = _resample(students, np.random.default_rng([seed, number]))
+        drawn, times = resample(students, seed=[seed, number])
         return grower.fit(seed=seed + 1 + number, rows=drawn, times=times)
 
     with ThreadPoolExecutor(FITS_BESIDE_EACH_OTHER) as pool:
@@ -279,17 +279,6 @@ def _wait(steps: Sequence[Future[Any]], progress: Progress | None) -> None:
         step.result()
         if progress:
             progress(done, len(steps))
-
-
-def _resample(
-    students: NDArray[np.str_], chance: np.random.Generator
-) -> tuple[NDArray[np.intp], NDArray[np.int_]]:
-    """Draw students with replacement; return the positions of their rows, and how often each was drawn."""
-    _, who = np.unique(students, return_inverse=True)
-    count = int(who.max()) + 1
-    times = np.bincount(chance.integers(0, count, size=count), minlength=count)[who]
-    rows = np.flatnonzero(times)
-    return rows, times[rows]
 
 
 def _spread(X: Floats) -> tuple[Floats, Floats]:

@@ -6,6 +6,7 @@ it did through `Run.say`, uses again what was made from the same inputs, and say
 
 from __future__ import annotations
 
+from riskmodel.pipelines.auditing import audit_model
 from riskmodel.pipelines.backtesting import backtest
 from riskmodel.pipelines.checking import check_records
 from riskmodel.pipelines.explaining import explain_student, tell_explanation
@@ -25,6 +26,7 @@ from riskmodel.records.suggesting.suggestion import suggest_mapping
 
 __all__ = [
     "Run",
+    "audit_model",
     "backtest",
     "build_features",
     "check_records",

@@ -37,7 +37,7 @@ from riskmodel.evaluation.stability import ReasonStability, against_direction, f
 from riskmodel.models.scorer import Scorer
 from riskmodel.pipelines.judging import JUDGED_SCORES, OUT_OF_FOLD
 from riskmodel.pipelines.refitting import Part, Refitting
-from riskmodel.pipelines.run import Dates, Run, clock, code_hash, dates_of, digest
+from riskmodel.pipelines.run import Dates, Run, clock, code_hash, dates_of, digest, model_version
 from riskmodel.recipe import Recipe, TreeParameters
 from riskmodel.records.store import RecordStore
 
@@ -69,16 +69,16 @@ class _Judged:
     learnt: pd.DataFrame
 
 
-def audit_model(run: Run, folder: Path, *, bootstraps: int = BOOTSTRAPS) -> Audit | None:
+def audit_model(run: Run, *, bootstraps: int = BOOTSTRAPS) -> Audit | None:
     """Audit the model that was judged, or return the audit that was made of it; None where none was judged.
 
     Parameters
     ----------
-    folder
-        Of the model's version: what its training kept.
     bootstraps
         Models on resamples of schools.
     """
+    store = RecordStore.open(run.workspace.records)
+    folder = run.workspace.models / model_version(run, store)
     file, marker = folder / AUDIT, folder / f"{AUDIT}.made-from"
     if not (folder / OUT_OF_FOLD).exists() or not (folder / JUDGED_SCORES).exists():
         run.say("audit_nothing")
@@ -87,12 +87,11 @@ def audit_model(run: Run, folder: Path, *, bootstraps: int = BOOTSTRAPS) -> Audi
     if marker.exists() and marker.read_text(encoding="utf-8") == made_from:
         return read_audit(file.read_text(encoding="utf-8"))
     seconds = clock()
-    store = RecordStore.open(run.workspace.records)
     judged = _read_judged(folder)
     audit = _audit(run, store, dates_of(run, store), judged, bootstraps=bootstraps)
     file.write_text(audit_json(audit), encoding="utf-8")
     marker.write_text(made_from, encoding="utf-8")
-    run.say("audited", models=_fitted(audit), seconds=seconds())
+    run.say("audited", models=_fitted(audit), file=file, seconds=seconds())
     return audit
 
 
@@ -173,11 +172,14 @@ def _rows_of(refitting: Refitting, days: Sequence[date]) -> NDArray[np.intp]:
 
 
 def _last_terms(training: Sequence[AsOf], refitting: Refitting, *, seed: int) -> dict[str, Part]:
-    """Learn from the last term, the last two, and so on: what another year of records is worth."""
+    """Learn from the last term, the last two, and so on: what more terms are worth.
+
+    Of all terms the judged model itself has learnt.
+    """
     latest_first = sorted(training, key=lambda as_of: as_of.as_of_date, reverse=True)
     terms = [list(days) for _, days in groupby(latest_first, key=lambda as_of: as_of.term)]
     parts = {}
-    for count in range(1, len(terms) + 1):
+    for count in range(1, len(terms)):
         days = [as_of.as_of_date for term in terms[:count] for as_of in term]
         parts[f"{count}"] = Part(_rows_of(refitting, days), seed=seed)
     return parts
@@ -223,32 +225,28 @@ def _stability(
     X = refitting.X[top_lists(judged.rows, judged.margin, share=share)]
     names = judged.bundle.feature_names
 
+    def by_family(scorer: Scorer, values: Floats) -> dict[str, Floats]:
+        return family_sums(scorer.contributions(values), names, refitting.features)
+
     def sums(scorer: Scorer, values: Floats) -> Floats:
-        by_family = family_sums(scorer.contributions(values), names, refitting.features)
-        return np.column_stack(list(by_family.values()))
+        return np.column_stack(list(by_family(scorer, values).values()))
 
     resamples = refitting.fit(refitting.school_resamples(bootstraps, seed=run.configuration.seed))
-    run.say("audit_fitted", models=len(resamples), names="schools 1–" + str(len(resamples)))
-    ours = sums(model.scorer, X)
+    if not resamples:
+        return None
+    run.say("audit_fitted", models=len(resamples), names=", ".join(resamples))
+    told = by_family(model.scorer, X)
+    ours = np.column_stack(list(told.values()))
     first, three = same_reasons(ours, np.stack([sums(scorer, X) for scorer in resamples.values()]))
-    families = list(family_sums(np.zeros((1, len(names))), names, refitting.features))
-    more = _a_day_more(X, names)
-    some = judged.rows.index[:: max(1, len(judged.rows) // DIRECTION_ROWS)].to_numpy()
-    return ReasonStability(
-        listed=len(X),
-        bootstraps=len(resamples),
-        same_first=first,
-        same_three=three,
-        flipped_by_a_day=flipped(ours, sums(model.scorer, more), related=families.index("attendance"))
-        if "attendance" in families
-        else None,
-        against=against_direction(
-            refitting.X[some],
-            model.scorer.contributions(refitting.X[some]),
-            names=names,
-            features=refitting.features,
-        ),
+    flips = None
+    if "attendance" in told:
+        more = sums(model.scorer, _a_day_more(X, names))
+        flips = flipped(ours, more, related=list(told).index("attendance"))
+    some = refitting.X[:: max(1, len(refitting.X) // DIRECTION_ROWS)]
+    against = against_direction(
+        some, model.scorer.contributions(some), names=names, features=refitting.features
     )
+    return ReasonStability(len(X), len(resamples), first, three, flips, against)
 
 
 def _a_day_more(X: Floats, names: Sequence[str]) -> Floats:

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from riskmodel.domain import FeatureInfo
-from riskmodel.models.learning import Grower, LearningRows, rows_to_learn
+from riskmodel.models.learning import Grower, LearningRows, resample, rows_to_learn
 from riskmodel.models.scorer import Scorer
 from riskmodel.models.training import FITS_BESIDE_EACH_OTHER, MINIMUM_TRAINING_EVENTS
 from riskmodel.pipelines.inputs import matrix_of
@@ -93,11 +93,8 @@ class Refitting:
 
     def school_resamples(self, count: int, *, seed: int) -> dict[str, Part]:
         """Draw schools with replacement, `count` times; each draw has a model seed of its own."""
-        names, school = np.unique(self.learnt.schools, return_inverse=True)
         parts = {}
-        for number in range(count):
-            chance = np.random.default_rng([seed, number])
-            times = np.bincount(chance.integers(0, len(names), len(names)), minlength=len(names))[school]
-            rows = np.flatnonzero(times)
-            parts[f"schools {number + 1}"] = Part(rows, times[rows], seed + 2000 + number)
+        for number in range(1, count + 1):
+            rows, times = resample(self.learnt.schools, seed=[seed, number])
+            parts[f"schools {number}"] = Part(rows, times, seed + 2000 + number)
         return parts
