@@ -121,18 +121,18 @@ def _audit(run: Run, store: RecordStore, dates: Dates, judged: _Judged, *, boots
     refitting = Refitting.of(run, store, dates, recipe=judged.recipe, judged=rows)
     groups, gaps = judge_groups(rows, risk=risk, share=share, seed=seed)
 
-    def others(parts: Mapping[str, Part]) -> tuple[tuple[OtherModel, ...], dict[str, Floats]]:
+    def others(what: str, parts: Mapping[str, Part]) -> tuple[tuple[OtherModel, ...], dict[str, Floats]]:
         margins = {name: scorer.margin(refitting.X) for name, scorer in refitting.fit(parts).items()}
         training = {
             name: (_dates_in(refitting, parts[name]), refitting.events(parts[name])) for name in margins
         }
         found = judge_others(rows, judged.margin, margins, training=training, share=share, seed=seed)
-        run.say("audit_fitted", models=len(margins), names=", ".join(margins))
+        run.say(f"audit_{what}", models=len(margins))
         return found, margins
 
-    learning, _ = others(_last_terms(dates.training_for_test, refitting, seed=seed))
-    aged, _ = others(_terms_old(run, store, dates, refitting))
-    seeds, margins = others({f"seed {n}": Part(seed=seed + 1000 + n) for n in range(1, SEEDS + 1)})
+    learning, _ = others("learning", _last_terms(dates.training_for_test, refitting, seed=seed))
+    aged, _ = others("aged", _terms_old(run, store, dates, refitting))
+    seeds, margins = others("seeds", {f"seed {n}": Part(seed=seed + 1000 + n) for n in range(1, SEEDS + 1)})
     known = set(judged.learnt["school_id"])
     return Audit(
         model_version=judged.bundle.model_version,
@@ -234,7 +234,7 @@ def _stability(
     resamples = refitting.fit(refitting.school_resamples(bootstraps, seed=run.configuration.seed))
     if not resamples:
         return None
-    run.say("audit_fitted", models=len(resamples), names=", ".join(resamples))
+    run.say("audit_schools", models=len(resamples))
     told = by_family(model.scorer, X)
     ours = np.column_stack(list(told.values()))
     first, three = same_reasons(ours, np.stack([sums(scorer, X) for scorer in resamples.values()]))
