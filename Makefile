@@ -83,7 +83,7 @@ intake-kills: $(VENV)/run.installed  ## proof that an interrupted intake loses n
 
 PROOFS := tests/validity tests/labels tests/test_splits.py tests/models/test_alarms.py
 validity: $(VENV)/test.installed  ## proof that nothing from the future is used, in full (200 worlds)
-	@RISKMODEL_VALIDITY=full $(BIN)/pytest -q -n 2 --dist load $(PROOFS)
+	@RISKMODEL_VALIDITY=full $(BIN)/pytest -q -n 2 --dist worksteal $(PROOFS)
 
 mutants: $(VENV)/test.installed  ## do the tests notice small changes to features, labels, splits (SAMPLE=…: some)
 	@$(BIN)/python benchmarks/mutants.py $(if $(SAMPLE),--sample $(SAMPLE))
