@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from riskmodel.pipelines.run import Say
 
 TERM_OF_WORK = (
-    "county", "mapping", "intake", "check", "features", "train", "backtest", "publish", "explain", "sheets",
-    "keys", "serve", "run",
+    "county", "mapping", "intake", "check", "features", "train", "backtest", "audit", "publish", "explain",
+    "sheets", "keys", "serve", "run",
 )  # fmt: skip
 
 

@@ -27,13 +27,16 @@ def read_settings(file: Path, model: type[_Model], *, invalid: str) -> _Model:
     ConfigurationError
         If the file is missing, is not YAML (with the row), or does not fit the model (with each key).
     """
+    written = ""
     try:
-        content = parse_yaml(file.read_text(encoding="utf-8"))
+        written = file.read_text(encoding="utf-8")
+        content = parse_yaml(written)
     except OSError:
         raise ConfigurationError("configuration_missing", Where(file=str(file))) from None
     except (yaml.YAMLError, UnicodeDecodeError) as problem:
         mark = getattr(problem, "problem_mark", None)
-        row = mark.line + 1 if mark else None
+        # What is never closed is noticed behind the last row; a person can only mend a row that is there.
+        row = min(mark.line + 1, len(written.splitlines())) if mark else None
         raise ConfigurationError("configuration_not_yaml", Where(file=str(file), row=row)) from None
     try:
         return model.model_validate(content)
