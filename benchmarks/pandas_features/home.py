@@ -38,6 +38,7 @@ def _home(known: Known, said: pd.DataFrame, latest: pd.DataFrame) -> pd.DataFram
         "home_statement_age_days": known.age(newest),
         "sex_female": _flag(about["sex"] == "F", about["sex"]),
         "ethnicity_not_han": _flag(~about["ethnicity"].isin(["汉", "汉族", "Han", "01"]), about["ethnicity"]),
+        "household_rural": _flag(about["household"] == "rural", about["household"]),
         "disability_registered": _flag(latest["disability"] != "none", latest["disability"]),
     }
     return pd.DataFrame({name: values.astype("float64") for name, values in made.items()})

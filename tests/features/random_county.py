@@ -96,7 +96,8 @@ class County:
             born = date(2026 - grade - 7 - self.pick(0, 0, 0, 1, 2), 1 + number % 12, 1 + number % 28)
             self.add("students", student_id=student, birth_date=self.pick(born, born, born, None),
                      sex=self.pick("F", "M", None),
-                     ethnicity=self.pick("汉", "01", "汉族", "Han", "苗", None))  # fmt: skip
+                     ethnicity=self.pick("汉", "01", "汉族", "Han", "苗", None),
+                     household=self.pick("rural", "urban", None))  # fmt: skip
             self._roll(student, school, grade)
             if number == 0:
                 self._always_away(student)

@@ -92,7 +92,7 @@ def test_protected_traits_are_for_auditing_and_not_for_the_model() -> None:
     matrix = FeatureMatrix(frame=None, features=ALL_FEATURES)  # type: ignore[arg-type]
     audit = {feature.name for feature in ALL_FEATURES if feature.role == "audit"}
 
-    assert {"sex_female", "ethnicity_not_han", "disability_registered"} <= audit
+    assert {"sex_female", "ethnicity_not_han", "household_rural", "disability_registered"} <= audit
     assert not audit & set(matrix.model_features)
     reads = [
         f

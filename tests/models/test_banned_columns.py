@@ -15,8 +15,8 @@ from riskmodel.models.training import train
 from riskmodel.recipe import Recipe
 
 BANNED = re.compile(
-    "sex|gender|female|ethnic|minority|relig|faith|disab|health|illness|face|finger|biometr|voice|address|"
-    "street|village|coordinate|name|phone|roll_number|identity|password|chat|browsing"
+    "sex|gender|female|ethnic|minority|rural|hukou|relig|faith|disab|health|illness|face|finger|biometr|voice|"
+    "address|street|village|coordinate|name|phone|roll_number|identity|password|chat|browsing"
 )
 """Protected traits, religion, biometrics, where a home lies, who a person is, what a person says online."""
 ALLOWED = {feature.name for feature in ALL_FEATURES if feature.role == "model"}
@@ -54,7 +54,9 @@ def test_no_banned_column_and_none_that_is_not_declared_for_the_model_is_in_a_fi
         assert set(names) == ALLOWED
 
 
-@pytest.mark.parametrize("name", ["sex_female", "ethnicity_not_han", "disability_registered"])
+@pytest.mark.parametrize(
+    "name", ["sex_female", "ethnicity_not_han", "household_rural", "disability_registered"]
+)
 def test_a_protected_trait_given_to_the_model_is_seen(name):
     planted = [replace(each, role="model") if each.name == name else each for each in ALL_FEATURES]
     matrix, labels = everything(planted)

@@ -1,8 +1,8 @@
 """Home and care, from statements about the household.
 
 An empty column of a statement says nothing new: the last known value of that column holds. What concerns
-third parties, money or health is for the counsellor. Sex, ethnicity and disability serve only to check
-that no group is missed (`audit`); no model may use them.
+third parties, money or health is for the counsellor. Sex, ethnicity, a rural household and disability serve
+only to check that no group is missed (`audit`); no model may use them.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ changes AS (
     WINDOW earlier AS (
         PARTITION BY student_id ORDER BY recorded_on ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
 )
-SELECT cohort.student_id, as_of_date, sex, ethnicity, changes.* EXCLUDE (student_id)
+SELECT cohort.student_id, as_of_date, sex, ethnicity, household, changes.* EXCLUDE (student_id)
 FROM cohort CROSS JOIN as_of
-LEFT JOIN (SELECT student_id, sex, ethnicity FROM students) USING (student_id)
+LEFT JOIN (SELECT student_id, sex, ethnicity, household FROM students) USING (student_id)
 LEFT JOIN changes USING (student_id)
 """
 
@@ -72,6 +72,7 @@ GROUP = Group(
         _audit(name="sex_female", expression="CAST(any_value(sex) = 'F' AS INTEGER)"),
         _audit(name="ethnicity_not_han",
                expression="CAST(any_value(ethnicity) NOT IN ('汉', '汉族', 'Han', '01') AS INTEGER)"),
+        _audit(name="household_rural", expression="CAST(any_value(household) = 'rural' AS INTEGER)"),
         _audit(name="disability_registered", source="family",
                expression=f"CAST({_latest('disability')} <> 'none' AS INTEGER)"),
     ),
