@@ -7,6 +7,7 @@ all).
 
     python benchmarks/county_knowable.py 1 2 3
     python benchmarks/county_knowable.py 1 2 3 --judge-only    without training the model to be used
+    python benchmarks/county_knowable.py 1 2 3 --keep FOLDER   a county that was judged is not judged again
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from riskmodel.bundle import read_bundle
 from riskmodel.config import CountySize
 from riskmodel.domain import AtCapacity, Evaluation, Interval, Outcome
 from riskmodel.evaluation.metrics import evaluate, knowable_share, share_of_knowable
@@ -67,6 +69,8 @@ class Cost:
 class County:
     """A county that was judged: one row per student-date, with scores, outcome and truth.
 
+    Where the model says "of 100 similar students about so many left", the row has the number of its group of
+    risk (`similar`), and the ends of what is said (`similar_low`, `similar_high`, of 100).
     `without_truth` rows are left out: the child had left, or was not in class, and no record said so; of
     them `left_without_truth` count as leaving within the horizon.
     """
@@ -89,9 +93,24 @@ def run_county(
     workspace = folder / "workspace"
     model = next((workspace / "models").glob("*/evaluation.json")).parent
     judged = pd.read_parquet(model / "judged-scores.parquet")
+    judged = with_similar(judged, model / "judged")
     truth = pd.read_parquet(workspace / "county" / "truth" / "probabilities.parquet")
     evaluation = json.loads((model / "evaluation.json").read_text(encoding="utf-8"))
     return _county(seed, judged, truth, costs, training_events=evaluation["training_events"])
+
+
+def with_similar(judged: pd.DataFrame, bundle: Path) -> pd.DataFrame:
+    """Add to each judged row its group of risk and what is said of it; nothing where there is no model."""
+    model = read_bundle(bundle).model if bundle.exists() else None
+    if model is None:
+        return judged
+    risk = judged[next(name for name in judged.columns if name.endswith("_risk"))].to_numpy(dtype=np.float64)
+    said = model.similar.of(risk)
+    return judged.assign(
+        similar=np.searchsorted(model.similar.edges, risk, side="right"),
+        similar_low=[one.low for one in said],
+        similar_high=[one.high for one in said],
+    )
 
 
 def configured(
@@ -168,6 +187,37 @@ def _is_judged(rows: pd.DataFrame) -> pd.Series[bool]:
 
 
 @dataclass(frozen=True)
+class Said:
+    """How often "of 100 similar students about so many left (from low to high)" held the truth.
+
+    The truth is the mean true probability of the group's students on the judged dates, a student of several
+    dates once. `groups` of all counties, `held` of them; `rows` are student-dates, `rows_held` those in a
+    group that held it. `too_low` groups: more leave in truth than the upper end says.
+    """
+
+    groups: int
+    held: int
+    too_low: int
+    rows: int
+    rows_held: int
+
+
+def said_of_similar(rows: pd.DataFrame) -> Said | None:
+    """Count how often what is said of similar students held their mean true probability."""
+    if "similar" not in rows:
+        return None
+    rows = rows[rows["similar"].notna()]
+    county = rows["student_id"].str.partition("/")[0]
+    keys = [county, rows["similar"]]
+    each = rows.groupby([*keys, rows["student_id"]])["true"].mean()
+    true = 100 * each.groupby(level=[0, 1]).mean()
+    group = rows.groupby(keys)
+    low, high, count = group["similar_low"].first(), group["similar_high"].first(), group.size()
+    held = (low <= true) & (true <= high)
+    return Said(len(true), int(held.sum()), int((true > high).sum()), len(rows), int(count[held].sum()))
+
+
+@dataclass(frozen=True)
 class Found:
     """A county, or all of them pooled: the figures on the same rows."""
 
@@ -180,6 +230,7 @@ class Found:
     without_truth: int
     left_without_truth: int
     training_events: int
+    said: Said | None
 
 
 def found(name: str, counties: Sequence[County], *, resamples: int) -> Found:
@@ -219,6 +270,7 @@ def found(name: str, counties: Sequence[County], *, resamples: int) -> Found:
         sum(county.without_truth for county in counties),
         sum(county.left_without_truth for county in counties),
         training_events,
+        said_of_similar(judged),
     )
 
 
@@ -242,7 +294,22 @@ def report(counties: Sequence[County], *, resamples: int) -> str:
     each = [found(f"seed {county.seed}", [county], resamples=resamples) for county in counties]
     if len(counties) > 1:
         each.append(found("pooled", counties, resamples=resamples))
-    return "\n".join([*_overall(each), "", *_lists(each), "", *_costs(counties)])
+    return "\n".join([*_overall(each), "", *_similar(each), "", *_lists(each), "", *_costs(counties)])
+
+
+def _similar(each: Sequence[Found]) -> Iterator[str]:
+    titles = (
+        "groups of similar students | held the truth | said too little | student-dates in those that held it"
+    )
+    yield f"| county | {titles} |"
+    yield "|---|---:|---:|---:|---:|"
+    for one in each:
+        said = one.said
+        if said is None:
+            yield f"| {one.name} | – | – | – | – |"
+            continue
+        share = f"{said.rows_held:,} of {said.rows:,} ({said.rows_held / said.rows:.1%})"
+        yield f"| {one.name} | {said.groups} | {said.held} | {said.too_low} | {share} |"
 
 
 def _overall(each: Sequence[Found]) -> Iterator[str]:
@@ -326,6 +393,28 @@ def _interval(figure: Interval, *, digits: int = 3) -> str:
     return f"{figure.value:.{digits}f} [{figure.low:.{digits}f}, {figure.high:.{digits}f}]"
 
 
+def keep(county: County, folder: Path) -> None:
+    """Keep a county that was judged; the folder is there only when it is whole."""
+    part = folder.with_suffix(".part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    county.rows.to_parquet(part / "rows.parquet")
+    told = {name: value for name, value in vars(county).items() if name not in ("rows", "costs")}
+    costs = [asdict(cost) for cost in county.costs]
+    (part / "county.json").write_text(json.dumps({**told, "costs": costs}), encoding="utf-8")
+    part.rename(folder)
+
+
+def read_kept(folder: Path) -> County:
+    """Read what `keep` kept."""
+    told = json.loads((folder / "county.json").read_text(encoding="utf-8"))
+    costs = tuple(Cost(**cost) for cost in told.pop("costs"))
+    rows = pd.read_parquet(folder / "rows.parquet")
+    return County(
+        rows=rows.assign(as_of_date=rows["as_of_date"].astype("datetime64[s]")), costs=costs, **told
+    )
+
+
 def main() -> None:
     """Make the counties one after the other, and print the tables."""
     asked = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
@@ -335,6 +424,9 @@ def main() -> None:
     asked.add_argument("--recipe", help="a file of configs/recipes, without .yaml")
     asked.add_argument("--resamples", type=int, default=1000)
     asked.add_argument("--judge-only", action="store_true", help="do not train the model to be used")
+    asked.add_argument(
+        "--keep", type=Path, help="a folder: what was judged is kept there, and not judged again"
+    )
     asked.add_argument("--judge", action="store_true", help=argparse.SUPPRESS)
     asked.add_argument("--config", type=Path, help=argparse.SUPPRESS)
     told = asked.parse_args()
@@ -343,8 +435,12 @@ def main() -> None:
         return
     counties: list[County] = []
     for seed in told.seeds:
+        print(f"seed {seed} ({len(counties) + 1} of {len(told.seeds)})", file=sys.stderr, flush=True)
+        kept = told.keep / f"seed-{seed}" if told.keep else None
+        if kept is not None and kept.exists():
+            counties.append(read_kept(kept))
+            continue
         with tempfile.TemporaryDirectory(prefix="county-") as folder:
-            print(f"seed {seed} ({len(counties) + 1} of {len(told.seeds)})", file=sys.stderr, flush=True)
             county = run_county(
                 seed,
                 Path(folder),
@@ -354,6 +450,8 @@ def main() -> None:
                 judge_only=told.judge_only,
             )
             counties.append(county)
+            if kept is not None:
+                keep(county, kept)
             print(report([county], resamples=told.resamples), file=sys.stderr, flush=True)
     print(report(counties, resamples=told.resamples))
 

@@ -78,12 +78,38 @@ def test_pooled_counties_have_lists_of_their_own_and_share_no_student(knowable: 
 
 def test_the_report_is_tables_with_a_line_per_county_and_the_pooled_ones(knowable: ModuleType) -> None:
     told = knowable.report([_county(knowable, seed) for seed in (1, 2)], resamples=20)
-    figures, shares, lists, costs = (block.splitlines() for block in told.split("\n\n"))
-    for block in (figures, shares):
+    figures, shares, similar, lists, costs = (block.splitlines() for block in told.split("\n\n"))
+    for block in (figures, shares, similar):
         assert [line.split(" | ")[0] for line in block[2:]] == ["| seed 1", "| seed 2", "| pooled"]
     assert len(lists) == 2 + 3 * 4 * 4
     assert len(costs) == 2 + 2
     assert {line.count("|") for line in lists} == {10}
+
+
+def test_what_is_said_of_similar_students_is_held_against_their_mean_true_probability(
+    knowable: ModuleType,
+) -> None:
+    rows = pd.DataFrame(
+        [
+            # Two dates of one child count once: (10 + 2) / 2 of 100.
+            ("1/a", 0, 3, 7, 0.10), ("1/a", 0, 3, 7, 0.10), ("1/b", 0, 3, 7, 0.02),
+            ("1/c", 1, 8, 20, 0.07),
+            ("2/a", 0, 3, 7, 0.08), ("2/b", None, None, None, 0.5),
+        ],
+        columns=["student_id", "similar", "similar_low", "similar_high", "true"],
+    )  # fmt: skip
+    said = knowable.said_of_similar(rows)
+    assert said == knowable.Said(groups=3, held=1, too_low=1, rows=5, rows_held=3)
+    assert knowable.said_of_similar(rows.drop(columns="similar")) is None
+
+
+def test_a_county_that_was_judged_is_kept_whole(knowable: ModuleType, tmp_path: Path) -> None:
+    county = _county(knowable, 1)
+    knowable.keep(county, tmp_path / "seed-1")
+    read = knowable.read_kept(tmp_path / "seed-1")
+    pd.testing.assert_frame_equal(read.rows, county.rows)
+    assert (read.seed, read.costs, read.without_truth) == (1, county.costs, county.without_truth)
+    assert [file.name for file in tmp_path.iterdir()] == ["seed-1"]
 
 
 def test_a_command_that_fails_ends_the_benchmark_with_what_it_said(
