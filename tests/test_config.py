@@ -1,10 +1,12 @@
 from datetime import date
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
 
 from riskmodel.config import (
+    Capacity,
     read_configuration,
     read_recipe,
     read_region_rules,
@@ -13,6 +15,7 @@ from riskmodel.config import (
     rule_on,
 )
 from riskmodel.errors import ConfigurationError
+from riskmodel.evaluation.groups import GROUPINGS
 from riskmodel.recipe import PLAIN, Search
 from riskmodel.wording import LANGUAGES, has
 
@@ -117,3 +120,8 @@ def test_a_recipe_that_means_nothing_is_refused(tmp_path: Path, wrong: dict[str,
     with pytest.raises(ConfigurationError) as refused:
         read_recipe(file)
     assert refused.value.code == "configuration_invalid"
+
+
+def test_lists_may_be_levelled_by_every_grouping_of_the_audit_and_by_no_other() -> None:
+    (levelled,) = get_args(Capacity.model_fields["equal_recall_by"].annotation)[:1]
+    assert list(get_args(levelled)) == [grouping.name for grouping in GROUPINGS]

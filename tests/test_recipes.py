@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -14,14 +15,17 @@ from typer.testing import CliRunner
 
 from riskmodel.bundle import ModelBundle, read_bundle
 from riskmodel.cli import app
-from riskmodel.domain import AsOf, FeatureMatrix
+from riskmodel.domain import AsOf, Band, FeatureMatrix
 from riskmodel.errors import LeakSuspected
 from riskmodel.pipelines.auditing import audit_model
 from riskmodel.pipelines.inputs import labels_of, matrix_of
 from riskmodel.pipelines.judging import learnt_on
+from riskmodel.pipelines.publishing import BUREAU
 from riskmodel.pipelines.run import Run, dates_of, silent
 from riskmodel.records.store import RecordStore
 from riskmodel.scoring import score
+from riskmodel.store.engine import open_store
+from riskmodel.store.reading import schools, students
 from riskmodel.tracking import open_tracking
 
 pytestmark = pytest.mark.slow
@@ -148,11 +152,33 @@ def test_the_fixed_parameters_stand_beside_another_recipe(
 
 
 def test_the_simpler_model_is_published_where_it_is_not_beaten_if_configured(bureau: Bureau) -> None:
-    said, simpler = bureau.trained(bureau.configured("simpler", publish_simpler=True))
+    capacity = {"share": 0.05, "equal_recall_by": "stage"}
+    said, simpler = bureau.trained(bureau.configured("simpler", publish_simpler=True, capacity=capacity))
     assert "LightGBM is not better than the logistic regression beyond the interval" in said
     assert simpler.model is not None
     assert set(simpler.model.scorer.texts) == {"linear.json"}
     run(bureau.folder / "simpler.yaml", "publish")
+    assert_listed_by_cutoffs(bureau, simpler, share=0.05)
+
+
+def assert_listed_by_cutoffs(bureau: Bureau, bundle: ModelBundle, *, share: float) -> None:
+    """Places went by risk over the cut-off of the group; bands and their lists by risk alone."""
+    found = bundle.manifest["cutoffs"]
+    assert found["by"] == "stage"
+    assert len(set(found["cutoffs"].values())) == 2
+    store = open_store(bureau.folder / "workspace" / "store")
+    everybody = [
+        student
+        for school in schools(store, BUREAU)
+        for student in students(store, BUREAU, school.school_id, limit=500).students
+    ]
+    known = [student for student in everybody if student.risk is not None]
+    known.sort(key=lambda student: -(student.risk or 0) / found["cutoffs"][student.stage])
+    places = {student.student_id for student in known[: math.ceil(share * len(everybody))]}
+    help_ = {student.student_id for student in known if student.band in (Band.REACH_OUT, Band.CHECK_IN)}
+    assert {student.student_id for student in everybody if student.listed} == places | help_
+    by_risk = sorted(known, key=lambda student: -(student.risk or 0))
+    assert places != {student.student_id for student in by_risk[: len(places)]}
 
 
 def test_a_column_that_tells_the_outcome_stops_a_training_before_anything_is_fitted(bureau: Bureau) -> None:

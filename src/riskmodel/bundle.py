@@ -38,7 +38,7 @@ from riskmodel.models.training import TrainedModel
 
 Floats = NDArray[np.float64]
 
-FORMAT = 2
+FORMAT = 3
 GOLDEN_ROWS = 200
 GOLDEN_TOLERANCE = 1e-9
 """On the machine that wrote the bundle margins come back bit for bit; another processor's last digit is
@@ -61,7 +61,8 @@ class Model:
 class ModelBundle:
     """What was read from a bundle and found whole.
 
-    `model` is None where there are no probabilities. `manifest` says what the model was made from.
+    `model` is None where there are no probabilities. `manifest` says what the model was made from; its
+    `cutoffs` is None, or a grouping (`by`) and the risk from which each of its groups is to be listed.
     """
 
     model_version: str
@@ -76,7 +77,14 @@ class ModelBundle:
         return self.model is not None
 
 
-def write_bundle(folder: Path, trained: TrainedModel, *, model_version: str, data_hash: str) -> None:
+def write_bundle(
+    folder: Path,
+    trained: TrainedModel,
+    *,
+    model_version: str,
+    data_hash: str,
+    cutoffs: Mapping[str, Any] | None = None,
+) -> None:
     """Write a bundle: everything beside its place first, then one rename.
 
     Parameters
@@ -85,6 +93,8 @@ def write_bundle(folder: Path, trained: TrainedModel, *, model_version: str, dat
         Where it will stand; must not be there yet.
     data_hash
         Content hash of the records that the model was made from.
+    cutoffs
+        See `ModelBundle`.
 
     Raises
     ------
@@ -110,7 +120,8 @@ def write_bundle(folder: Path, trained: TrainedModel, *, model_version: str, dat
                 "risk": fitted.calibrator.risk(margin).tolist(),
             }
         )
-    files["manifest.json"] = _json(_manifest(files, trained, model_version, data_hash))
+    manifest = _manifest(files, trained, model_version, data_hash)
+    files["manifest.json"] = _json({**manifest, "cutoffs": cutoffs})
     files["manifest.sha256"] = _checksum_line(files["manifest.json"])
     folder.parent.mkdir(parents=True, exist_ok=True)
     beside = folder.with_name(f".{folder.name}.{os.getpid()}")

@@ -95,9 +95,17 @@ class Bands(_Strict):
 
 
 class Capacity(_Strict):
-    """How many students people have time for: a share of the cohort of the current date."""
+    """How many students people have time for: a share of the cohort of the current date.
+
+    `equal_recall_by` names a grouping of students (those of the audit) whose groups take their places by
+    cut-offs of their own, so that each group's leavers are found as often; None: by risk alone.
+    """
 
     share: float = Field(gt=0, le=1)
+    equal_recall_by: Literal[
+        "sex", "stage", "township", "rural", "boarding", "left_behind", "migrant", "disability", "hardship",
+        "ethnicity",
+    ] | None = None  # fmt: skip
 
 
 class ReferenceFigures(_Strict):

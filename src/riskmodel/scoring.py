@@ -117,6 +117,7 @@ def scored_term(
     schools: Sequence[School],
     bands: tuple[float, float],
     capacity_share: float,
+    cutoffs: Floats | None = None,
     progress: Progress | None = None,
 ) -> ScoredTerm:
     """Score the cohort of one as-of date, band and list it, and give the listed their reasons.
@@ -134,6 +135,9 @@ def scored_term(
         Calibrated risk from which to reach out, and from which to check in.
     capacity_share
         Share of the cohort for whom people have time, in (0, 1].
+    cutoffs
+        (n,) risk from which the group of each row is to be listed: places go by risk over it. None: by risk.
+        Bands go by risk in any case.
     progress
         Called with (rows explained, rows to explain).
 
@@ -150,7 +154,7 @@ def scored_term(
     known = enough_known(matrix)
     ties = tie_breaks(matrix.frame["student_id"])
     places = math.ceil(capacity_share * len(known) - 1e-9)  # 7 % of 100 is 7, not 8
-    ranked = margin if risk is None else risk
+    ranked = margin if risk is None else risk if cutoffs is None else risk / cutoffs
     banded = bands_of(scores, known, limits=bands)
     to_help = np.isin(banded, [Band.REACH_OUT, Band.CHECK_IN])
     listed = to_help | _top(ranked, known, ties, places)
@@ -159,7 +163,7 @@ def scored_term(
     explained: dict[int, Explained] = {}
     if bundle.model is not None and risk is not None:
         X = _columns(matrix, bundle.feature_names)
-        near_line = _near_line(X, bundle.model, known, ties, places=places, limit=bands[1])
+        near_line = _near_line(X, bundle.model, known, ties, places=places, limit=bands[1], cutoffs=cutoffs)
         similar = bundle.model.similar.of(risk)
         explained = _explain(matrix, X, bundle, bundle.model, np.flatnonzero(listed), progress)
     unknown = unknowns(matrix)
@@ -226,13 +230,15 @@ def _top(ranked: Floats, known: Bools, ties: NDArray[np.uint64], places: int) ->
 
 
 def _near_line(
-    X: Floats, model: Model, known: Bools, ties: NDArray[np.uint64], *, places: int, limit: float
-) -> Bools:
+    X: Floats, model: Model, known: Bools, ties: NDArray[np.uint64], *, places: int, limit: float,
+    cutoffs: Floats | None,
+) -> Bools:  # fmt: skip
     """Who is listed by some models of the bag and not by others."""
     times = np.zeros(len(X), dtype=int)
     for member in model.bag:
         risk = model.calibrator.risk(member.margin(X))
-        times += _top(risk, known, ties, places) | (known & (risk >= limit))
+        ranked = risk if cutoffs is None else risk / cutoffs
+        times += _top(ranked, known, ties, places) | (known & (risk >= limit))
     return (times > 0) & (times < len(model.bag))
 
 

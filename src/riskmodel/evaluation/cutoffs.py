@@ -69,11 +69,10 @@ def equal_recall_cutoffs(risk: Floats, left: Bools, groups: Texts, *, share: flo
     return {str(name): cutoffs.get(str(name), usual) for name in np.unique(groups)}
 
 
-def relative_risk(risk: Floats, groups: Texts, cutoffs: Mapping[str, float]) -> Floats:
-    """Return how many times the cut-off of its group each risk is; a group unknown then takes the median."""
+def cutoffs_of(groups: Texts, cutoffs: Mapping[str, float]) -> Floats:
+    """Return the cut-off of each row's group; a group unknown when they were found takes the median."""
     usual = float(np.median(list(cutoffs.values())))
-    own: Floats = np.array([cutoffs.get(str(name), usual) for name in groups])
-    return np.asarray(risk / own)
+    return np.array([cutoffs.get(str(name), usual) for name in groups], dtype=np.float64)
 
 
 def try_cutoffs(
@@ -96,7 +95,7 @@ def try_cutoffs(
         What `equal_recall_cutoffs` found on other rows.
     """
     usual = top_lists(rows, risk, share=share)
-    ours = top_lists(rows, relative_risk(risk, groups[grouping].to_numpy(dtype=str), cutoffs), share=share)
+    ours = top_lists(rows, risk / cutoffs_of(groups[grouping].to_numpy(dtype=str), cutoffs), share=share)
     gaps = [
         group_figures(rows, groups[[grouping]], risk=None, listed=listed, seed=seed)[1]
         for listed in (usual, ours)

@@ -8,9 +8,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import cast, get_args
 
+import numpy as np
+from numpy.typing import NDArray
+
 from riskmodel.bundle import ModelBundle, read_bundle
-from riskmodel.domain import AsOf, Band, ScoredStudent, TermFacts
+from riskmodel.domain import AsOf, Band, FeatureMatrix, ScoredStudent, TermFacts
 from riskmodel.errors import StoreError, Where, WorkspaceError
+from riskmodel.evaluation.cutoffs import cutoffs_of
+from riskmodel.evaluation.groups import groups_of
 from riskmodel.pipelines.inputs import matrix_of
 from riskmodel.pipelines.run import Run, clock, complete_to, dates_of, model_version
 from riskmodel.records.store import RecordStore
@@ -43,13 +48,15 @@ def publish_scores(run: Run) -> str:
     tracking = open_tracking(run.workspace.tracking)
     seconds = clock()
     dates = dates_of(run, store)
+    matrix = matrix_of(run, store, (dates.current,))
     term = scored_term(
-        matrix_of(run, store, (dates.current,)),
+        matrix,
         bundle,
         facts=_facts(run, store, dates.current, bundle),
         schools=store.schools(),
         bands=(run.configuration.bands.reach_out, run.configuration.bands.check_in),
         capacity_share=run.configuration.capacity.share,
+        cutoffs=_cutoffs(bundle, matrix),
     )
     set_id = publish(published, term, published_at=datetime.now(UTC), published_by="riskmodel publish")
     set_champion(tracking, region=run.configuration.region, model_version=bundle.model_version)
@@ -64,6 +71,14 @@ def publish_scores(run: Run) -> str:
         seconds=seconds(),
     )
     return set_id
+
+
+def _cutoffs(bundle: ModelBundle, matrix: FeatureMatrix) -> NDArray[np.float64] | None:
+    """Return the cut-off of each row's group, if the bureau decided on cut-offs by group."""
+    told = bundle.manifest["cutoffs"]
+    if told is None:
+        return None
+    return cutoffs_of(groups_of(matrix.frame)[told["by"]].to_numpy(dtype=str), told["cutoffs"])
 
 
 def current_bundle(run: Run, store: RecordStore) -> ModelBundle:

@@ -7,11 +7,14 @@ from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from riskmodel.bundle import ModelBundle, read_bundle, write_bundle
 from riskmodel.config import configuration_hash
 from riskmodel.domain import Evaluation, FeatureMatrix, Outcome
+from riskmodel.evaluation.audit import GROUP
+from riskmodel.evaluation.cutoffs import equal_recall_cutoffs
 from riskmodel.evaluation.pictures import calibration_picture, family_picture, precision_picture
 from riskmodel.evaluation.report import ReferenceRow, evaluation_json, evaluation_report, not_beaten
 from riskmodel.evaluation.transfers import transfer_figures
@@ -23,6 +26,7 @@ from riskmodel.pipelines.inputs import labels_of, matrix_of
 from riskmodel.pipelines.judging import (
     JUDGED_SCORES,
     OUT_OF_FOLD,
+    Learnt,
     judge,
     keep_scores,
     learnt_on,
@@ -38,6 +42,8 @@ from riskmodel.scoring import score
 from riskmodel.tracking import log_training, open_tracking
 from riskmodel.wording import LANGUAGES
 
+USED_OUT_OF_FOLD = "used-out-of-fold.parquet"
+"""The same as `OUT_OF_FOLD`, of the model that is used."""
 PICTURED_ROWS = 2000
 """Rows whose contributions are drawn: more of them hide each other."""
 
@@ -69,6 +75,8 @@ def train_model(run: Run) -> str:
         recipe, judged = LINEAR, None
     if judged is not None and dates.training == dates.training_for_test:
         trained = judged
+        if trained.probabilities:
+            shutil.copyfile(folder / OUT_OF_FOLD, folder / USED_OUT_OF_FOLD)
     else:
         # The current date's own outcomes are never known: alone, it makes a bundle without probabilities.
         learnt_from = dates.training or (dates.current,)
@@ -83,11 +91,18 @@ def train_model(run: Run) -> str:
         seconds = clock()
         trained = train_on(run, learnt, recipe=recipe)
         _say_trained(run, trained, version, seconds())
+        _keep_out_of_fold(folder / USED_OUT_OF_FOLD, learnt, trained)
     # The bundle comes last: a folder with a bundle is a training that was done to its end.
     run_id = _track(
         run, store, folder, version=version, evaluation=evaluation, trained=trained, search=search
     )
-    write_bundle(folder / "bundle", trained, model_version=version, data_hash=store.content_hash)
+    write_bundle(
+        folder / "bundle",
+        trained,
+        model_version=version,
+        data_hash=store.content_hash,
+        cutoffs=_cutoffs(run, folder / USED_OUT_OF_FOLD),
+    )
     run.say("tracked", experiment=run.configuration.region, run_id=run_id)
     if not trained.probabilities:
         tell_first_term(run, store, dates, events=trained.counts.events)
@@ -162,13 +177,32 @@ def _train_judged(
     version = f"{folder.name}-judged"
     _say_trained(run, trained, version, seconds())
     write_bundle(folder / "judged", trained, model_version=version, data_hash=store.content_hash)
-    if trained.probabilities:
-        learnt_rows = with_groups(learnt.matrix).merge(
-            trained.out_of_fold, on=["as_of_date", "student_id"], validate="one_to_one"
-        )
-        learnt_rows.to_parquet(folder / OUT_OF_FOLD, index=False)
+    _keep_out_of_fold(folder / OUT_OF_FOLD, learnt, trained)
     # The one path to a score: what is judged is read back as production reads it.
     return trained, read_bundle(folder / "judged"), fixed if trained.probabilities else None
+
+
+def _keep_out_of_fold(file: Path, learnt: Learnt, trained: TrainedModel) -> None:
+    """Keep the rows that were learnt from with their groups, each scored by a model blind to its school."""
+    if trained.probabilities:
+        rows = with_groups(learnt.matrix)
+        rows = rows.merge(trained.out_of_fold, on=["as_of_date", "student_id"], validate="one_to_one")
+        rows.to_parquet(file, index=False)
+
+
+def _cutoffs(run: Run, learnt: Path) -> dict[str, object] | None:
+    """Find the cut-offs by group that a bureau asked for: see `evaluation.cutoffs`."""
+    by, share = run.configuration.capacity.equal_recall_by, run.configuration.capacity.share
+    if by is None or not learnt.exists():
+        return None
+    rows = pd.read_parquet(learnt)
+    cutoffs = equal_recall_cutoffs(
+        rows["risk"].to_numpy(dtype=np.float64),
+        rows["left"].to_numpy(dtype=bool),
+        rows[f"{GROUP}{by}"].to_numpy(dtype=str),
+        share=share,
+    )
+    return {"by": by, "cutoffs": cutoffs}
 
 
 def _draw(
