@@ -27,6 +27,7 @@ class Variant:
     formats: tuple[Format, ...]
     styles: tuple[Style, ...]
     pairs: bool
+    beside: tuple[str, ...] = ()
 
 
 class NoRowFitsError(Exception):
@@ -130,12 +131,12 @@ VARIANTS: dict[int, list[Variant]] = {}
 
 def kind(
     number: int, *, tables: tuple[str, ...] = ("students",), formats: tuple[Format, ...] = ANY,
-    styles: tuple[Style, ...] = ("local", "plain"), pairs: bool = True,
+    styles: tuple[Style, ...] = ("local", "plain"), pairs: bool = True, beside: tuple[str, ...] = (),
 ) -> Callable[[Callable[[Spoiler], None]], Callable[[Spoiler], None]]:  # fmt: skip
-    """Register a variant of a kind."""
+    """Register a variant of a kind; what must be found takes the tables of `beside` as well."""
 
     def register(spoil: Callable[[Spoiler], None]) -> Callable[[Spoiler], None]:
-        VARIANTS.setdefault(number, []).append(Variant(number, spoil, tables, formats, styles, pairs))
+        VARIANTS.setdefault(number, []).append(Variant(number, spoil, tables, formats, styles, pairs, beside))
         return spoil
 
     return register
@@ -171,6 +172,9 @@ def _pair(drawn: int) -> Case | None:
         first, second = draw.sample(fit, 2)
         of_first, of_second = draw.choice(first.tables), draw.choice(second.tables)
         styles = sorted(set(first.styles) & set(second.styles))
+        if of_second in first.beside or of_first in second.beside:
+            # A file that cannot be read takes with it what is seen by laying another one beside it.
+            continue
         if first.kind != second.kind and of_first != of_second and styles:
             break
     formats = {of_first: draw.choice(first.formats), of_second: draw.choice(second.formats)}

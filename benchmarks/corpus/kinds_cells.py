@@ -6,7 +6,7 @@ from __future__ import annotations
 from datetime import date
 
 from .files import WORKBOOKS, Cell
-from .kinds import ANY, Spoiler, kind
+from .kinds import ANY, NoRowFitsError, Spoiler, kind
 
 _WIDE = str.maketrans("0123456789X", "０１２３４５６７８９Ｘ")
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
@@ -26,6 +26,9 @@ def _is_g(spoil: Spoiler) -> object:
 def a_number_with_lost_digits(spoil: Spoiler) -> None:
     index = spoil.any_row("roll_number", of=_is_g(spoil))
     number = str(spoil.get(index, "roll_number"))[1:18]
+    if check_digit(f"{number[:15]}00") == "0":
+        # Digits are gone, and by chance the check digit is right: nobody can see it.
+        raise NoRowFitsError
     lost: list[Cell] = [f"{float(number):.5E}", f"G{number[:15]}000", f"{float(number):.0f}"[:-3] + "000"]
     if spoil.file.format in WORKBOOKS:
         lost.append(float(number))

@@ -110,7 +110,7 @@ def born_in_the_future(spoil: Spoiler) -> None:
     spoil.expect("refuse", "birth_in_future", index=index, column="birth_date")
 
 
-@kind(31)
+@kind(31, beside=("enrolments",))
 def born_too_early_or_too_late_for_the_grade(spoil: Spoiler) -> None:
     index = _born(spoil, spoil.draw.choice((date(2021, 9, 20), date(1985, 3, 5))))
     spoil.expect("review", "age_unusual", index=index, column="birth_date")
@@ -201,7 +201,7 @@ def _sat_by_a_class(spoil: Spoiler) -> Callable[[list[Cell]], bool]:
     return lambda row: sat[exam(row)] >= FEWEST_MARKS
 
 
-@kind(35, tables=("grades",))
+@kind(35, tables=("grades",), beside=("enrolments",))
 def nought_for_a_whole_class(spoil: Spoiler) -> None:
     subject = spoil.get(spoil.any_row("score", of=_sat_by_a_class(spoil)), "subject")
     at, of = spoil.at("subject"), spoil.at("score")

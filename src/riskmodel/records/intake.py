@@ -133,13 +133,17 @@ def _take_in(
     clear_leftovers(store, before.manifest if before else None)
     findings = Findings(is_forced=force)
     shipments = [look_at(source, before, findings, beside=store) for source in sources]
+    not_opened = findings.refused
     _check_delivery(shipments, before, delivered_on=delivered_on, findings=findings)
-    findings.raise_if_refused()
+    if findings.refused > not_opened:
+        findings.raise_if_refused()
     # What is known cannot go back: what is forced in under an earlier day is known from the last one.
     delivered_on = max(
         [delivered_on, *([d.delivered_on for d in before.manifest.deliveries] if before else [])]
     )
     changed = [shipment for shipment in shipments if shipment.is_changed]
+    if not changed:
+        findings.raise_if_refused()
     if before is not None and not changed:
         return IntakeReport(False, before.content_hash, before.manifest.rows, tuple(findings.notes))
     with _staging(store) as (connection, spill):
@@ -157,6 +161,10 @@ def _take_in(
                     tell = findings.doubt if telling.table.required else findings.review
                     tell("file_without_rows", telling.where())
             _read_number_changes(connection, shipment, read, findings)
+        if not_opened:
+            # Nobody knows which rows are in a file that could not even be opened: the cells of the others are
+            # told, and nothing that lies between files.
+            findings.raise_if_refused()
         keyed = Keyed(
             tuple(each.source.name for each in shipments if each.source.keyed_by == "roll_number"),
             identity_key,
@@ -164,8 +172,9 @@ def _take_in(
         identify(connection, before, keyed, read=read, delivered_on=delivered_on, findings=findings)
         unread = {t.table.name for each in changed for t in each.changed if t.file not in each.rows}
         check_references(connection, before, read=read, unread=unread, findings=findings)
-        if not unread:
-            check_plausible(connection, before, read=read, delivered_on=delivered_on, findings=findings)
+        check_plausible(
+            connection, before, read=read, unread=unread, delivered_on=delivered_on, findings=findings
+        )
         if not findings.refused:
             check_sense(connection, before, delivered_on=delivered_on, findings=findings)
         forced = tuple(sorted(findings.overruled))

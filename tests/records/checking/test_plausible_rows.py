@@ -26,7 +26,7 @@ def told(tmp_path):
 
     def deliver(*, force=False, **changed):
         folder = tmp_path / "in"
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         for name, content in (TABLES | changed).items():
             (folder / f"{name}.csv").write_text(content)
         source = SourceFiles("b", folder)
@@ -113,3 +113,24 @@ def test_leading_zeros_stay_lost_where_two_schools_fit(told):
     schools = TABLES["schools"] + "0007,丙校,甲县,junior,\n"
     found = told(schools=schools, enrolments=TABLES["enrolments"].replace(",007,", ",7,"))
     assert [(code, row) for code, _, _, row, _ in found] == [("school_id_unknown", 2)]
+
+
+def test_what_another_file_that_cannot_be_read_does_not_touch_is_told_in_the_same_pass(told):
+    far = "student_id,start_date,end_date,days_absent\ns1,2031-05-05,2031-05-05,1\n"
+    found = told(attendance=far, grades="PK\x03\x04 no zip", enrolments=spells("s1,007,2024-09-02,7,,,"))
+    assert ("rows_repeated", "mended", "enrolments.csv", 3, None) in found
+    assert [code for code, _, file, *_ in found if file == "attendance.csv"] == ["date_far_off"]
+    assert [severity for _, severity, file, *_ in found if file == "grades.csv"] == ["refuse"]
+
+
+def test_what_takes_a_file_that_cannot_be_read_is_not_said(told):
+    found = told(schools="PK\x03\x04 no zip", enrolments=spells("s2,008,2024-09-02,6,,,"))
+    assert {file for _, _, file, *_ in found} == {"schools.csv"}
+
+
+def test_the_cells_of_other_files_are_told_beside_a_package_that_cannot_be_opened(told, tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "grades.zip").write_bytes(b"PK\x03\x04 no zip")
+    found = told(students=TABLES["students"] + "s3,2012-13-45\n")
+    assert ("students.csv", 4, "B") in {(file, row, letter) for _, _, file, row, letter in found}
+    assert ("grades.zip", "refuse") in {(file, severity) for _, severity, file, *_ in found}

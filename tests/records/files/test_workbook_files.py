@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import datetime
 import struct
+import zipfile
 from datetime import date
 
 import pytest
@@ -214,3 +215,25 @@ def test_an_old_workbook_of_a_few_cells_is_looked_through_as_well(tmp_path):
         facts, sheets = open_workbook(tmp_path / name, "xls")
         assert facts.sheets["a"].hidden_rows == 1
         assert [list(sheet.chunks) for sheet in sheets] == [[[["x"]]]]
+
+
+def test_a_tab_in_an_ods_cell_parts_what_stands_around_it(tmp_path):
+    cells = "".join(
+        f'<table:table-cell office:value-type="string"><text:p>{each}</text:p></table:table-cell>'
+        for each in ("买买提<text:tab/>吐尔逊", "<text:tab/>七（1）班")
+    )
+    spaces = " ".join(
+        f'xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"'
+        for name in ("office", "table", "text")
+    )
+    content = (
+        f"<office:document-content {spaces}><office:body><office:spreadsheet>"
+        f'<table:table table:name="Sheet1"><table:table-row>{cells}</table:table-row></table:table>'
+        "</office:spreadsheet></office:body></office:document-content>"
+    )
+    with zipfile.ZipFile(tmp_path / "sheet.ods", "w") as package:
+        package.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
+        package.writestr("content.xml", content)
+        package.writestr("META-INF/manifest.xml", "<manifest/>")
+    _, sheets = open_workbook(tmp_path / "sheet.ods", "ods")
+    assert [chunk for sheet in sheets for chunk in sheet.chunks] == [[["买买提 吐尔逊", " 七（1）班"]]]

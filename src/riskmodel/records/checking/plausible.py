@@ -7,13 +7,14 @@ cohort for it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
 import duckdb
 
+from riskmodel.errors import Where
 from riskmodel.records.contract import TABLES
 from riskmodel.records.findings import Findings
 from riskmodel.records.keeping.rows import column_types, quoted
@@ -27,18 +28,24 @@ YOUNGEST_BESIDE_GRADE, OLDEST_BESIDE_GRADE = 4, 11
 FAR_OFF_DAYS = 366
 """A day so far from every known term is a slip of the year (kind 32 of the corpus)."""
 LAST_COMPULSORY_GRADE = 9
+FEWEST_MARKS = 5
+"""Fewer marks of 0 on a paper may well be true."""
 _Answer = Literal["refuse", "doubt", "review"]
 
 
 @dataclass(frozen=True)
 class _Check:
-    """Rows that a check finds: SQL that gives `origin, file, sheet, "row"`, and what is said of them."""
+    """Rows that a check finds: SQL that gives `origin, file, sheet, "row"`, and what is said of them.
+
+    It is made where this delivery tells all tables of `needs`, and could read all it tells of `beside` too.
+    """
 
     code: str
     needs: tuple[str, ...]
     column: str | None
     answer: _Answer
     rows: str
+    beside: tuple[str, ...] = ()
 
 
 _OUTSIDE: tuple[tuple[str, _Answer, str], ...] = (
@@ -93,15 +100,23 @@ _CHECKS = (
                WHEN 'junior' THEN grade NOT BETWEEN 6 AND 9
                WHEN 'nine_year' THEN grade > 9
                WHEN 'senior' THEN grade NOT BETWEEN 10 AND 12 END""",
+        beside=("schools",),
     ),
     _Check(
         "school_closed", ("enrolments",), "school_id", "doubt",
         """SELECT e.origin, e.file, e.sheet, e."row" FROM staged_enrolments AS e
            JOIN places USING (school_id) WHERE e.start_date > open_to""",
+        beside=("schools",),
     ),
-    _Check("spells_overlap", ("enrolments",), None, "doubt", _two_schools("later", "NOT former_open")),
+    _Check(
+        "spells_overlap", ("enrolments",), None, "doubt", _two_schools("later", "NOT former_open"),
+        beside=("schools",),
+    ),
     # The former school is often late in saying that a child has gone: the child is where it last began.
-    _Check("former_spell_open", ("enrolments",), "end_date", "review", _two_schools("former", "former_open")),
+    _Check(
+        "former_spell_open", ("enrolments",), "end_date", "review", _two_schools("former", "former_open"),
+        beside=("schools",),
+    ),
     _Check(
         "transfer_without_school", ("enrolments",), "exit_reason", "review",
         """SELECT origin, file, sheet, "row" FROM staged_enrolments AS left_from
@@ -117,6 +132,7 @@ _CHECKS = (
                                   WHERE told.{column} BETWEEN times.start_date AND times.end_date)
                   AND {far} (told.{column} < begun - {FAR_OFF_DAYS}
                              OR told.{column} > ended + {FAR_OFF_DAYS})""",
+            beside=("terms",),
         )
         for name, column in (("attendance", "start_date"), ("grades", "exam_date"))
         for code, answer, far in _OUTSIDE
@@ -129,12 +145,14 @@ def check_plausible(
     before: RecordStore | None,
     *,
     read: Read,
+    unread: Collection[str],
     delivered_on: date,
     findings: Findings,
 ) -> None:
     """Hold the staged rows against schools, terms and each other.
 
-    Needs the tables `staged_<table>` and `sent`; `read` has the tellings of this delivery.
+    Needs the tables `staged_<table>` and `sent`; `read` has the tellings of this delivery. What takes a table
+    that could not be read (`unread`) is left out.
     """
     told = {name for (name,) in connection.execute('SELECT DISTINCT "table" FROM sent').fetchall()}
     _make_known(connection, before, "places", "schools", "school_id, stage, open_to")
@@ -144,8 +162,13 @@ def check_plausible(
            SELECT min(start_date) AS begun, max(end_date) AS ended FROM times"""
     )
     for check in _CHECKS:
-        if told >= set(check.needs):
+        if told >= set(check.needs) and not {*check.needs, *check.beside} & set(unread):
             _tell(connection, check, read=read, day=delivered_on, findings=findings)
+    if "grades" in told and not {"grades", "enrolments"} & set(unread):
+        _make_known(
+            connection, before, "spells", "enrolments", "student_id, school_id, grade, class_name, start_date"
+        )
+        _tell_zero_marks(connection, findings)
     for name in sorted(told):
         _tell_repeated(connection, name, read=read, findings=findings)
 
@@ -181,6 +204,23 @@ def _tell(
     for (source, file, sheet), found in by_sheet.items():
         where = read[source, file].where(sheet=sheet, row=found[0], column=check.column)
         findings.review(check.code, where, count=len(found))
+
+
+def _tell_zero_marks(connection: duckdb.DuckDBPyConnection, findings: Findings) -> None:
+    """List papers on which a whole class has 0: more often a mark that nobody has entered."""
+    rows = connection.execute(
+        f"""WITH class AS (
+                SELECT student_id, max_by((school_id, grade, class_name), start_date) AS class
+                FROM spells GROUP BY student_id
+            )
+            SELECT origin, file, sheet, min("row"), count(*)
+            FROM staged_grades LEFT JOIN class USING (student_id) WHERE status = 'sat'
+            GROUP BY origin, file, sheet, subject, exam_date, exam, class
+            HAVING count(*) >= {FEWEST_MARKS} AND max(score) = 0 ORDER BY ALL"""
+    ).fetchall()
+    for source, file, sheet, row, count in rows:
+        where = Where(source=source, file=file, sheet=sheet, row=row, column="score")
+        findings.review("marks_all_zero", where, marks=count)
 
 
 def _tell_repeated(

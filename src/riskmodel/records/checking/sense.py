@@ -25,7 +25,6 @@ ALIKE = 0.95
 FEWEST_STUDENTS = 5
 HALF = 0.5
 """Share of a school's students whose rows may not vanish in one delivery without a word (kind 46)."""
-FEWEST_MARKS = 5
 DAYS_BEFORE_TERM = 30
 DAYS_OLDER = 7
 """A file that tells nothing new, and whose newest row is so much older, is an older one."""
@@ -54,8 +53,6 @@ def check_sense(
     for name in sorted(told & _DATED.keys()):
         _copies_of_other_files(connection, table(name), findings)
         _files_of_other_terms(connection, before, table(name), findings)
-    if "grades" in told:
-        _marks_all_zero(connection, before, findings)
     if "enrolments" in told and before is not None:
         _schools_that_shrank(connection, delivered_on, findings)
 
@@ -191,29 +188,6 @@ def _files_of_other_terms(
             findings.doubt(
                 "file_of_another_term", Where(source=source, file=file), term=term, start=start, end=end
             )
-
-
-def _marks_all_zero(
-    connection: duckdb.DuckDBPyConnection, before: RecordStore | None, findings: Findings
-) -> None:
-    """List papers on which a whole class has 0: more often a mark that nobody has entered."""
-    _make_stored(connection, before, table("enrolments"))
-    rows = connection.execute(
-        f"""WITH class AS (
-                SELECT student_id, max_by((school_id, grade, class_name), start_date) AS class
-                FROM (SELECT student_id, school_id, grade, class_name, start_date FROM staged_enrolments
-                      UNION ALL
-                      SELECT student_id, school_id, grade, class_name, start_date FROM stored_enrolments)
-                GROUP BY student_id
-            )
-            SELECT origin, file, sheet, min("row"), count(*)
-            FROM staged_grades LEFT JOIN class USING (student_id) WHERE status = 'sat'
-            GROUP BY origin, file, sheet, subject, exam_date, exam, class
-            HAVING count(*) >= {FEWEST_MARKS} AND max(score) = 0 ORDER BY ALL"""
-    ).fetchall()
-    for source, file, sheet, row, count in rows:
-        where = Where(source=source, file=file, sheet=sheet, row=row, column="score")
-        findings.review("marks_all_zero", where, marks=count)
 
 
 def _schools_that_shrank(

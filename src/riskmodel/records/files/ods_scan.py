@@ -63,6 +63,8 @@ class _OdsLook:
                 self._sheet.hidden_rows += self._rows
         elif name == "table-column" and attributes.get("table:visibility") in ("collapse", "filter"):
             self._sheet.hidden_columns += count_of(attributes.get("table:number-columns-repeated"))
+        elif name == "tab":
+            self._facts.has_tabs = True
         elif name in ("table-cell", "covered-table-cell"):
             repeated = count_of(attributes.get("table:number-columns-repeated"))
             if attributes.get("office:value-type"):

@@ -74,6 +74,7 @@ class WorkbookFacts:
     date_1904: bool = False
     has_macros: bool = False
     has_external_links: bool = False
+    has_tabs: bool = False
 
 
 def check_package(path: Path, *, most_bytes: int = MOST_BYTES) -> list[zipfile.ZipInfo]:

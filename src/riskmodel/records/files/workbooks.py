@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import datetime
 import io
+import re
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -25,6 +27,7 @@ from riskmodel.records.files.xls_scan import scan_xls
 from riskmodel.records.files.xlsx_scan import scan_xlsx
 
 _MOST_DIGITS = 10**15
+_TAB = re.compile(rb"<(\w+):tab\b[^>]*/>")
 _Value = int | float | str | bool | datetime.time | datetime.date | datetime.datetime | datetime.timedelta
 
 
@@ -60,10 +63,7 @@ def open_workbook(path: Path, form: Format) -> tuple[WorkbookFacts, Iterator[She
     else:
         facts = scan_xls(path)
     try:
-        # By its name calamine would take the one form for another.
-        workbook = calamine.load_workbook(
-            io.BytesIO(path.read_bytes()) if _is_misnamed(path, form) else str(path)
-        )
+        workbook = calamine.load_workbook(_to_open(path, form, facts))
     except calamine.PasswordError:
         raise WorkbookRefused("file_locked") from None
     except (calamine.CalamineError, calamine.ZipError, calamine.XmlError, OSError, ValueError):
@@ -71,8 +71,22 @@ def open_workbook(path: Path, form: Format) -> tuple[WorkbookFacts, Iterator[She
     return facts, _sheets(workbook, facts)
 
 
-def _is_misnamed(path: Path, form: Format) -> bool:
-    return path.suffix.lower() != f".{form}"
+def _to_open(path: Path, form: Format, facts: WorkbookFacts) -> str | io.BytesIO:
+    if facts.has_tabs:
+        return io.BytesIO(_tabs_as_blanks(path))
+    # By its name calamine would take the one form for another.
+    return str(path) if path.suffix.lower() == f".{form}" else io.BytesIO(path.read_bytes())
+
+
+def _tabs_as_blanks(path: Path) -> bytes:
+    """Return an ODS whose tabs are blanks: calamine leaves tabs out, and joins what stands around them."""
+    written = io.BytesIO()
+    with zipfile.ZipFile(path) as package, zipfile.ZipFile(written, "w") as copy:
+        for member in package.infolist():
+            content = package.read(member)
+            is_content = member.filename == "content.xml"
+            copy.writestr(member.filename, _TAB.sub(rb"<\1:s/>", content) if is_content else content)
+    return written.getvalue()
 
 
 def _sheets(workbook: calamine.CalamineWorkbook, facts: WorkbookFacts) -> Iterator[Sheet]:
