@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import date, timedelta
 
-from riskmodel.records.checking.sense import FEWEST_MARKS
+from riskmodel.records.checking.plausible import FEWEST_MARKS
 
 from .files import TEXT, WORKBOOKS, Cell
 from .kinds import Spoiler, kind
