@@ -31,8 +31,9 @@ import yaml
 
 from riskmodel.bundle import read_bundle
 from riskmodel.config import CountySize
-from riskmodel.domain import AtCapacity, Evaluation, Interval, Outcome
+from riskmodel.domain import Outcome
 from riskmodel.evaluation.metrics import evaluate, knowable_share, share_of_knowable
+from riskmodel.figures import AtCapacity, Evaluation, Interval
 from riskmodel.pipelines import Run
 from riskmodel.pipelines.run import dates_of
 from riskmodel.pipelines.searching import searched

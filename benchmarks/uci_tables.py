@@ -28,9 +28,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from threadpoolctl import threadpool_limits
 
-from riskmodel.domain import MATRIX_KEYS, FeatureInfo, FeatureMatrix, Interval, Labels, Outcome
+from riskmodel.domain import MATRIX_KEYS, FeatureInfo, FeatureMatrix, Labels, Outcome
 from riskmodel.evaluation.probabilities import Probabilities
 from riskmodel.evaluation.ranking import Pooled
+from riskmodel.figures import Interval
 from riskmodel.models import training
 from riskmodel.models.learning import rows_to_learn
 from riskmodel.models.search import search_trees

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from riskmodel.domain import AtCapacity, Evaluation, Interval, ModelFigures
 from riskmodel.errors import WorkspaceError
+from riskmodel.figures import AtCapacity, Evaluation, Interval, ModelFigures
 from riskmodel.tracking import (
     Tracking,
     TrialRow,

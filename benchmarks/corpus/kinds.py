@@ -172,9 +172,6 @@ def _pair(drawn: int) -> Case | None:
         first, second = draw.sample(fit, 2)
         of_first, of_second = draw.choice(first.tables), draw.choice(second.tables)
         styles = sorted(set(first.styles) & set(second.styles))
-        if of_second in first.beside or of_first in second.beside:
-            # A file that cannot be read takes with it what is seen by laying another one beside it.
-            continue
         if first.kind != second.kind and of_first != of_second and styles:
             break
     formats = {of_first: draw.choice(first.formats), of_second: draw.choice(second.formats)}
@@ -185,4 +182,13 @@ def _pair(drawn: int) -> Case | None:
         second.spoil(Spoiler(case, of_second, draw))
     except NoRowFitsError:
         return None
+    if _takes_away(case, of_second, first) or _takes_away(case, of_first, second):
+        return None
     return case
+
+
+def _takes_away(case: Case, table: str, variant: Variant) -> bool:
+    """Tell whether a file refused as a whole hides what a variant shows only beside it."""
+    file = case.delivery.of(table).told
+    of_the_whole = [each for each in case.expected if each.answer == "refuse" and each.letter is None]
+    return table in variant.beside and file in {each.file for each in of_the_whole}

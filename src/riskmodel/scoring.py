@@ -154,7 +154,8 @@ def scored_term(
     known = enough_known(matrix)
     ties = tie_breaks(matrix.frame["student_id"])
     places = math.ceil(capacity_share * len(known) - 1e-9)  # 7 % of 100 is 7, not 8
-    ranked = margin if risk is None else risk if cutoffs is None else risk / cutoffs
+    cutoff = np.ones(len(known)) if cutoffs is None else cutoffs
+    ranked = margin if risk is None else risk / cutoff
     banded = bands_of(scores, known, limits=bands)
     to_help = np.isin(banded, [Band.REACH_OUT, Band.CHECK_IN])
     listed = to_help | _top(ranked, known, ties, places)
@@ -163,7 +164,7 @@ def scored_term(
     explained: dict[int, Explained] = {}
     if bundle.model is not None and risk is not None:
         X = _columns(matrix, bundle.feature_names)
-        near_line = _near_line(X, bundle.model, known, ties, places=places, limit=bands[1], cutoffs=cutoffs)
+        near_line = _near_line(X, bundle.model, known, ties, places=places, limit=bands[1], cutoff=cutoff)
         similar = bundle.model.similar.of(risk)
         explained = _explain(matrix, X, bundle, bundle.model, np.flatnonzero(listed), progress)
     unknown = unknowns(matrix)
@@ -231,14 +232,13 @@ def _top(ranked: Floats, known: Bools, ties: NDArray[np.uint64], places: int) ->
 
 def _near_line(
     X: Floats, model: Model, known: Bools, ties: NDArray[np.uint64], *, places: int, limit: float,
-    cutoffs: Floats | None,
+    cutoff: Floats,
 ) -> Bools:  # fmt: skip
     """Who is listed by some models of the bag and not by others."""
     times = np.zeros(len(X), dtype=int)
     for member in model.bag:
         risk = model.calibrator.risk(member.margin(X))
-        ranked = risk if cutoffs is None else risk / cutoffs
-        times += _top(ranked, known, ties, places) | (known & (risk >= limit))
+        times += _top(risk / cutoff, known, ties, places) | (known & (risk >= limit))
     return (times > 0) & (times < len(model.bag))
 
 

@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from riskmodel.domain import Evaluation
 from riskmodel.errors import Where, WorkspaceError
+from riskmodel.figures import Evaluation
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from riskmodel.domain import Evaluation
 from riskmodel.evaluation.metrics import evaluate
+from riskmodel.figures import Evaluation
 
 
 def cohort(outcomes: dict[str, str], as_of_date: str = "2025-10-20") -> pd.DataFrame:

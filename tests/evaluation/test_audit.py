@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from riskmodel.domain import Interval
 from riskmodel.evaluation.audit import (
     Audit,
     audit_json,
@@ -18,6 +17,7 @@ from riskmodel.evaluation.audit import (
 )
 from riskmodel.evaluation.capacity import judge_places
 from riskmodel.evaluation.stability import ReasonStability
+from riskmodel.figures import Interval
 
 
 def county(students=6000, *, seed=1):

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from riskmodel.domain import Evaluation
 from riskmodel.evaluation.audit import Audit, judge_groups, judge_others
 from riskmodel.evaluation.capacity import judge_places
 from riskmodel.evaluation.gates import (
@@ -21,6 +20,7 @@ from riskmodel.evaluation.gates import (
 )
 from riskmodel.evaluation.metrics import evaluate
 from riskmodel.evaluation.stability import ReasonStability, same_reasons
+from riskmodel.figures import Evaluation
 
 LIMITS = Limits(
     auc_low=0.5, auc_suspicious=0.95, beaten_by=("absence_rule", "school_rate", "constant"),

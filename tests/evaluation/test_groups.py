@@ -5,7 +5,6 @@ from fairlearn.metrics import MetricFrame
 from hypothesis import given
 from hypothesis import strategies as st
 
-from riskmodel.domain import Interval
 from riskmodel.evaluation.groups import (
     FEW_EVENTS,
     NOT_KNOWN,
@@ -16,6 +15,7 @@ from riskmodel.evaluation.groups import (
     groups_of,
     hidden_cells,
 )
+from riskmodel.figures import Interval
 
 
 def county(students=4000, *, seed=1, schools=40, missed="b"):

@@ -3,8 +3,8 @@ from dataclasses import replace
 
 import pytest
 
-from riskmodel.domain import Interval
 from riskmodel.evaluation.report import ReferenceRow, evaluation_json, evaluation_report, verdict
+from riskmodel.figures import Interval
 
 TUNED = ReferenceRow(
     name="tuned | by others", auc=0.663, auc_low=0.644, auc_high=0.682, precision_at_10=0.382

@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from riskmodel.domain import Evaluation
 from riskmodel.evaluation.metrics import evaluate
 from riskmodel.evaluation.report import evaluation_report
 from riskmodel.evaluation.transfers import transfer_figures
+from riskmodel.figures import Evaluation
 
 
 @pytest.fixture(scope="module")

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import TypeAdapter
 
-from riskmodel.domain import Evaluation, Interval, Outcome
+from riskmodel.domain import Outcome
 from riskmodel.evaluation.capacity import Places, top_lists
 from riskmodel.evaluation.cutoffs import CutoffsTried, equal_recall_cutoffs, try_cutoffs
 from riskmodel.evaluation.groups import GroupFigures, RecallGap, group_figures
 from riskmodel.evaluation.metrics import evaluate
 from riskmodel.evaluation.ranking import Floats
 from riskmodel.evaluation.stability import ReasonStability
+from riskmodel.figures import Evaluation, Interval
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -18,11 +18,12 @@ import numpy as np
 import pandas as pd
 from pydantic import TypeAdapter
 
-from riskmodel.domain import Evaluation, Outcome, Stage
+from riskmodel.domain import Outcome, Stage
 from riskmodel.errors import NotEnoughData
 from riskmodel.evaluation.capacity import top_lists
 from riskmodel.evaluation.metrics import evaluate
 from riskmodel.evaluation.ranking import Bools, Floats
+from riskmodel.figures import Evaluation
 
 STAGES = (Stage.PRIMARY, Stage.JUNIOR)
 

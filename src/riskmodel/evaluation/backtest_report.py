@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from riskmodel.domain import Evaluation, Language
+from riskmodel.domain import Language
 from riskmodel.evaluation.backtest import Backtest, LeadTime, TermJudged
 from riskmodel.evaluation.report import bullets, count_lines, figure, figures, markdown_table, model_name
+from riskmodel.figures import Evaluation
 from riskmodel.models.training import MINIMUM_TRAINING_EVENTS
 from riskmodel.wording import text
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from riskmodel.domain import Interval
 from riskmodel.evaluation.ranking import Floats
+from riskmodel.figures import Interval
 
 
 def samples(count: int, *, seed: int, resamples: int) -> Iterator[Floats]:

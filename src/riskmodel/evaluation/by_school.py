@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from riskmodel.domain import Interval, Outcome
+from riskmodel.domain import Outcome
 from riskmodel.evaluation.bootstrap import interval, samples
 from riskmodel.evaluation.ranking import Bools, Floats
+from riskmodel.figures import Interval
 
 if TYPE_CHECKING:
     import pandas as pd

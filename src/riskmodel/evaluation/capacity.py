@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from riskmodel.domain import Interval, Outcome
+from riskmodel.domain import Outcome
 from riskmodel.evaluation.by_school import SchoolCells, interval_of, ratio, school_weights
 from riskmodel.evaluation.ranking import Bools, Floats, places
+from riskmodel.figures import Interval
 from riskmodel.scoring import tie_breaks
 
 if TYPE_CHECKING:

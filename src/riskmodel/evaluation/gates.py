@@ -1,7 +1,7 @@
 """What a model must meet before anybody may use it: each gate looks at one figure, and can say no.
 
 A gate refuses where the figures leave no room for chance; where too few left to say, it says that, and a
-person decides. Limits are a bureau's (`configs/gates.yaml`), each with the source that the file names.
+person decides. No command asks them yet, and no file holds a bureau's limits.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from enum import StrEnum
 
 from pydantic import TypeAdapter
 
-from riskmodel.domain import Evaluation, Interval
 from riskmodel.evaluation.audit import Audit
 from riskmodel.evaluation.groups import FEW_EVENTS
+from riskmodel.figures import Evaluation, Interval
 
 
 class Verdict(StrEnum):
@@ -30,7 +30,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Limits:
-    """What the gates ask; `configs/gates.yaml` names the source of each.
+    """What the gates ask.
 
     Attributes
     ----------

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from riskmodel.domain import Interval
 from riskmodel.evaluation.by_school import Counted, SchoolCells, interval_of, ratio, school_weights
 from riskmodel.evaluation.ranking import Bools, Floats
+from riskmodel.figures import Interval
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
-from riskmodel.domain import AtCapacity, Evaluation, Interval, ModelFigures, Outcome
+from riskmodel.domain import Outcome
 from riskmodel.errors import NotEnoughData
 from riskmodel.evaluation.bootstrap import interval, samples
 from riskmodel.evaluation.probabilities import Probabilities
 from riskmodel.evaluation.ranking import Bools, Floats, Integers, Lists, Pooled
+from riskmodel.figures import AtCapacity, Evaluation, Interval, ModelFigures
 from riskmodel.scoring import tie_breaks
 
 if TYPE_CHECKING:

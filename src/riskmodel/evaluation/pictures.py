@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from riskmodel.domain import Evaluation, FeatureInfo, Language
+from riskmodel.domain import FeatureInfo, Language
 from riskmodel.evaluation.ranking import Floats
+from riskmodel.figures import Evaluation
 from riskmodel.wording import has, text
 
 _BLUE, _GREY, _RED = "#2f6690", "#8a8f98", "#b3261e"

@@ -7,7 +7,8 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from riskmodel.domain import AtCapacity, Evaluation, Interval, Language, ModelFigures
+from riskmodel.domain import Language
+from riskmodel.figures import AtCapacity, Evaluation, Interval, ModelFigures
 from riskmodel.wording import has, text
 
 FEW_EVENTS = 100

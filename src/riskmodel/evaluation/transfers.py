@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from riskmodel.domain import Outcome, TransferFigures
+from riskmodel.domain import Outcome
 from riskmodel.evaluation.metrics import ScoresLike, evaluate
+from riskmodel.figures import TransferFigures
 
 if TYPE_CHECKING:
     import pandas as pd

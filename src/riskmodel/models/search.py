@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from riskmodel.domain import Interval
+from riskmodel.figures import Interval
 from riskmodel.models.learning import Grower, LearningRows
 from riskmodel.recipe import Recipe, TreeParameters
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from riskmodel import splits
 from riskmodel.bundle import ModelBundle, read_bundle
-from riskmodel.domain import AsOf, Evaluation
+from riskmodel.domain import AsOf
 from riskmodel.errors import NotEnoughData
 from riskmodel.evaluation.audit import (
     Audit,
@@ -34,6 +34,7 @@ from riskmodel.evaluation.audit import (
 from riskmodel.evaluation.capacity import judge_places, top_lists
 from riskmodel.evaluation.pictures import family_sums
 from riskmodel.evaluation.stability import ReasonStability, against_direction, flipped, same_reasons
+from riskmodel.figures import Evaluation
 from riskmodel.models.scorer import Scorer
 from riskmodel.pipelines.judging import JUDGED_SCORES, OUT_OF_FOLD
 from riskmodel.pipelines.refitting import Part, Refitting

@@ -14,11 +14,12 @@ import pandas as pd
 
 from riskmodel import splits
 from riskmodel.bundle import ModelBundle
-from riskmodel.domain import AsOf, Evaluation, FeatureMatrix, Labels
+from riskmodel.domain import AsOf, FeatureMatrix, Labels
 from riskmodel.errors import NotEnoughData
 from riskmodel.evaluation.audit import GROUP
 from riskmodel.evaluation.groups import groups_of
 from riskmodel.evaluation.metrics import SHARES, evaluate
+from riskmodel.figures import Evaluation
 from riskmodel.models.alarms import check_leaks
 from riskmodel.models.training import BAG, TrainedModel, train
 from riskmodel.pipelines.inputs import labels_of

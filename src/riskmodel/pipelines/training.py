@@ -12,12 +12,13 @@ import pandas as pd
 
 from riskmodel.bundle import ModelBundle, read_bundle, write_bundle
 from riskmodel.config import configuration_hash
-from riskmodel.domain import Evaluation, FeatureMatrix, Outcome
+from riskmodel.domain import FeatureMatrix, Outcome
 from riskmodel.evaluation.audit import GROUP
 from riskmodel.evaluation.cutoffs import equal_recall_cutoffs
 from riskmodel.evaluation.pictures import calibration_picture, family_picture, precision_picture
 from riskmodel.evaluation.report import ReferenceRow, evaluation_json, evaluation_report, not_beaten
 from riskmodel.evaluation.transfers import transfer_figures
+from riskmodel.figures import Evaluation
 from riskmodel.models.rules import absence_rule
 from riskmodel.models.search import SearchResult
 from riskmodel.models.training import BAG, MINIMUM_TRAINING_EVENTS, TrainedModel
@@ -42,8 +43,6 @@ from riskmodel.scoring import score
 from riskmodel.tracking import log_training, open_tracking
 from riskmodel.wording import LANGUAGES
 
-USED_OUT_OF_FOLD = "used-out-of-fold.parquet"
-"""The same as `OUT_OF_FOLD`, of the model that is used."""
 PICTURED_ROWS = 2000
 """Rows whose contributions are drawn: more of them hide each other."""
 
@@ -75,8 +74,7 @@ def train_model(run: Run) -> str:
         recipe, judged = LINEAR, None
     if judged is not None and dates.training == dates.training_for_test:
         trained = judged
-        if trained.probabilities:
-            shutil.copyfile(folder / OUT_OF_FOLD, folder / USED_OUT_OF_FOLD)
+        scored = pd.read_parquet(folder / OUT_OF_FOLD) if trained.probabilities else None
     else:
         # The current date's own outcomes are never known: alone, it makes a bundle without probabilities.
         learnt_from = dates.training or (dates.current,)
@@ -91,7 +89,7 @@ def train_model(run: Run) -> str:
         seconds = clock()
         trained = train_on(run, learnt, recipe=recipe)
         _say_trained(run, trained, version, seconds())
-        _keep_out_of_fold(folder / USED_OUT_OF_FOLD, learnt, trained)
+        scored = _out_of_fold(learnt, trained) if trained.probabilities else None
     # The bundle comes last: a folder with a bundle is a training that was done to its end.
     run_id = _track(
         run, store, folder, version=version, evaluation=evaluation, trained=trained, search=search
@@ -101,7 +99,7 @@ def train_model(run: Run) -> str:
         trained,
         model_version=version,
         data_hash=store.content_hash,
-        cutoffs=_cutoffs(run, folder / USED_OUT_OF_FOLD),
+        cutoffs=_cutoffs(run, scored),
     )
     run.say("tracked", experiment=run.configuration.region, run_id=run_id)
     if not trained.probabilities:
@@ -177,25 +175,23 @@ def _train_judged(
     version = f"{folder.name}-judged"
     _say_trained(run, trained, version, seconds())
     write_bundle(folder / "judged", trained, model_version=version, data_hash=store.content_hash)
-    _keep_out_of_fold(folder / OUT_OF_FOLD, learnt, trained)
+    if trained.probabilities:
+        _out_of_fold(learnt, trained).to_parquet(folder / OUT_OF_FOLD, index=False)
     # The one path to a score: what is judged is read back as production reads it.
     return trained, read_bundle(folder / "judged"), fixed if trained.probabilities else None
 
 
-def _keep_out_of_fold(file: Path, learnt: Learnt, trained: TrainedModel) -> None:
-    """Keep the rows that were learnt from with their groups, each scored by a model blind to its school."""
-    if trained.probabilities:
-        rows = with_groups(learnt.matrix)
-        rows = rows.merge(trained.out_of_fold, on=["as_of_date", "student_id"], validate="one_to_one")
-        rows.to_parquet(file, index=False)
+def _out_of_fold(learnt: Learnt, trained: TrainedModel) -> pd.DataFrame:
+    """Return the rows that were learnt from with their groups, each scored by a model blind to its school."""
+    rows = with_groups(learnt.matrix)
+    return rows.merge(trained.out_of_fold, on=["as_of_date", "student_id"], validate="one_to_one")
 
 
-def _cutoffs(run: Run, learnt: Path) -> dict[str, object] | None:
+def _cutoffs(run: Run, rows: pd.DataFrame | None) -> dict[str, object] | None:
     """Find the cut-offs by group that a bureau asked for: see `evaluation.cutoffs`."""
     by, share = run.configuration.capacity.equal_recall_by, run.configuration.capacity.share
-    if by is None or not learnt.exists():
+    if by is None or rows is None:
         return None
-    rows = pd.read_parquet(learnt)
     cutoffs = equal_recall_cutoffs(
         rows["risk"].to_numpy(dtype=np.float64),
         rows["left"].to_numpy(dtype=bool),

@@ -133,9 +133,9 @@ def _take_in(
     clear_leftovers(store, before.manifest if before else None)
     findings = Findings(is_forced=force)
     shipments = [look_at(source, before, findings, beside=store) for source in sources]
-    not_opened = findings.refused
+    refused_at_sight = findings.refused
     _check_delivery(shipments, before, delivered_on=delivered_on, findings=findings)
-    if findings.refused > not_opened:
+    if findings.refused > refused_at_sight:
         findings.raise_if_refused()
     # What is known cannot go back: what is forced in under an earlier day is known from the last one.
     delivered_on = max(
@@ -161,8 +161,8 @@ def _take_in(
                     tell = findings.doubt if telling.table.required else findings.review
                     tell("file_without_rows", telling.where())
             _read_number_changes(connection, shipment, read, findings)
-        if not_opened:
-            # Nobody knows which rows are in a file that could not even be opened: the cells of the others are
+        if refused_at_sight:
+            # Nobody knows the rows of a file that was refused before it was read: the cells of the others are
             # told, and nothing that lies between files.
             findings.raise_if_refused()
         keyed = Keyed(

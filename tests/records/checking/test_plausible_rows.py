@@ -134,3 +134,10 @@ def test_the_cells_of_other_files_are_told_beside_a_package_that_cannot_be_opene
     found = told(students=TABLES["students"] + "s3,2012-13-45\n")
     assert ("students.csv", 4, "B") in {(file, row, letter) for _, _, file, row, letter in found}
     assert ("grades.zip", "refuse") in {(file, severity) for _, severity, file, *_ in found}
+
+
+def test_a_day_in_a_term_of_which_only_an_unreadable_file_tells_is_not_called_outside(told):
+    assert told() == []
+    spring = "student_id,start_date,end_date,days_absent\ns1,2025-03-05,2025-03-05,1\n"
+    found = told(terms="PK\x03\x04 no zip", attendance=spring)
+    assert {file for _, _, file, *_ in found} == {"terms.csv"}
