@@ -16,7 +16,7 @@ export DO_NOT_TRACK := true
 # A bureau's own certificates are those of the system.
 export UV_SYSTEM_CERTS := true
 
-.PHONY: help run serve oulad oulad-proof oulad-recipes uci knowable intake-kills validity mutants test lint types unit lock clean docs corpus bench-intake
+.PHONY: help run serve oulad oulad-proof oulad-recipes uci knowable intake-kills validity mutants gates steps test lint types unit lock clean docs corpus bench-intake
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -87,6 +87,12 @@ validity: $(VENV)/test.installed  ## proof that nothing from the future is used,
 
 mutants: $(VENV)/test.installed  ## do the tests notice small changes to features, labels, splits (SAMPLE=…: some)
 	@$(BIN)/python benchmarks/mutants.py $(if $(SAMPLE),--sample $(SAMPLE))
+
+gates: $(VENV)/run.installed  ## eleven bad models through the real training: each is refused
+	@$(BIN)/python benchmarks/planted_models.py
+
+steps: $(VENV)/run.installed  ## time and memory of each step, at 20,000 and 200,000 students over six years
+	@$(BIN)/python benchmarks/county_steps.py $(or $(FOLDER),workspace-steps)
 
 corpus: $(VENV)/test.installed  ## 50 kinds of messy input, 40 seeds each, pairs, clean ones (CORPUS="--seeds 4": less)
 	@PYTHONPATH=benchmarks $(BIN)/python -m corpus $(CORPUS)

@@ -20,8 +20,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,7 @@ def run_county(
     """Do the commands of `make run` up to training in a folder of their own."""
     config = configured(seed, folder, students=students, times_leavers=times_leavers, recipe=recipe)
     steps = (*STEPS, "judge" if judge_only else "train")
-    costs = tuple(_command(step, config) for step in steps)
+    costs = tuple(measured(step, config) for step in steps)
     workspace = folder / "workspace"
     model = next((workspace / "models").glob("*/evaluation.json")).parent
     judged = pd.read_parquet(model / "judged-scores.parquet")
@@ -115,9 +116,19 @@ def with_similar(judged: pd.DataFrame, bundle: Path) -> pd.DataFrame:
 
 
 def configured(
-    seed: int, folder: Path, *, students: int, times_leavers: float, recipe: str | None = None
+    seed: int,
+    folder: Path,
+    *,
+    students: int,
+    times_leavers: float,
+    recipe: str | None = None,
+    school_years: int | None = None,
+    weeks: Sequence[int] | None = None,
 ) -> Path:
-    """Write the demo's configuration with another seed, workspace and county; return the file."""
+    """Write the demo's configuration with another seed, workspace and county; return the file.
+
+    A county of more `school_years` ends where the demo's does, and has begun earlier.
+    """
     for beside in ("regions", "recipes"):
         shutil.copytree(ROOT / "configs" / beside, folder / beside)
     told = yaml.safe_load((ROOT / "configs" / "demo.yaml").read_text(encoding="utf-8"))
@@ -129,12 +140,21 @@ def configured(
         "primary_leavers_a_year": times_leavers * usual.primary_leavers_a_year,
         "junior_leavers_a_year": times_leavers * usual.junior_leavers_a_year,
     }
+    if school_years is not None:
+        end = told["county"]["first_school_year"] + told["county"]["school_years"]
+        told["county"] |= {"first_school_year": end - school_years, "school_years": school_years}
+        rules = folder / "regions" / f"{told['region']}.yaml"
+        held = yaml.safe_load(rules.read_text(encoding="utf-8"))
+        held["rules"][0]["valid_from"] = date(end - school_years, 9, 1)
+        rules.write_text(yaml.safe_dump(held, allow_unicode=True), encoding="utf-8")
+    if weeks is not None:
+        told["as_of"]["weeks"] = list(weeks)
     file = folder / "county.yaml"
     file.write_text(yaml.safe_dump(told), encoding="utf-8")
     return file
 
 
-def _command(step: str, config: Path) -> Cost:
+def measured(step: str, config: Path) -> Cost:
     """Run one command as a user would, and measure it with all its processes."""
     begun = time.monotonic()
     with tempfile.TemporaryFile() as said:
@@ -380,12 +400,17 @@ def _list(at: AtCapacity) -> str:
 
 
 def _costs(counties: Sequence[County]) -> Iterator[str]:
+    yield from costs_table({f"seed {county.seed}": county.costs for county in counties})
+
+
+def costs_table(costs: Mapping[str, Sequence[Cost]]) -> Iterator[str]:
+    """Tell what each command took, by county."""
     yield "| county | step | wall s | CPU s | peak MB of the largest process |"
     yield "|---|---|---:|---:|---:|"
-    for county in counties:
-        for cost in county.costs:
+    for county, steps in costs.items():
+        for cost in steps:
             used = f"{cost.wall_seconds:.0f} | {cost.cpu_seconds:.0f} | {cost.peak_mb:.0f}"
-            yield f"| seed {county.seed} | {cost.step} | {used} |"
+            yield f"| {county} | {cost.step} | {used} |"
 
 
 def _interval(figure: Interval, *, digits: int = 3) -> str:

@@ -1,3 +1,4 @@
+from dataclasses import fields
 from datetime import date
 from pathlib import Path
 from typing import get_args
@@ -7,7 +8,10 @@ import yaml
 
 from riskmodel.config import (
     Capacity,
+    GateLimits,
+    gates_file,
     read_configuration,
+    read_gate_limits,
     read_recipe,
     read_region_rules,
     recipe_file,
@@ -15,6 +19,7 @@ from riskmodel.config import (
     rule_on,
 )
 from riskmodel.errors import ConfigurationError
+from riskmodel.evaluation.gates import Limits
 from riskmodel.evaluation.groups import GROUPINGS
 from riskmodel.recipe import PLAIN, Search
 from riskmodel.wording import LANGUAGES, has
@@ -125,3 +130,22 @@ def test_a_recipe_that_means_nothing_is_refused(tmp_path: Path, wrong: dict[str,
 def test_lists_may_be_levelled_by_every_grouping_of_the_audit_and_by_no_other() -> None:
     (levelled,) = get_args(Capacity.model_fields["equal_recall_by"].annotation)[:1]
     assert list(get_args(levelled)) == [grouping.name for grouping in GROUPINGS]
+
+
+def test_the_gates_file_holds_a_limit_for_every_gate_and_nothing_else() -> None:
+    read = read_gate_limits(gates_file(CONFIGS / "demo.yaml"))
+    assert {field.name for field in fields(Limits)} == set(GateLimits.model_fields) - {"config_version"}
+    assert read.observed_over_expected == (0.8, 1.25)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("auc_low", 1.2), ("calibration_slope", [1.25, 0.8]), ("beaten_by", ["luck"]), ("unknown", 1)],
+)
+def test_a_limit_that_cannot_be_is_refused_with_its_key(tmp_path: Path, key: str, value: object) -> None:
+    told = yaml.safe_load((CONFIGS / "gates.yaml").read_text(encoding="utf-8")) | {key: value}
+    file = tmp_path / "gates.yaml"
+    file.write_text(yaml.safe_dump(told), encoding="utf-8")
+    with pytest.raises(ConfigurationError) as refused:
+        read_gate_limits(file)
+    assert all(key in refused.value.text(language) for language in LANGUAGES)

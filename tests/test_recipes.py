@@ -18,6 +18,7 @@ from riskmodel.cli import app
 from riskmodel.domain import AsOf, Band, FeatureMatrix
 from riskmodel.errors import LeakSuspected
 from riskmodel.pipelines.auditing import audit_model
+from riskmodel.pipelines.gating import check_gates
 from riskmodel.pipelines.inputs import labels_of, matrix_of
 from riskmodel.pipelines.judging import learnt_on
 from riskmodel.pipelines.publishing import BUREAU
@@ -27,8 +28,11 @@ from riskmodel.scoring import score
 from riskmodel.store.engine import open_store
 from riskmodel.store.reading import schools, students
 from riskmodel.tracking import open_tracking
+from riskmodel.wording import text
 
 pytestmark = pytest.mark.slow
+
+CONFIGS = Path(__file__).parents[1] / "configs"
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,10 @@ class Bureau:
         file = self.folder / f"{name}.yaml"
         file.write_text(yaml.safe_dump(content), encoding="utf-8")
         return file
+
+    def gates(self, **limits: object) -> None:
+        told = yaml.safe_load((CONFIGS / "gates.yaml").read_text(encoding="utf-8")) | limits
+        (self.folder / "gates.yaml").write_text(yaml.safe_dump(told), encoding="utf-8")
 
     def recipe(self, name: str, **told: object) -> str:
         file = self.folder / "recipes" / f"{name}.yaml"
@@ -205,6 +213,7 @@ def test_an_audit_of_what_was_judged_is_kept_and_read_again(
     bureau: Bureau, full: tuple[Path, str, ModelBundle]
 ) -> None:
     config, _, _ = full
+    bureau.gates()
     said: list[str] = []
     asked = Run.of(config, say=lambda code, **_: said.append(code))
     audit = audit_model(asked, bootstraps=2)
@@ -220,6 +229,41 @@ def test_an_audit_of_what_was_judged_is_kept_and_read_again(
     assert 0.3 < audit.stability.same_first <= 1
     assert audit_model(asked, bootstraps=2) == audit
     assert said.count("audited") == 1
+
+
+def test_a_model_of_which_no_gate_was_asked_is_let_through_and_that_is_said(
+    full: tuple[Path, str, ModelBundle], tmp_path: Path
+) -> None:
+    said: list[str] = []
+    check_gates(Run.of(full[0], say=lambda code, **_: said.append(code)), tmp_path)
+    assert said == ["gates_not_asked"]
+
+
+def test_a_model_that_a_gate_refuses_is_not_published_and_one_let_through_is(
+    bureau: Bureau, full: tuple[Path, str, ModelBundle]
+) -> None:
+    config, _, made = full
+    asked = Run.of(config, say=silent)
+    wide = {"calibration_slope": [0.1, 10], "group_observed_over_expected": [0.1, 10]}
+    wide |= {"observed_over_expected": [0.1, 10], "same_first": 0, "same_three": 0, "same_list": 0}
+    bureau.gates(**wide, newest_outcomes_days=1)
+    audit_model(asked, bootstraps=2)
+    ran = CliRunner().invoke(app, ["publish", "--config", str(config)])
+    assert ran.exit_code == 1
+    assert text("gates.name.not_stale", "en") in ran.output
+    assert text("gates.name.not_stale", "zh") in ran.output
+    client = open_tracking(asked.workspace.tracking).client
+    assert "candidate" not in client.get_registered_model("riskmodel-here").aliases
+
+    bureau.gates(**wide)
+    audit_model(asked, bootstraps=2)
+    entry = client.get_model_version_by_alias("riskmodel-here", "candidate")
+    assert entry.tags["model_version"] == made.model_version
+    assert {file.path for file in client.list_artifacts(entry.run_id, "audit")} >= {
+        "audit/audit.json",
+        "audit/gates.json",
+    }
+    assert "✗" not in run(config, "publish")
 
 
 def test_a_model_that_was_not_trained_is_not_audited_which_is_said(bureau: Bureau) -> None:

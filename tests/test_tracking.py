@@ -15,6 +15,7 @@ from riskmodel.figures import AtCapacity, Evaluation, Interval, ModelFigures
 from riskmodel.tracking import (
     Tracking,
     TrialRow,
+    log_audit,
     log_training,
     open_tracking,
     set_champion,
@@ -110,6 +111,47 @@ def test_a_training_is_a_run_of_its_region_with_parameters_figures_and_intervals
     assert metrics["logistic.auc"] == 0.81
     assert metrics["auc_less_logistic_low"] == -0.01
     assert "brier" not in metrics
+
+
+def audited(tracking: Tracking, tmp_path: Path, *, candidate: bool, model_version: str = "v1") -> None:
+    file = tmp_path / "gates.json"
+    file.write_text("[]", encoding="utf-8")
+    log_audit(tracking, region="a-county", model_version=model_version, files=[file], candidate=candidate)
+
+
+def test_a_model_that_no_gate_refuses_is_the_candidate_and_one_that_is_refused_later_no_more(
+    tracking, tmp_path
+):
+    run_id = log(tracking, tmp_path)
+    audited(tracking, tmp_path, candidate=True)
+    assert aliases(tracking) == {"challenger": 1, "candidate": 1}
+    assert artifact(tracking, run_id, "audit/gates.json") == b"[]"
+
+    audited(tracking, tmp_path, candidate=False)
+    assert aliases(tracking) == {"challenger": 1}
+    (entry,) = tracking.client.search_model_versions("name = 'riskmodel-a-county'")
+    assert entry.tags["candidate"] == "false"
+
+
+def test_a_refused_model_leaves_another_candidate_as_it_is(tracking, tmp_path):
+    log(tracking, tmp_path, "v1")
+    audited(tracking, tmp_path, candidate=True)
+    log(tracking, tmp_path, "v2")
+    audited(tracking, tmp_path, candidate=False, model_version="v2")
+    assert aliases(tracking) == {"challenger": 2, "candidate": 1}
+
+
+def test_a_candidate_that_is_published_is_the_champion_and_no_candidate(tracking, tmp_path):
+    log(tracking, tmp_path)
+    audited(tracking, tmp_path, candidate=True)
+    set_champion(tracking, region="a-county", model_version="v1")
+    assert aliases(tracking) == {"champion": 1}
+
+
+def test_an_audit_of_a_model_that_was_never_logged_is_refused(tracking, tmp_path):
+    with pytest.raises(WorkspaceError) as refused:
+        audited(tracking, tmp_path, candidate=True)
+    assert refused.value.code == "model_not_tracked"
 
 
 def test_trials_of_a_search_are_runs_under_the_training(tracking, tmp_path):

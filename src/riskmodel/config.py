@@ -10,7 +10,7 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from riskmodel.domain import RegionRule, UnexcusedAbsenceRule
 from riskmodel.errors import ConfigurationError, Where
@@ -141,6 +141,35 @@ class RunConfiguration(_Strict):
     reference: tuple[ReferenceFigures, ...] = ()
 
 
+def _in_order(limits: tuple[float, float]) -> tuple[float, float]:
+    if limits[0] >= limits[1]:
+        raise ValueError("两个限值须由小到大 / the first limit must be below the second")
+    return limits
+
+
+_Share = Annotated[float, Field(ge=0, le=1)]
+_Range = Annotated[tuple[Annotated[float, Field(gt=0)], float], AfterValidator(_in_order)]
+
+
+class GateLimits(_Strict):
+    """What the gates ask of a model before anybody may use it: see `evaluation.gates.Limits`."""
+
+    config_version: Literal[1]
+    auc_low: _Share
+    auc_suspicious: _Share
+    beaten_by: tuple[Literal["logistic", "absence_rule", "last_term", "school_rate", "constant"], ...]
+    observed_over_expected: _Range
+    group_observed_over_expected: _Range
+    calibration_slope: _Range
+    recall_gap: _Share
+    known_schools: _Share
+    same_list: _Share
+    same_first: _Share
+    same_three: _Share
+    flipped_by_a_day: _Share
+    newest_outcomes_days: int = Field(ge=1)
+
+
 class _RecipeFile(_Strict):
     class Trees(_Strict):
         depth: int = Field(default=TreeParameters.depth, ge=1, le=8)
@@ -229,6 +258,16 @@ def read_recipe(file: Path) -> Recipe:
         trees=TreeParameters(**told.trees.model_dump()),
         search=Search(**told.search.model_dump()) if told.search else None,
     )
+
+
+def read_gate_limits(file: Path) -> GateLimits:
+    """Read what a bureau asks of a model before anybody may use it."""
+    return read_settings(file, GateLimits, invalid="configuration_invalid")
+
+
+def gates_file(configuration_file: Path) -> Path:
+    """Return the file of the gates: `gates.yaml` beside the configuration."""
+    return configuration_file.parent / "gates.yaml"
 
 
 def recipe_file(configuration_file: Path, name: str) -> Path:

@@ -26,6 +26,7 @@ from riskmodel.figures import Evaluation
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
 
 _QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
 _PARAMETERS_PER_BATCH = 100
@@ -156,6 +157,29 @@ def _log_trial(
     client.set_terminated(run.info.run_id)
 
 
+def log_audit(
+    tracking: Tracking, *, region: str, model_version: str, files: Sequence[Path], candidate: bool
+) -> None:
+    """Add files to a training's run; whether no gate refused it is its tag, and the alias `candidate`.
+
+    Raises
+    ------
+    WorkspaceError
+        If no training of that model version was logged for the region.
+    """
+    client, name = tracking.client, registered_model_name(region)
+    with _readable_errors(tracking.folder):
+        entry = _newest(tracking, name, model_version)
+        for file in files:
+            client.log_artifact(entry.run_id, str(file), "audit")
+        client.set_model_version_tag(name, entry.version, "candidate", str(candidate).lower())
+        known = client.get_registered_model(name).aliases
+        if candidate:
+            client.set_registered_model_alias(name, "candidate", str(entry.version))
+        elif str(known.get("candidate")) == str(entry.version):
+            client.delete_registered_model_alias(name, "candidate")
+
+
 def set_champion(tracking: Tracking, *, region: str, model_version: str) -> None:
     """Point the alias `champion` at the version that was published; `previous` keeps the one before.
 
@@ -168,11 +192,7 @@ def set_champion(tracking: Tracking, *, region: str, model_version: str) -> None
     """
     client, name = tracking.client, registered_model_name(region)
     with _readable_errors(tracking.folder):
-        versions = client.search_model_versions(f"name = '{name}'")
-        found = [entry for entry in versions if entry.tags.get("model_version") == model_version]
-        if not found:
-            raise WorkspaceError("model_not_tracked", Where(file=str(tracking.folder)), version=model_version)
-        chosen = max(int(entry.version) for entry in found)
+        chosen = int(_newest(tracking, name, model_version).version)
         known = client.get_registered_model(name).aliases
         aliases = {alias: int(version) for alias, version in known.items()}
         champion = aliases.get("champion")
@@ -181,8 +201,18 @@ def set_champion(tracking: Tracking, *, region: str, model_version: str) -> None
         if champion is not None:
             client.set_registered_model_alias(name, "previous", str(champion))
         client.set_registered_model_alias(name, "champion", str(chosen))
-        if aliases.get("challenger") == chosen:
-            client.delete_registered_model_alias(name, "challenger")
+        for alias in ("challenger", "candidate"):
+            if aliases.get(alias) == chosen:
+                client.delete_registered_model_alias(name, alias)
+
+
+def _newest(tracking: Tracking, name: str, model_version: str) -> ModelVersion:
+    """Return the entry that was registered last for a model version: a training can be logged twice."""
+    versions = tracking.client.search_model_versions(f"name = '{name}'")
+    found = [entry for entry in versions if entry.tags.get("model_version") == model_version]
+    if not found:
+        raise WorkspaceError("model_not_tracked", Where(file=str(tracking.folder)), version=model_version)
+    return max(found, key=lambda entry: int(entry.version))
 
 
 def registered_model_name(region: str) -> str:

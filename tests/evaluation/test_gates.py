@@ -197,7 +197,7 @@ def test_what_touches_one_thing_is_refused_for_that_alone(honest):
 
 def test_the_group_that_is_missed_is_named_with_the_one_that_is_not(honest):
     (gap,) = [each for each in refused(a_group_missed(honest).gates()) if each.gate == "no_group_missed"]
-    assert gap.group == "boarding: no – yes"
+    assert gap.of == ("boarding", "no", "yes")
     assert gap.value.low > 0.1
 
 

@@ -1,7 +1,8 @@
 """What a model must meet before anybody may use it: each gate looks at one figure, and can say no.
 
 A gate refuses where the figures leave no room for chance; where too few left to say, it says that, and a
-person decides. No command asks them yet, and no file holds a bureau's limits.
+person decides. `riskmodel audit` asks them with the limits of `configs/gates.yaml`, and `riskmodel publish`
+publishes nothing that one of them refused.
 """
 
 from __future__ import annotations
@@ -81,8 +82,8 @@ class GateFound:
         Lowest and highest that is let through; None on a side without a limit.
     events
         Leavers behind the figure; None where it does not rest on leavers.
-    group
-        Of which method, grouping or group; empty for the whole.
+    of
+        Of which method, grouping or group: codes from large to small; empty for the whole.
     """
 
     gate: str
@@ -90,7 +91,7 @@ class GateFound:
     value: Interval | None
     limits: tuple[float | None, float | None]
     events: int | None = None
-    group: str = ""
+    of: tuple[str, ...] = ()
 
 
 def judge_gates(
@@ -137,7 +138,7 @@ def _discrimination(evaluation: Evaluation, limits: Limits) -> Iterator[GateFoun
         less = evaluation.paired_auc_difference.get(name)
         if less is not None:
             beaten = (less.value if less.high is None else less.high) < 0
-            yield GateFound("not_beaten", _said(not beaten, events), less, (0.0, None), events, name)
+            yield GateFound("not_beaten", _said(not beaten, events), less, (0.0, None), events, (name,))
 
 
 def _calibration(evaluation: Evaluation, limits: Limits) -> Iterator[GateFound]:
@@ -176,9 +177,8 @@ def _groups(audit: Audit, limits: Limits) -> Iterator[GateFound]:
         low = gap.gap.value if gap.gap.low is None else gap.gap.low
         within = (None, limits.recall_gap)
         verdict = _met(low <= limits.recall_gap)
-        yield GateFound(
-            "no_group_missed", verdict, gap.gap, within, None, f"{gap.grouping}: {gap.most} – {gap.least}"
-        )
+        of = (gap.grouping, gap.most, gap.least)
+        yield GateFound("no_group_missed", verdict, gap.gap, within, None, of)
     for each in audit.groups:
         if each.observed_over_expected is None or each.events is None:
             continue
@@ -189,7 +189,7 @@ def _groups(audit: Audit, limits: Limits) -> Iterator[GateFound]:
             each.observed_over_expected,
             limits.group_observed_over_expected,
             each.events,
-            f"{each.grouping}: {each.group}",
+            (each.grouping, each.group),
         )
 
 

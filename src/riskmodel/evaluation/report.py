@@ -7,6 +7,8 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+from pydantic import TypeAdapter
+
 from riskmodel.domain import Language
 from riskmodel.figures import AtCapacity, Evaluation, Interval, ModelFigures
 from riskmodel.wording import has, text
@@ -68,8 +70,13 @@ def bullets(lines: Sequence[str]) -> str:
 
 
 def evaluation_json(evaluation: Evaluation) -> str:
-    """Return the whole evaluation as JSON; fields are those of the domain type, dates ISO 8601."""
+    """Return the whole evaluation as JSON, dates ISO 8601; `read_evaluation` reads it back."""
     return json.dumps(asdict(evaluation), ensure_ascii=False, indent=2, default=str) + "\n"
+
+
+def read_evaluation(written: str) -> Evaluation:
+    """Read what `evaluation_json` wrote."""
+    return TypeAdapter(Evaluation).validate_python(json.loads(written))
 
 
 def _say(code: str, language: Language, **slots: object) -> str:

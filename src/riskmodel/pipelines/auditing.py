@@ -32,15 +32,18 @@ from riskmodel.evaluation.audit import (
     read_audit,
 )
 from riskmodel.evaluation.capacity import judge_places, top_lists
+from riskmodel.evaluation.gates import refused
 from riskmodel.evaluation.pictures import family_sums
 from riskmodel.evaluation.stability import ReasonStability, against_direction, flipped, same_reasons
 from riskmodel.figures import Evaluation
 from riskmodel.models.scorer import Scorer
+from riskmodel.pipelines.gating import GATES, ask_gates
 from riskmodel.pipelines.judging import JUDGED_SCORES, OUT_OF_FOLD
 from riskmodel.pipelines.refitting import Part, Refitting
 from riskmodel.pipelines.run import Dates, Run, clock, code_hash, dates_of, digest, model_version
 from riskmodel.recipe import Recipe, TreeParameters
 from riskmodel.records.store import RecordStore
+from riskmodel.tracking import log_audit, open_tracking
 
 Floats = NDArray[np.float64]
 
@@ -71,7 +74,10 @@ class _Judged:
 
 
 def audit_model(run: Run, *, bootstraps: int = BOOTSTRAPS) -> Audit | None:
-    """Audit the model that was judged, or return the audit that was made of it; None where none was judged.
+    """Audit the model that was judged, or take the audit that was made of it, and ask the gates.
+
+    What was found goes to the training's run in MLflow; a model that no gate refuses is the region's
+    `candidate`. None where no model was judged.
 
     Parameters
     ----------
@@ -79,20 +85,34 @@ def audit_model(run: Run, *, bootstraps: int = BOOTSTRAPS) -> Audit | None:
         Models on resamples of schools.
     """
     store = RecordStore.open(run.workspace.records)
-    folder = run.workspace.models / model_version(run, store)
+    version = model_version(run, store)
+    folder = run.workspace.models / version
     file, marker = folder / AUDIT, folder / f"{AUDIT}.made-from"
-    if not (folder / OUT_OF_FOLD).exists() or not (folder / JUDGED_SCORES).exists():
+    judged = all((folder / name).exists() for name in (OUT_OF_FOLD, JUDGED_SCORES, "bundle"))
+    if not judged:
         run.say("audit_nothing")
         return None
+    # Opened before the work: a tracking that is locked stops the step while nothing is done.
+    tracking = open_tracking(run.workspace.tracking)
+    dates = dates_of(run, store)
     made_from = digest(code_hash("evaluation", "models", "pipelines/auditing.py"), bootstraps)
     if marker.exists() and marker.read_text(encoding="utf-8") == made_from:
-        return read_audit(file.read_text(encoding="utf-8"))
-    seconds = clock()
-    judged = _read_judged(folder)
-    audit = _audit(run, store, dates_of(run, store), judged, bootstraps=bootstraps)
-    file.write_text(audit_json(audit), encoding="utf-8")
-    marker.write_text(made_from, encoding="utf-8")
-    run.say("audited", models=_fitted(audit), file=file, seconds=seconds())
+        audit = read_audit(file.read_text(encoding="utf-8"))
+        run.say("audit_reused", file=file)
+    else:
+        seconds = clock()
+        audit = _audit(run, store, dates, _read_judged(folder), bootstraps=bootstraps)
+        file.write_text(audit_json(audit), encoding="utf-8")
+        marker.write_text(made_from, encoding="utf-8")
+        run.say("audited", models=_fitted(audit), file=file, seconds=seconds())
+    found = ask_gates(run, folder, audit, current=dates.current.as_of_date)
+    log_audit(
+        tracking,
+        region=run.configuration.region,
+        model_version=version,
+        files=(file, folder / GATES),
+        candidate=not refused(found),
+    )
     return audit
 
 

@@ -1,0 +1,80 @@
+"""Ask the gates of a model, keep what they said, and let nothing through that one of them refused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+from riskmodel.bundle import read_bundle
+from riskmodel.config import gates_file, read_gate_limits
+from riskmodel.errors import Where, WorkspaceError
+from riskmodel.evaluation.audit import Audit
+from riskmodel.evaluation.gates import (
+    GateFound,
+    Limits,
+    Verdict,
+    gates_json,
+    judge_gates,
+    read_gates_found,
+    refused,
+)
+from riskmodel.evaluation.gates_report import gate_name, gates_table
+from riskmodel.evaluation.report import read_evaluation
+from riskmodel.pipelines.run import Run
+from riskmodel.wording import LANGUAGES
+
+GATES = "gates.json"
+
+
+def ask_gates(run: Run, folder: Path, audit: Audit, *, current: date) -> tuple[GateFound, ...]:
+    """Ask every gate of an audited model, keep the answers beside it, and say them.
+
+    Parameters
+    ----------
+    folder
+        The model's: with the evaluation, and the bundle that is to be used.
+    current
+        The as-of date that is to be scored.
+    """
+    limits = read_gate_limits(gates_file(run.file))
+    used = read_bundle(folder / "bundle")
+    newest = max(date.fromisoformat(day) for day in used.manifest["as_of_dates"])
+    found = judge_gates(
+        read_evaluation((folder / "evaluation.json").read_text(encoding="utf-8")),
+        audit,
+        Limits(**limits.model_dump(exclude={"config_version"})),
+        newest_learnt=newest,
+        current=current,
+    )
+    (folder / GATES).write_text(gates_json(found), encoding="utf-8")
+    for language in LANGUAGES:
+        run.say("table", language=language, table=gates_table(found, language))
+    verdicts = [each.verdict for each in found]
+    counts = {verdict.value: verdicts.count(verdict) for verdict in Verdict}
+    run.say("gates_refuse" if refused(found) else "gates_let_through", **counts)
+    return found
+
+
+def check_gates(run: Run, folder: Path) -> None:
+    """Stop a model that a gate refused, and say where no gate was asked.
+
+    Raises
+    ------
+    WorkspaceError
+        If a gate refused the model.
+    """
+    file = folder / GATES
+    if not file.exists():
+        run.say("gates_not_asked")
+        return
+    found = refused(read_gates_found(file.read_text(encoding="utf-8")))
+    _say_each(run, found)
+    if found:
+        raise WorkspaceError("model_refused", Where(file=str(file)), count=len(found))
+
+
+def _say_each(run: Run, found: Sequence[GateFound]) -> None:
+    for each in found:
+        for language in LANGUAGES:
+            run.say("gate_refuses", language=language, gate=gate_name(each, language))
