@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 from typer.testing import CliRunner
@@ -16,19 +17,21 @@ from typer.testing import CliRunner
 from riskmodel.bundle import ModelBundle, read_bundle
 from riskmodel.cli import app
 from riskmodel.domain import AsOf, Band, FeatureMatrix
-from riskmodel.errors import LeakSuspected
+from riskmodel.errors import LeakSuspected, WorkspaceError
+from riskmodel.evaluation.comparison import read_comparison
 from riskmodel.pipelines.auditing import audit_model
 from riskmodel.pipelines.gating import check_gates
 from riskmodel.pipelines.inputs import labels_of, matrix_of
 from riskmodel.pipelines.judging import learnt_on
 from riskmodel.pipelines.publishing import BUREAU
+from riskmodel.pipelines.reporting import check_cards
 from riskmodel.pipelines.run import Run, dates_of, silent
 from riskmodel.records.store import RecordStore
 from riskmodel.scoring import score
 from riskmodel.store.engine import open_store
 from riskmodel.store.reading import schools, students
 from riskmodel.tracking import open_tracking
-from riskmodel.wording import text
+from riskmodel.wording import LANGUAGES, text
 
 pytestmark = pytest.mark.slow
 
@@ -159,13 +162,23 @@ def test_the_fixed_parameters_stand_beside_another_recipe(
     assert {"lightgbm_fixed", "logistic"} <= set(evaluation["paired_auc_difference"])
 
 
-def test_the_simpler_model_is_published_where_it_is_not_beaten_if_configured(bureau: Bureau) -> None:
+@pytest.fixture(scope="module")
+def champion(bureau: Bureau) -> tuple[str, ModelBundle]:
+    """Another model of the same records, trained and published: what was said, and its bundle."""
     capacity = {"share": 0.05, "equal_recall_by": "stage"}
-    said, simpler = bureau.trained(bureau.configured("simpler", publish_simpler=True, capacity=capacity))
+    config = bureau.configured("simpler", publish_simpler=True, capacity=capacity)
+    trained = bureau.trained(config)
+    run(config, "publish")
+    return trained
+
+
+def test_the_simpler_model_is_published_where_it_is_not_beaten_if_configured(
+    bureau: Bureau, champion: tuple[str, ModelBundle]
+) -> None:
+    said, simpler = champion
     assert "LightGBM is not better than the logistic regression beyond the interval" in said
     assert simpler.model is not None
     assert set(simpler.model.scorer.texts) == {"linear.json"}
-    run(bureau.folder / "simpler.yaml", "publish")
     assert_listed_by_cutoffs(bureau, simpler, share=0.05)
 
 
@@ -229,6 +242,50 @@ def test_an_audit_of_what_was_judged_is_kept_and_read_again(
     assert 0.3 < audit.stability.same_first <= 1
     assert audit_model(asked, bootstraps=2) == audit
     assert said.count("audited") == 1
+
+
+def test_a_report_a_card_and_a_datasheet_are_written_in_every_language_and_name_no_student(
+    full: tuple[Path, str, ModelBundle], champion: tuple[str, ModelBundle]
+) -> None:
+    config, _, made = full
+    asked = Run.of(config, say=silent)
+    run(config, "report")
+    folder = asked.workspace.models / made.model_version
+    pages = {file.name: file.read_text(encoding="utf-8") for file in folder.glob("*.html")}
+    kinds = ("report", "card", "datasheet")
+    assert set(pages) == {f"{kind}.{language}.html" for kind in kinds for language in LANGUAGES}
+    rows = pd.read_parquet(folder / "judged-scores.parquet")
+    for page in pages.values():
+        assert not any(student in page for student in rows["student_id"].unique())
+        assert "http:" not in page
+        assert "https:" not in page
+    comparison = read_comparison((folder / "comparison.json").read_text(encoding="utf-8"))
+    # What is used has learnt from the judged dates by now: the champion stands as it was judged.
+    assert comparison.champion == f"{champion[1].model_version}-judged"
+    assert comparison.champion in pages["report.zh.html"]
+    assert comparison.entered.rows == comparison.dropped.rows
+    client = open_tracking(asked.workspace.tracking).client
+    (logged,) = client.search_runs(
+        [client.get_experiment_by_name("here").experiment_id], f"tags.model_version = '{made.model_version}'"
+    )
+    assert len(client.list_artifacts(logged.info.run_id, "report")) == 6
+
+
+def test_a_card_of_which_a_digit_was_changed_is_not_published(full: tuple[Path, str, ModelBundle]) -> None:
+    config, _, made = full
+    run(config, "report")
+    card = Run.of(config, say=silent).workspace.models / made.model_version / "card.en.html"
+    as_written = card.read_text(encoding="utf-8")
+    evaluation = json.loads((card.parent / "evaluation.json").read_text(encoding="utf-8"))
+    auc = f"{evaluation['models'][0]['auc']['value']:.3f}"
+    assert auc in as_written
+    card.write_text(as_written.replace(auc, "0.999", 1), encoding="utf-8")
+    with pytest.raises(WorkspaceError) as refused:
+        check_cards(card.parent)
+    assert refused.value.code == "card_differs"
+    assert all("0.999" in refused.value.text(language) for language in LANGUAGES)
+    card.write_text(as_written, encoding="utf-8")
+    check_cards(card.parent)
 
 
 def test_a_model_of_which_no_gate_was_asked_is_let_through_and_that_is_said(

@@ -15,9 +15,11 @@ from riskmodel.figures import AtCapacity, Evaluation, Interval, ModelFigures
 from riskmodel.tracking import (
     Tracking,
     TrialRow,
-    log_audit,
+    champion_version,
+    log_files,
     log_training,
     open_tracking,
+    set_candidate,
     set_champion,
     tracking_command,
 )
@@ -116,7 +118,9 @@ def test_a_training_is_a_run_of_its_region_with_parameters_figures_and_intervals
 def audited(tracking: Tracking, tmp_path: Path, *, candidate: bool, model_version: str = "v1") -> None:
     file = tmp_path / "gates.json"
     file.write_text("[]", encoding="utf-8")
-    log_audit(tracking, region="a-county", model_version=model_version, files=[file], candidate=candidate)
+    told = {"region": "a-county", "model_version": model_version}
+    log_files(tracking, **told, files=[file], under="audit")
+    set_candidate(tracking, **told, candidate=candidate)
 
 
 def test_a_model_that_no_gate_refuses_is_the_candidate_and_one_that_is_refused_later_no_more(
@@ -144,8 +148,14 @@ def test_a_refused_model_leaves_another_candidate_as_it_is(tracking, tmp_path):
 def test_a_candidate_that_is_published_is_the_champion_and_no_candidate(tracking, tmp_path):
     log(tracking, tmp_path)
     audited(tracking, tmp_path, candidate=True)
+    assert champion_version(tracking, region="a-county") is None
     set_champion(tracking, region="a-county", model_version="v1")
     assert aliases(tracking) == {"champion": 1}
+    assert champion_version(tracking, region="a-county") == "v1"
+
+
+def test_a_region_of_which_nothing_was_ever_logged_has_no_champion(tracking):
+    assert champion_version(tracking, region="elsewhere") is None
 
 
 def test_an_audit_of_a_model_that_was_never_logged_is_refused(tracking, tmp_path):

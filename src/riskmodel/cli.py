@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from riskmodel.pipelines.run import Say
 
 TERM_OF_WORK = (
-    "county", "mapping", "intake", "check", "features", "train", "backtest", "audit", "publish", "explain",
-    "sheets", "keys", "serve", "run",
+    "county", "mapping", "intake", "check", "features", "train", "backtest", "audit", "report", "publish",
+    "explain", "sheets", "keys", "serve", "run",
 )  # fmt: skip
 
 
@@ -156,6 +156,12 @@ def train(config: Config = DEMO) -> None:
 def audit(config: Config = DEMO) -> None:
     """Judge groups, places, age, chance and reasons of the model that was judged; kept as JSON."""
     _step(config, "audit_model")
+
+
+@app.command(help=_help("report"))
+def report(config: Config = DEMO) -> None:
+    """Write the report, the model card and the datasheet."""
+    _step(config, "write_report")
 
 
 @app.command(help=_help("backtest"))

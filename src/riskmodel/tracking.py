@@ -157,10 +157,24 @@ def _log_trial(
     client.set_terminated(run.info.run_id)
 
 
-def log_audit(
-    tracking: Tracking, *, region: str, model_version: str, files: Sequence[Path], candidate: bool
+def log_files(
+    tracking: Tracking, *, region: str, model_version: str, files: Sequence[Path], under: str
 ) -> None:
-    """Add files to a training's run; whether no gate refused it is its tag, and the alias `candidate`.
+    """Add files to the run of a training that was logged before, in a folder of their own.
+
+    Raises
+    ------
+    WorkspaceError
+        If no training of that model version was logged for the region.
+    """
+    with _readable_errors(tracking.folder):
+        entry = _newest(tracking, registered_model_name(region), model_version)
+        for file in files:
+            tracking.client.log_artifact(entry.run_id, str(file), under)
+
+
+def set_candidate(tracking: Tracking, *, region: str, model_version: str, candidate: bool) -> None:
+    """Note whether no gate refused a version: as its tag, and as the alias `candidate`.
 
     Raises
     ------
@@ -170,14 +184,24 @@ def log_audit(
     client, name = tracking.client, registered_model_name(region)
     with _readable_errors(tracking.folder):
         entry = _newest(tracking, name, model_version)
-        for file in files:
-            client.log_artifact(entry.run_id, str(file), "audit")
         client.set_model_version_tag(name, entry.version, "candidate", str(candidate).lower())
         known = client.get_registered_model(name).aliases
         if candidate:
             client.set_registered_model_alias(name, "candidate", str(entry.version))
         elif str(known.get("candidate")) == str(entry.version):
             client.delete_registered_model_alias(name, "candidate")
+
+
+def champion_version(tracking: Tracking, *, region: str) -> str | None:
+    """Return the model version that was published last; None where nothing was."""
+    client, name = tracking.client, registered_model_name(region)
+    with _readable_errors(tracking.folder):
+        known = client.search_registered_models(f"name = '{name}'")
+        if not known or "champion" not in known[0].aliases:
+            return None
+        entry = client.get_model_version(name, str(known[0].aliases["champion"]))
+        version: str | None = entry.tags.get("model_version")
+        return version
 
 
 def set_champion(tracking: Tracking, *, region: str, model_version: str) -> None:

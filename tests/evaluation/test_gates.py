@@ -20,7 +20,7 @@ from riskmodel.evaluation.gates import (
 )
 from riskmodel.evaluation.metrics import evaluate
 from riskmodel.evaluation.stability import ReasonStability, same_reasons
-from riskmodel.figures import Evaluation
+from riskmodel.figures import Evaluation, Interval
 
 LIMITS = Limits(
     auc_low=0.5, auc_suspicious=0.95, beaten_by=("absence_rule", "school_rate", "constant"),
@@ -199,6 +199,32 @@ def test_the_group_that_is_missed_is_named_with_the_one_that_is_not(honest):
     (gap,) = [each for each in refused(a_group_missed(honest).gates()) if each.gate == "no_group_missed"]
     assert gap.of == ("boarding", "no", "yes")
     assert gap.value.low > 0.1
+
+
+def with_groups(looked: Looked, *, gap: Interval, over: Interval, events: int) -> tuple[Verdict, Verdict]:
+    """What the gates of groups say of one gap and one group."""
+    audit = looked.audit()
+    one = replace(audit.groups[0], observed_over_expected=over, events=events)
+    changed = replace(audit, groups=(one,), gaps=(replace(audit.gaps[0], gap=gap),))
+    found = judge_gates(
+        looked.evaluation(), changed, LIMITS, newest_learnt=looked.newest_learnt, current=CURRENT
+    )
+    said = {each.gate: each.verdict for each in found}
+    return said["no_group_missed"], said["group_calibrated"]
+
+
+def test_a_figure_outside_its_limits_whose_interval_reaches_in_is_for_a_person_to_decide(honest):
+    said = with_groups(honest, gap=Interval(0.3, 0.05, 0.5), over=Interval(1.4, 1.1, 1.7), events=150)
+    assert said == (Verdict.TOO_FEW, Verdict.TOO_FEW)
+    said = with_groups(honest, gap=Interval(0.3, 0.15, 0.5), over=Interval(1.4, 1.3, 1.7), events=150)
+    assert said == (Verdict.REFUSED, Verdict.REFUSED)
+
+
+def test_in_a_group_of_twenty_to_ninety_nine_leavers_an_interval_that_holds_one_is_enough(honest):
+    wide = {"gap": Interval(0.0, -0.1, 0.1), "over": Interval(1.4, 0.9, 1.9)}
+    assert with_groups(honest, **wide, events=60)[1] is Verdict.MET
+    assert with_groups(honest, **wide, events=100)[1] is Verdict.TOO_FEW
+    assert with_groups(honest, **wide, events=19)[1] is Verdict.TOO_FEW
 
 
 def test_of_few_leavers_nothing_is_refused_but_it_is_said(honest):

@@ -7,9 +7,12 @@ from riskmodel.evaluation.pictures import (
     calibration_picture,
     family_picture,
     family_sums,
+    feature_picture,
     precision_picture,
+    ranges_picture,
     wilson,
 )
+from riskmodel.figures import Interval
 from riskmodel.models.gbm import fit_gbm
 
 NAMES = ("absence_days", "late_days", "mark", "distance")
@@ -100,3 +103,21 @@ def test_the_interval_of_no_events_is_wilsons():
     low, high = wilson(np.array([0.0, 5.0]), np.array([10.0, 10.0]))
     np.testing.assert_allclose(low, [0, 0.2366], atol=1e-4)
     np.testing.assert_allclose(high, [0.2775, 0.7634], atol=1e-4)
+
+
+def test_the_features_that_add_most_are_drawn_by_their_plain_names(model, tmp_path):
+    gbm, X = model
+    names = ("absence_share_7d", "absence_share_28d", "marks_last_round", "boards")
+    added = gbm.contributions(X)
+    for language in ("zh", "en"):
+        file = tmp_path / f"features.{language}.png"
+        assert is_a_picture(
+            feature_picture(file, contributions=added, values=X, names=names, language=language)
+        )
+
+
+def test_figures_are_drawn_below_each_other_with_and_without_an_interval(tmp_path):
+    rows = {"云岭乡": Interval(0.4, 0.2, 0.6), "alone": Interval(0.5)}
+    file = tmp_path / "ranges.png"
+    drawn = ranges_picture(file, rows=rows, title="groups", note="groups_note", at=0.4, percent=True)
+    assert is_a_picture(drawn)

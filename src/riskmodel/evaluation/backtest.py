@@ -203,13 +203,25 @@ def churn(rows: pd.DataFrame, listed: Bools) -> tuple[Churn, ...]:
 
 
 def backtest_json(backtest: Backtest) -> str:
-    """Return the whole backtest as JSON. What was trained on stands with each term, not with the pooled."""
+    """Return the whole backtest as JSON; `read_backtest` reads it back.
+
+    What was trained on stands with each term, not with the pooled.
+    """
     told = asdict(backtest)
     for together in (told["pooled"], *told["by_stage"].values()):
         for name in ("training_rows", "training_events"):
             if together is not None:
                 del together[name]
     return _json(told)
+
+
+def read_backtest(text: str) -> Backtest:
+    """Read what `backtest_json` wrote; the pooled have learnt from nothing of their own (0)."""
+    told = json.loads(text)
+    for together in (told["pooled"], *told["by_stage"].values()):
+        if together is not None:
+            together |= {"training_rows": 0, "training_events": 0}
+    return TypeAdapter(Backtest).validate_python(told)
 
 
 def term_json(term: TermJudged) -> str:

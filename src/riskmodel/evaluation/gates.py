@@ -1,8 +1,9 @@
 """What a model must meet before anybody may use it: each gate looks at one figure, and can say no.
 
-A gate refuses where the figures leave no room for chance; where too few left to say, it says that, and a
-person decides. `riskmodel audit` asks them with the limits of `configs/gates.yaml`, and `riskmodel publish`
-publishes nothing that one of them refused.
+A gate refuses where the figures leave no room for chance: the value and its whole interval lie outside the
+limits. Where the value lies outside and the interval reaches in, or fewer than 20 left, too few left to say,
+and a person decides. `riskmodel audit` asks them with the limits of `configs/gates.yaml`, and
+`riskmodel publish` publishes nothing that one of them refused.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from enum import StrEnum
+from math import inf
 
 from pydantic import TypeAdapter
 
 from riskmodel.evaluation.audit import Audit
-from riskmodel.evaluation.groups import FEW_EVENTS
+from riskmodel.evaluation.groups import FEW_EVENTS, MANY_EVENTS
 from riskmodel.figures import Evaluation, Interval
 
 
@@ -42,7 +44,7 @@ class Limits:
     beaten_by
         Simpler methods that must not be better beyond the interval.
     observed_over_expected, group_observed_over_expected, calibration_slope
-        Lowest and highest; refused where value and interval lie outside.
+        Lowest and highest. In a group of fewer than `MANY_EVENTS` leavers an interval that holds 1 is enough.
     recall_gap
         Between two groups the lower end of the gap must not lie above it.
     known_schools
@@ -147,17 +149,21 @@ def _calibration(evaluation: Evaluation, limits: Limits) -> Iterator[GateFound]:
         ("observed_over_expected", model.observed_over_expected, limits.observed_over_expected),
         ("calibration_slope", model.calibration_slope, limits.calibration_slope),
     ):
-        if figure is None:
-            yield GateFound(gate, Verdict.TOO_FEW, None, within, events)
-        else:
-            yield GateFound(gate, _said(not _outside(figure, within), events), figure, within, events)
+        verdict = Verdict.TOO_FEW if figure is None else _within(figure, within, events)
+        yield GateFound(gate, verdict, figure, within, events)
 
 
-def _outside(figure: Interval, within: tuple[float, float]) -> bool:
-    """Tell whether value and interval lie outside: of many figures of a sound model, chance moves some."""
+def _within(figure: Interval, within: tuple[float | None, float | None], events: int | None) -> Verdict:
+    """Compare a figure that rests on leavers with its limits."""
+    lowest = -inf if within[0] is None else within[0]
+    highest = inf if within[1] is None else within[1]
+    if events is not None and events < FEW_EVENTS:
+        return Verdict.TOO_FEW
+    if lowest <= figure.value <= highest:
+        return Verdict.MET
     low = figure.value if figure.low is None else figure.low
     high = figure.value if figure.high is None else figure.high
-    return low > within[1] or high < within[0]
+    return Verdict.REFUSED if low > highest or high < lowest else Verdict.TOO_FEW
 
 
 def _time(audit: Audit) -> GateFound:
@@ -174,23 +180,19 @@ def _age(limits: Limits, *, newest_learnt: date, current: date) -> GateFound:
 
 def _groups(audit: Audit, limits: Limits) -> Iterator[GateFound]:
     for gap in audit.gaps:
-        low = gap.gap.value if gap.gap.low is None else gap.gap.low
-        within = (None, limits.recall_gap)
-        verdict = _met(low <= limits.recall_gap)
+        most = (None, limits.recall_gap)
         of = (gap.grouping, gap.most, gap.least)
-        yield GateFound("no_group_missed", verdict, gap.gap, within, None, of)
+        yield GateFound("no_group_missed", _within(gap.gap, most, None), gap.gap, most, None, of)
     for each in audit.groups:
-        if each.observed_over_expected is None or each.events is None:
+        over, events = each.observed_over_expected, each.events
+        if over is None or events is None:
             continue
-        sound = not _outside(each.observed_over_expected, limits.group_observed_over_expected)
-        yield GateFound(
-            "group_calibrated",
-            _said(sound, each.events),
-            each.observed_over_expected,
-            limits.group_observed_over_expected,
-            each.events,
-            (each.grouping, each.group),
-        )
+        within = limits.group_observed_over_expected
+        holds_one = over.low is not None and over.high is not None and over.low <= 1 <= over.high
+        verdict = _within(over, within, events)
+        if FEW_EVENTS <= events < MANY_EVENTS and holds_one:
+            verdict = Verdict.MET
+        yield GateFound("group_calibrated", verdict, over, within, events, (each.grouping, each.group))
 
 
 def _chance(audit: Audit, limits: Limits) -> Iterator[GateFound]:

@@ -30,7 +30,7 @@ def gates_rows(found: Sequence[GateFound], language: Language) -> list[list[str]
     return [
         [
             gate_name(each, language),
-            figure(each.value, _digits(each)),
+            figure(each.value, digits_of(each)),
             _limits(each, language),
             "–" if each.events is None else f"{each.events:,}",
             text(f"gates.verdict.{each.verdict}", language),
@@ -69,7 +69,7 @@ def group_name(grouping: str, group: str, language: Language) -> str:
 
 def _limits(found: GateFound, language: Language) -> str:
     low, high = found.limits
-    digits = _digits(found)
+    digits = digits_of(found)
     if low is not None and high is not None:
         return text("gates.between", language, low=f"{low:.{digits}f}", high=f"{high:.{digits}f}")
     if low is not None:
@@ -77,5 +77,6 @@ def _limits(found: GateFound, language: Language) -> str:
     return f"≤ {high:.{digits}f}"
 
 
-def _digits(found: GateFound) -> int:
+def digits_of(found: GateFound) -> int:
+    """Return to how many decimals a gate's figure is told: days are whole."""
     return 0 if found.gate in _WHOLE_DAYS else 3

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from riskmodel.domain import FeatureInfo, Language
 from riskmodel.evaluation.ranking import Floats
-from riskmodel.figures import Evaluation
+from riskmodel.figures import Evaluation, Interval
 from riskmodel.wording import has, text
 
 _BLUE, _GREY, _RED = "#2f6690", "#8a8f98", "#b3261e"
@@ -24,6 +24,7 @@ _COLOURS = (_BLUE, "#d98e04", "#3a7d44", "#7d5ba6", "#4fa3a5", _GREY)
 _MOST_BINS = 10
 _EXPECTED_PER_BIN = 5
 _MOST_DOTS = 2000
+_MOST_FEATURES = 20
 
 
 def calibration_picture(file: Path, *, risk: ArrayLike, left: ArrayLike, language: Language = "en") -> Path:
@@ -192,6 +193,84 @@ def family_picture(
     return file
 
 
+def feature_picture(
+    file: Path,
+    *,
+    contributions: Floats,
+    values: Floats,
+    names: Sequence[str],
+    language: Language = "en",
+) -> Path:
+    """Draw, with SHAP's beeswarm, the features that add most, coloured by their value; return the file.
+
+    Parameters
+    ----------
+    contributions, values
+        (n, p) log-odds, and the values that they were given for; a missing value is grey.
+    names
+        The p columns.
+    """
+    import shap
+
+    drawn = np.unique(np.linspace(0, len(contributions) - 1, _MOST_DOTS).astype(int))
+    contributions, values = contributions[drawn, : len(names)], values[drawn]
+    most = min(_MOST_FEATURES, len(names))
+    with _figure(file, language, size=(9.6, 0.38 * most + 1.7)) as (figure, say), _fixed_dots():
+        axes = figure.subplots()
+        titles = [text(f"features.{name}", say.language) for name in names]
+        shap.plots.beeswarm(
+            shap.Explanation(contributions, data=values, feature_names=titles),
+            order=np.argsort(-np.abs(contributions).mean(axis=0), kind="stable"),
+            group_remaining_features=False,
+            max_display=most, alpha=0.6, s=7, ax=axes, show=False, plot_size=None, color_bar=False,
+        )  # fmt: skip
+        axes.set_xlabel(say("adds"), fontsize=10)
+        axes.tick_params(labelsize=9)
+        axes.set_title(say("features"), loc="left")
+        _note(figure, say("features_note"))
+    return file
+
+
+def ranges_picture(
+    file: Path,
+    *,
+    rows: Mapping[str, Interval],
+    title: str,
+    note: str,
+    at: float | None = None,
+    percent: bool = False,
+    language: Language = "en",
+) -> Path:
+    """Draw figures with their intervals below each other, and a line to compare with; return the file.
+
+    Parameters
+    ----------
+    rows
+        Figures by what they are called, the uppermost first.
+    title, note
+        Words above and below, a wording code of `evaluation.picture` each.
+    at
+        Where the line stands; None: there is none.
+    """
+    with _figure(file, language, size=(8.6, 0.3 * len(rows) + 1.6)) as (figure, say):
+        axes = figure.subplots()
+        for place, found in enumerate(rows.values()):
+            if found.low is not None and found.high is not None:
+                axes.hlines(place, found.low, found.high, color=_BLUE, lw=1.6, alpha=0.55)
+            axes.plot(found.value, place, "o", color=_BLUE, ms=5)
+        if at is not None:
+            axes.axvline(at, color=_GREY, lw=1, ls="--")
+        axes.set_yticks(range(len(rows)), list(rows), fontsize=9)
+        axes.set_ylim(len(rows) - 0.4, -0.6)
+        axes.grid(axis="x", color="#e6e6e6")
+        axes.set_axisbelow(True)
+        if percent:
+            _percent_axis(axes.xaxis)
+        axes.set_title(say(title), loc="left")
+        _note(figure, say(note))
+    return file
+
+
 def family_sums(
     contributions: Floats, names: Sequence[str], features: Sequence[FeatureInfo]
 ) -> dict[str, Floats]:
@@ -250,13 +329,16 @@ def _figure(file: Path, language: Language, *, size: tuple[float, float]) -> Ite
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    font = _chinese_font() if language == "zh" else None
-    fonts = [font, "DejaVu Sans"] if font else ["DejaVu Sans"]
-    plain = {"font.sans-serif": fonts, "axes.spines.top": False, "axes.spines.right": False}
-    with rc_context({"font.family": "sans-serif", "axes.unicode_minus": False, **plain}):
+    # In English too, a township goes by its own name.
+    font = _chinese_font()
+    fonts = ["DejaVu Sans", *([font] if font else [])]
+    if language == "zh":
+        fonts.reverse()
+    plain = {"font.family": fonts, "axes.spines.top": False, "axes.spines.right": False}
+    with rc_context({"axes.unicode_minus": False, **plain}):
         figure = Figure(figsize=size, layout="constrained")
         FigureCanvasAgg(figure)
-        yield figure, _Say("zh" if font else "en")
+        yield figure, _Say(language if font else "en")
         file.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(file, dpi=150)
 

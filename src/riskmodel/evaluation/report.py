@@ -56,10 +56,10 @@ def figures(
 ) -> list[str]:
     """Return the parts of a report that hold figures: every model, differences and verdict, lists."""
     parts = [
-        markdown_table(_overall_head(language), _overall_rows(evaluation, language, reference)),
-        bullets([*_differences(evaluation, language), *verdict(evaluation, language)]),
+        markdown_table(overall_head(language), overall_rows(evaluation, language, reference)),
+        bullets([*differences(evaluation, language), *verdict(evaluation, language)]),
         _say("lists", language),
-        markdown_table(_list_head(language), _list_rows(evaluation, language, reference)),
+        markdown_table(list_head(language), list_rows(evaluation, language, reference)),
     ]
     return [part for part in parts if part]
 
@@ -100,14 +100,16 @@ def count_lines(evaluation: Evaluation, language: Language, *, trained: bool = T
     return lines
 
 
-def _overall_head(language: Language) -> list[str]:
+def overall_head(language: Language) -> list[str]:
+    """Return the titles of the columns of `overall_rows`."""
     columns = ("model", "auc", "average_precision", "brier", "calibration_slope", "observed_over_expected")
     return [_say(f"column.{column}", language) for column in columns]
 
 
-def _overall_rows(
-    evaluation: Evaluation, language: Language, reference: Sequence[ReferenceRow]
+def overall_rows(
+    evaluation: Evaluation, language: Language, reference: Sequence[ReferenceRow] = ()
 ) -> list[list[str]]:
+    """Return a row per method: AUC, average precision, Brier, calibration; references below ours."""
     ours = [
         [
             model_name(model, language),
@@ -133,7 +135,8 @@ def _overall_rows(
     return ours + theirs
 
 
-def _differences(evaluation: Evaluation, language: Language) -> list[str]:
+def differences(evaluation: Evaluation, language: Language) -> list[str]:
+    """Say how the first method differs from each other, pair by pair."""
     names = {model.name: model_name(model, language) for model in evaluation.models}
     return [
         _say(
@@ -192,14 +195,16 @@ def _transfers(evaluation: Evaluation, language: Language) -> list[str]:
     return [said, markdown_table([_say(f"column.{column}", language) for column in columns], rows)]
 
 
-def _list_head(language: Language) -> list[str]:
+def list_head(language: Language) -> list[str]:
+    """Return the titles of the columns of `list_rows`."""
     columns = ("share", "model", "listed", "listed_left", "precision", "ceiling", "found", "recall", "lift")
     return [_say(f"column.{column}", language) for column in columns]
 
 
-def _list_rows(
-    evaluation: Evaluation, language: Language, reference: Sequence[ReferenceRow]
+def list_rows(
+    evaluation: Evaluation, language: Language, reference: Sequence[ReferenceRow] = ()
 ) -> list[list[str]]:
+    """Return a row per length of list and method."""
     rows: list[list[str]] = []
     for lists in zip(*(model.at_capacity for model in evaluation.models), strict=True):
         share = f"{lists[0].share * 100:g} %"

@@ -19,6 +19,7 @@ from riskmodel.pipelines.publishing import (
     write_sheets,
 )
 from riskmodel.pipelines.records import build_features, make_county, take_in_records
+from riskmodel.pipelines.reporting import write_report
 from riskmodel.pipelines.run import Run
 from riskmodel.pipelines.training import train_model
 from riskmodel.records.intake import told_to_programs
@@ -43,6 +44,7 @@ __all__ = [
     "tell_explanation",
     "told_to_programs",
     "train_model",
+    "write_report",
     "write_sheets",
 ]
 

@@ -43,7 +43,7 @@ from riskmodel.pipelines.refitting import Part, Refitting
 from riskmodel.pipelines.run import Dates, Run, clock, code_hash, dates_of, digest, model_version
 from riskmodel.recipe import Recipe, TreeParameters
 from riskmodel.records.store import RecordStore
-from riskmodel.tracking import log_audit, open_tracking
+from riskmodel.tracking import log_files, open_tracking, set_candidate
 
 Floats = NDArray[np.float64]
 
@@ -106,13 +106,9 @@ def audit_model(run: Run, *, bootstraps: int = BOOTSTRAPS) -> Audit | None:
         marker.write_text(made_from, encoding="utf-8")
         run.say("audited", models=_fitted(audit), file=file, seconds=seconds())
     found = ask_gates(run, folder, audit, current=dates.current.as_of_date)
-    log_audit(
-        tracking,
-        region=run.configuration.region,
-        model_version=version,
-        files=(file, folder / GATES),
-        candidate=not refused(found),
-    )
+    region = run.configuration.region
+    log_files(tracking, region=region, model_version=version, files=(file, folder / GATES), under="audit")
+    set_candidate(tracking, region=region, model_version=version, candidate=not refused(found))
     return audit
 
 

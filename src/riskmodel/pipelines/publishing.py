@@ -18,6 +18,7 @@ from riskmodel.evaluation.cutoffs import cutoffs_of
 from riskmodel.evaluation.groups import groups_of
 from riskmodel.pipelines.gating import check_gates
 from riskmodel.pipelines.inputs import matrix_of
+from riskmodel.pipelines.reporting import check_cards
 from riskmodel.pipelines.run import Run, clock, complete_to, dates_of, model_version
 from riskmodel.records.store import RecordStore
 from riskmodel.scoring import scored_term
@@ -45,7 +46,9 @@ def publish_scores(run: Run) -> str:
     if stands is not None:
         run.say("published_reused", set_id=stands)
         return stands
-    check_gates(run, run.workspace.models / bundle.model_version)
+    model = run.workspace.models / bundle.model_version
+    check_gates(run, model)
+    check_cards(model)
     # Opened before anything is published: a tracking that is locked stops the step while it is whole.
     tracking = open_tracking(run.workspace.tracking)
     seconds = clock()
