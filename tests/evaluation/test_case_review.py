@@ -1,0 +1,62 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from riskmodel.evaluation.case_review import CaseKind, agreement, choose_cases
+
+
+@pytest.fixture(scope="module")
+def rows() -> pd.DataFrame:
+    students = 400
+    return pd.DataFrame({
+        "as_of_date": pd.Timestamp("2025-10-27").as_unit("s"),
+        "student_id": [f"s{number:03}" for number in range(students)],
+        "school_id": "k",
+        "outcome": ["left" if number % 10 == 0 else "stayed" for number in range(students)],
+    })  # fmt: skip
+
+
+SCORE = -np.arange(400.0)
+
+
+def positions(cases: pd.DataFrame, kind: CaseKind) -> list[int]:
+    return sorted(cases["position"][cases["kind"] == kind.value])
+
+
+def test_twenty_cases_of_four_kinds_are_drawn_each_for_its_reason(rows):
+    cases = choose_cases(rows, SCORE, share=0.1)
+    assert list(cases["case"]) == list(range(1, 21))
+    assert positions(cases, CaseKind.TOP) == [0, 1, 2, 3, 4]
+    assert positions(cases, CaseKind.NEAR_THE_LINE) == [38, 39, 40, 41, 42]
+    # The missed who looked safest, and the false alarms of whom the model was surest.
+    assert positions(cases, CaseKind.MISSED) == [350, 360, 370, 380, 390]
+    assert positions(cases, CaseKind.FALSE_ALARM) == [5, 6, 7, 8, 9]
+
+
+def test_the_order_of_the_cases_does_not_tell_their_kind_and_is_the_same_again(rows):
+    cases = choose_cases(rows, SCORE, share=0.1, seed=3)
+    assert list(cases["kind"]) != sorted(cases["kind"])
+    assert cases.equals(choose_cases(rows, SCORE, share=0.1, seed=3))
+
+
+def test_nobody_is_drawn_twice_though_on_several_dates(rows):
+    again = pd.concat([rows, rows.assign(as_of_date=pd.Timestamp("2025-11-24").as_unit("s"))])
+    again = again.reset_index(drop=True)
+    cases = choose_cases(again, np.concatenate([SCORE, SCORE]), share=0.1)
+    assert again["student_id"][cases["position"]].is_unique
+
+
+def test_where_nobody_was_missed_there_are_fewer_cases(rows):
+    cases = choose_cases(rows.assign(outcome="stayed"), SCORE, share=0.1)
+    assert positions(cases, CaseKind.MISSED) == []
+    assert len(cases) == 15
+
+
+def test_agreement_counts_what_both_answered_and_corrects_for_chance():
+    first = pd.Series(["visit", "visit", "wait", "wait", None])
+    second = pd.Series(["visit", "wait", "wait", "wait", "visit"])
+    found = agreement(first, second)
+    assert (found.cases, found.same) == (4, 0.75)
+    assert found.kappa == pytest.approx(0.5)
+    assert agreement(first[:0], second[:0]).same is None
+    assert agreement(pd.Series(["a", "a"]), pd.Series(["a", "a"])).kappa is None
