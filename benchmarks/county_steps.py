@@ -13,9 +13,18 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
+from datetime import date
 from pathlib import Path
 
-from county_knowable import Cost, configured, costs_table, measured
+from county_knowable import ROOT, Cost, configured, costs_table, measured
+
+from riskmodel.bundle import read_bundle
+from riskmodel.config import read_gate_limits
+from riskmodel.documents.report import groups_head, groups_row, places_head, places_row
+from riskmodel.evaluation.audit import read_audit
+from riskmodel.evaluation.gates import Limits, judge_gates
+from riskmodel.evaluation.gates_report import gates_table
+from riskmodel.evaluation.report import markdown_table, overall_head, overall_rows, read_evaluation
 
 STEPS = ("county", "intake", "features", "train", "audit", "publish")
 SEED = 20260901
@@ -23,6 +32,10 @@ RECIPE = "hazard_average"
 SCHOOL_YEARS = 6
 WEEKS = (10,)
 """One day of each term: six years of three would not fit the memory that a small server has."""
+
+
+CURRENT = date(2026, 6, 22)
+"""The demo's day to score: week 16 of 2025-2026-2."""
 
 
 def run_steps(students: int, folder: Path) -> tuple[Cost, ...]:
@@ -47,9 +60,33 @@ def run_steps(students: int, folder: Path) -> tuple[Cost, ...]:
     return tuple(costs)
 
 
-def report(done: dict[int, tuple[Cost, ...]]) -> Iterator[str]:
-    """Tell what each step took."""
+def report(done: dict[int, tuple[Cost, ...]], folder: Path) -> Iterator[str]:
+    """Tell what each step took, and what the audit and the gates say at each size."""
     yield from costs_table({f"{students:,} students": costs for students, costs in done.items()})
+    for students in done:
+        yield from ("", f"## {students:,} students", "", *_audited(folder / str(students)))
+
+
+def _audited(folder: Path) -> Iterator[str]:
+    """Tell every figure by group, the gaps, and every gate, each with its interval."""
+    (model,) = (folder / "workspace" / "models").glob("*/audit.json")
+    audit = read_audit(model.read_text(encoding="utf-8"))
+    evaluation = read_evaluation((model.parent / "evaluation.json").read_text(encoding="utf-8"))
+    limits = read_gate_limits(ROOT / "configs" / "gates.yaml").model_dump(exclude={"config_version"})
+    manifest = read_bundle(model.parent / "bundle").manifest
+    newest = max(date.fromisoformat(day) for day in manifest["as_of_dates"])
+    gates = judge_gates(evaluation, audit, Limits(**limits), newest_learnt=newest, current=CURRENT)
+    counts = f"{evaluation.rows:,} student-dates, {evaluation.events:,} left"
+    learnt = f"{evaluation.training_events:,} who left, {len(audit.training_dates)} as-of dates"
+    yield f"{counts}; learnt from {learnt}"
+    yield ""
+    yield markdown_table(overall_head("en"), overall_rows(evaluation, "en"))
+    yield ""
+    yield markdown_table(places_head("en"), [places_row(each, "en") for each in audit.places])
+    yield ""
+    yield markdown_table(groups_head("en"), [groups_row(each, "en") for each in audit.groups])
+    yield ""
+    yield gates_table(gates, "en")
 
 
 def main() -> None:
@@ -59,7 +96,7 @@ def main() -> None:
     asked.add_argument("--students", type=int, nargs="+", default=[20_000, 200_000])
     told = asked.parse_args()
     done = {students: run_steps(students, told.folder / str(students)) for students in told.students}
-    print("\n".join(report(done)))
+    print("\n".join(report(done, told.folder)))
 
 
 if __name__ == "__main__":
