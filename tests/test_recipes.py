@@ -29,13 +29,22 @@ from riskmodel.pipelines.run import Run, dates_of, silent
 from riskmodel.records.store import RecordStore
 from riskmodel.scoring import score
 from riskmodel.store.engine import open_store
-from riskmodel.store.reading import schools, students
+from riskmodel.store.reading import current_set, schools, students
 from riskmodel.tracking import open_tracking
 from riskmodel.wording import LANGUAGES, text
 
 pytestmark = pytest.mark.slow
 
 CONFIGS = Path(__file__).parents[1] / "configs"
+WIDE = {
+    "calibration_slope": [0.1, 10],
+    "observed_over_expected": [0.1, 10],
+    "group_observed_over_expected": [0.1, 10],
+    "same_first": 0,
+    "same_three": 0,
+    "same_list": 0,
+}
+"""Limits that a county of two thousand meets: what is tried here is what happens then."""
 
 
 @dataclass(frozen=True)
@@ -301,9 +310,7 @@ def test_a_model_that_a_gate_refuses_is_not_published_and_one_let_through_is(
 ) -> None:
     config, _, made = full
     asked = Run.of(config, say=silent)
-    wide = {"calibration_slope": [0.1, 10], "group_observed_over_expected": [0.1, 10]}
-    wide |= {"observed_over_expected": [0.1, 10], "same_first": 0, "same_three": 0, "same_list": 0}
-    bureau.gates(**wide, newest_outcomes_days=1)
+    bureau.gates(**WIDE, newest_outcomes_days=1)
     audit_model(asked, bootstraps=2)
     ran = CliRunner().invoke(app, ["publish", "--config", str(config)])
     assert ran.exit_code == 1
@@ -312,7 +319,7 @@ def test_a_model_that_a_gate_refuses_is_not_published_and_one_let_through_is(
     client = open_tracking(asked.workspace.tracking).client
     assert "candidate" not in client.get_registered_model("riskmodel-here").aliases
 
-    bureau.gates(**wide)
+    bureau.gates(**WIDE)
     audit_model(asked, bootstraps=2)
     entry = client.get_model_version_by_alias("riskmodel-here", "candidate")
     assert entry.tags["model_version"] == made.model_version
@@ -321,6 +328,45 @@ def test_a_model_that_a_gate_refuses_is_not_published_and_one_let_through_is(
         "audit/gates.json",
     }
     assert "✗" not in run(config, "publish")
+
+
+def refused_by(config: Path, *command: str) -> str:
+    ran = CliRunner().invoke(app, [*command, "--config", str(config)])
+    assert ran.exit_code == 1, ran.output
+    return ran.output
+
+
+def test_two_people_approve_a_model_and_none_without_them_takes_its_place(
+    bureau: Bureau, champion: tuple[str, ModelBundle], full: tuple[Path, str, ModelBundle]
+) -> None:
+    config, _, made = full
+    simpler = bureau.folder / "simpler.yaml"
+    store = open_store(bureau.folder / "workspace" / "store")
+    asked = Run.of(config, say=silent)
+    bureau.gates(**WIDE)
+    assert text("errors.approval_nothing_to_read", "en") in refused_by(
+        simpler, "promote", "--by", "甲", "--by", "乙"
+    )
+    audit_model(asked, bootstraps=2)
+    run(config, "report")
+    once = ("promote", "--by", "甲", "--by", " 甲 ")
+    assert text("errors.approval_needs_two", "zh", count=1) in refused_by(config, *once)
+    run(config, "promote", "--by", "甲", "--by", "乙")
+    run(config, "publish")
+    assert current_set(store).facts.model_version == made.model_version
+    assert text("errors.not_approved", "en") in refused_by(simpler, "publish")
+    assert current_set(store).facts.model_version == made.model_version
+
+    said = run(config, "rollback", "--by", "丙")
+    assert "丙" in said
+    assert current_set(store).facts.model_version == champion[1].model_version
+    client = open_tracking(asked.workspace.tracking).client
+    entry = client.get_model_version_by_alias("riskmodel-here", "champion")
+    assert entry.tags["model_version"] == champion[1].model_version
+
+    bureau.gates(**WIDE, newest_outcomes_days=1000)
+    audit_model(asked, bootstraps=2)
+    assert text("errors.approval_of_other_gates", "en") in refused_by(config, "publish")
 
 
 def test_a_model_that_was_not_trained_is_not_audited_which_is_said(bureau: Bureau) -> None:

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from riskmodel.pipelines.run import Say
 
 TERM_OF_WORK = (
-    "county", "mapping", "intake", "check", "features", "train", "backtest", "audit", "report", "publish",
-    "explain", "sheets", "keys", "serve", "run",
+    "county", "mapping", "intake", "check", "features", "train", "backtest", "audit", "report", "promote",
+    "publish", "rollback", "explain", "sheets", "keys", "serve", "run",
 )  # fmt: skip
 
 
@@ -174,6 +174,31 @@ def backtest(config: Config = DEMO) -> None:
 def publish(config: Config = DEMO) -> None:
     """Score the current date and publish."""
     _step(config, "publish_scores")
+
+
+@app.command(help=_help("promote"))
+def promote(
+    by: Annotated[list[str], typer.Option("--by", help=text("commands.promote_by", "en"))],
+    config: Config = DEMO,
+) -> None:
+    """Note that two people approve the model."""
+    with _job(config) as job:
+        from riskmodel.pipelines import promote_model
+
+        promote_model(job, by)
+
+
+@app.command(help=_help("rollback"))
+def rollback(
+    by: Annotated[str, typer.Option("--by", help=text("commands.rollback_by", "en"))],
+    to: Annotated[str | None, typer.Option("--to", help=text("commands.rollback_to", "en"))] = None,
+    config: Config = DEMO,
+) -> None:
+    """Put the set that was published before in its place again."""
+    with _job(config) as job:
+        from riskmodel.pipelines import roll_back
+
+        roll_back(job, by=by, set_id=to)
 
 
 @app.command(help=_help("explain"))

@@ -17,7 +17,7 @@ from riskmodel.errors import StoreError
 from riskmodel.store import publishing, reading
 from riskmodel.store.engine import Store, open_store
 from riskmodel.store.keys import Principal
-from riskmodel.store.publishing import point_to, publish, remove_leftovers
+from riskmodel.store.publishing import go_back, publish, remove_leftovers
 from riskmodel.store.tables import MOVES, SCHOOLS, SETS, STUDENTS
 
 Terms = Callable[..., ScoredTerm]
@@ -86,7 +86,7 @@ def test_former_sets_stay_and_the_pointer_can_go_back(
     publish(store, term(each=1), published_at=now, published_by="x")
     gone = "school-0-student-00001"
     assert reading.student(store, bureau, gone) is None
-    point_to(store, first, by="tester", at=now + timedelta(hours=1))
+    assert go_back(store, to=None, by="tester", at=now + timedelta(hours=1)) == first
     assert reading.current_set(store).set_id == first
     assert reading.student(store, bureau, gone) is not None
     with store.reading() as connection:
@@ -95,6 +95,31 @@ def test_former_sets_stay_and_the_pointer_can_go_back(
             "x",
             "tester",
         ]
+
+
+def test_going_back_twice_returns_to_the_later_set_and_any_one_can_be_named(
+    store: Store, term: Terms, now: datetime
+) -> None:
+    first, second, third = (
+        publish(store, term(each=number), published_at=now, published_by="x") for number in (1, 2, 3)
+    )
+    assert go_back(store, to=None, by="a", at=now) == second
+    assert go_back(store, to=None, by="a", at=now) == third
+    assert go_back(store, to=first, by="a", at=now) == first
+    assert reading.current_set(store).set_id == first
+
+
+def test_there_is_nothing_to_go_back_to_before_the_second_publishing(
+    store: Store, term: Terms, now: datetime
+) -> None:
+    with pytest.raises(StoreError) as refused:
+        go_back(store, to=None, by="a", at=now)
+    assert refused.value.code == "nothing_published"
+    only = publish(store, term(), published_at=now, published_by="x")
+    with pytest.raises(StoreError) as refused:
+        go_back(store, to=None, by="a", at=now)
+    assert refused.value.code == "nothing_to_go_back_to"
+    assert reading.current_set(store).set_id == only
 
 
 def test_the_pointer_goes_to_no_unknown_or_unfinished_set(
@@ -112,7 +137,7 @@ def test_the_pointer_goes_to_no_unknown_or_unfinished_set(
         unfinished = connection.scalar(select(SETS.c.set_id))
     for set_id in (unfinished, "set-none"):
         with pytest.raises(StoreError) as refused:
-            point_to(store, str(set_id), by="x", at=now)
+            go_back(store, to=str(set_id), by="x", at=now)
         assert refused.value.code == "set_unknown"
 
 

@@ -6,6 +6,7 @@ it did through `Run.say`, uses again what was made from the same inputs, and say
 
 from __future__ import annotations
 
+from riskmodel.pipelines.approving import promote_model, roll_back
 from riskmodel.pipelines.auditing import audit_model
 from riskmodel.pipelines.backtesting import backtest
 from riskmodel.pipelines.checking import check_records
@@ -35,8 +36,10 @@ __all__ = [
     "list_keys",
     "make_county",
     "make_key",
+    "promote_model",
     "publish_scores",
     "revoke_key",
+    "roll_back",
     "run_all",
     "show_what_to_open",
     "suggest_mapping",

@@ -16,6 +16,7 @@ from riskmodel.domain import AsOf, Band, FeatureMatrix, ScoredStudent, TermFacts
 from riskmodel.errors import StoreError, Where, WorkspaceError
 from riskmodel.evaluation.cutoffs import cutoffs_of
 from riskmodel.evaluation.groups import groups_of
+from riskmodel.pipelines.approving import check_approval
 from riskmodel.pipelines.gating import check_gates
 from riskmodel.pipelines.inputs import matrix_of
 from riskmodel.pipelines.reporting import check_cards
@@ -49,6 +50,7 @@ def publish_scores(run: Run) -> str:
     model = run.workspace.models / bundle.model_version
     check_gates(run, model)
     check_cards(model)
+    published_by = check_approval(run, published, model)
     # Opened before anything is published: a tracking that is locked stops the step while it is whole.
     tracking = open_tracking(run.workspace.tracking)
     seconds = clock()
@@ -63,7 +65,7 @@ def publish_scores(run: Run) -> str:
         capacity_share=run.configuration.capacity.share,
         cutoffs=_cutoffs(bundle, matrix),
     )
-    set_id = publish(published, term, published_at=datetime.now(UTC), published_by="riskmodel publish")
+    set_id = publish(published, term, published_at=datetime.now(UTC), published_by=published_by)
     set_champion(tracking, region=run.configuration.region, model_version=bundle.model_version)
     marker.write_text(f"{bundle.model_version} {set_id}", encoding="utf-8")
     bands = Counter(student.band for student in term.students)

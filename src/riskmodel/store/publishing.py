@@ -85,19 +85,31 @@ def publish(
     return set_id
 
 
-def point_to(store: Store, set_id: str, *, by: str, at: datetime) -> None:
-    """Make a set that was published before the current one.
+def go_back(store: Store, *, to: str | None, by: str, at: datetime) -> str:
+    """Make a former set the current one again; return its id.
+
+    Parameters
+    ----------
+    to
+        Its id; None: the one that was current before the present one came.
 
     Raises
     ------
     StoreError
-        If there is no such set, or its publishing never ended.
+        If nothing was published, there is no former set, or no complete one of that id.
     """
     with store.writing() as connection:
-        state = connection.scalar(select(SETS.c.state).where(SETS.c.set_id == set_id))
+        moves = connection.scalars(select(MOVES.c.set_id).order_by(MOVES.c.number.desc())).all()
+        former = to or next((set_id for set_id in moves if set_id != moves[0]), None)
+        if former is None and not moves:
+            raise StoreError("nothing_published")
+        if former is None:
+            raise StoreError("nothing_to_go_back_to", set_id=moves[0])
+        state = connection.scalar(select(SETS.c.state).where(SETS.c.set_id == former))
         if state != "complete":
-            raise StoreError("set_unknown", set_id=set_id)
-        _move(connection, set_id, at=at, by=by)
+            raise StoreError("set_unknown", set_id=former)
+        _move(connection, former, at=at, by=by)
+    return former
 
 
 def remove_leftovers(store: Store) -> int:
