@@ -124,6 +124,7 @@ def configured(
     recipe: str | None = None,
     school_years: int | None = None,
     weeks: Sequence[int] | None = None,
+    test: Sequence[Mapping[str, object]] | None = None,
 ) -> Path:
     """Write the demo's configuration with another seed, workspace and county; return the file.
 
@@ -149,6 +150,8 @@ def configured(
         rules.write_text(yaml.safe_dump(held, allow_unicode=True), encoding="utf-8")
     if weeks is not None:
         told["as_of"]["weeks"] = list(weeks)
+    if test is not None:
+        told["as_of"]["test"] = [dict(moment) for moment in test]
     file = folder / "county.yaml"
     file.write_text(yaml.safe_dump(told), encoding="utf-8")
     return file

@@ -106,14 +106,13 @@ def few_schools(matrix: FeatureMatrix, labels: Labels) -> tuple[FeatureMatrix, L
     return replace(matrix, frame=matrix.frame[some].reset_index(drop=True)), labels
 
 
-def boarders_not_recorded(matrix: FeatureMatrix, labels: Labels) -> tuple[FeatureMatrix, Labels]:
-    """Learn that boarders never leave, since nobody recorded it."""
-    boards = matrix.frame.loc[matrix.frame["boards"] == 1, ["as_of_date", "student_id"]].assign(boards=True)
-    told = labels.frame.merge(boards, on=["as_of_date", "student_id"], how="left")
-    silent = told["boards"].eq(True) & (told["outcome"] == Outcome.LEFT)
-    return matrix, _outcomes(
-        labels, lambda frame: frame["outcome"].mask(silent.to_numpy(), Outcome.STAYED.value)
-    )
+def hardship_not_recorded(matrix: FeatureMatrix, labels: Labels) -> tuple[FeatureMatrix, Labels]:
+    """Learn that children in hardship never leave, since nobody recorded it."""
+    keys = ["as_of_date", "student_id"]
+    poor = matrix.frame.loc[matrix.frame["hardship_registered"] == 1, keys].assign(poor=True)
+    told = labels.frame.merge(poor, on=keys, how="left")
+    silent = (told["poor"].eq(True) & (told["outcome"] == Outcome.LEFT)).to_numpy()
+    return matrix, _outcomes(labels, lambda frame: frame["outcome"].mask(silent, Outcome.STAYED.value))
 
 
 def drawn_out(trained: TrainedModel) -> TrainedModel:
@@ -181,7 +180,7 @@ FAULTS: dict[str, Fault] = {
     "a third of the schools": Fault(("known_schools",), learnt=few_schools),
     "miscalibrated": Fault(("calibration_slope",), trained=drawn_out),
     "unstable": Fault(("same_list", "same_first", "same_three"), told={"recipe": "restless"}),
-    "a group missed": Fault(("no_group_missed", "group_calibrated"), learnt=boarders_not_recorded),
+    "a group missed": Fault(("no_group_missed", "group_calibrated"), learnt=hardship_not_recorded),
     "stale": Fault(("not_stale",), told={"as_of": {**GIVEN["as_of"], "weeks": [], "dates": ["2023-11-20"],
                                                    "test": [{"term": "2025-2026-1", "week": 4}]}}),
 }  # fmt: skip
