@@ -16,7 +16,7 @@ export DO_NOT_TRACK := true
 # A bureau's own certificates are those of the system.
 export UV_SYSTEM_CERTS := true
 
-.PHONY: help run promote publish rollback serve oulad oulad-proof oulad-recipes uci knowable intake-kills validity mutants gates steps test lint types unit lock clean docs corpus bench-intake
+.PHONY: help run term promote publish rollback serve oulad oulad-proof oulad-recipes uci knowable intake-kills validity mutants gates steps test lint types unit lock clean docs corpus bench-intake
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -54,6 +54,9 @@ $(VENV)/bench.installed: requirements/bench.lock pyproject.toml
 # --- the main job -----------------------------------------------------------------------------------
 run: $(VENV)/run.installed  ## do a term's work (CONFIG=…), then serve (SERVE=0: do not)
 	@$(BIN)/riskmodel run --config $(CONFIG) $(if $(filter 0,$(SERVE)),--no-serve,--serve) --port $(PORT)
+
+term: $(VENV)/run.installed  ## prepare a term up to the approval (TERM=2025-2026-2 CONFIG=…)
+	@$(BIN)/riskmodel term $(TERM) --config $(CONFIG)
 
 promote: $(VENV)/run.installed  ## two people approve the model that was reported on (FIRST=name SECOND=name)
 	@$(BIN)/riskmodel promote --by "$(FIRST)" --by "$(SECOND)" --config $(CONFIG)

@@ -12,12 +12,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
+from sqlalchemy import func, select
 from typer.testing import CliRunner
 
 from riskmodel.bundle import ModelBundle, read_bundle
 from riskmodel.cli import app
 from riskmodel.domain import AsOf, Band, FeatureMatrix
-from riskmodel.errors import LeakSuspected, WorkspaceError
+from riskmodel.errors import ConfigurationError, LeakSuspected, WorkspaceError
 from riskmodel.evaluation.comparison import read_comparison
 from riskmodel.pipelines.auditing import audit_model
 from riskmodel.pipelines.gating import check_gates
@@ -26,10 +27,12 @@ from riskmodel.pipelines.judging import learnt_on
 from riskmodel.pipelines.publishing import BUREAU
 from riskmodel.pipelines.reporting import check_cards
 from riskmodel.pipelines.run import Run, dates_of, silent
+from riskmodel.pipelines.term import prepare_term
 from riskmodel.records.store import RecordStore
 from riskmodel.scoring import score
 from riskmodel.store.engine import open_store
 from riskmodel.store.reading import current_set, schools, students
+from riskmodel.store.tables import SETS
 from riskmodel.tracking import open_tracking
 from riskmodel.wording import LANGUAGES, text
 
@@ -352,6 +355,8 @@ def test_two_people_approve_a_model_and_none_without_them_takes_its_place(
     once = ("promote", "--by", "甲", "--by", " 甲 ")
     assert text("errors.approval_needs_two", "zh", count=1) in refused_by(config, *once)
     run(config, "promote", "--by", "甲", "--by", "乙")
+    (kept,) = (asked.workspace.terms / "2024-2025-2").glob("*/approval.json")
+    assert json.loads(kept.read_text(encoding="utf-8"))["names"] == ["甲", "乙"]
     run(config, "publish")
     assert current_set(store).facts.model_version == made.model_version
     assert text("errors.not_approved", "en") in refused_by(simpler, "publish")
@@ -367,6 +372,31 @@ def test_two_people_approve_a_model_and_none_without_them_takes_its_place(
     bureau.gates(**WIDE, newest_outcomes_days=1000)
     audit_model(asked, bootstraps=2)
     assert text("errors.approval_of_other_gates", "en") in refused_by(config, "publish")
+
+
+def test_a_term_is_prepared_up_to_the_approval_and_kept_in_one_folder(
+    bureau: Bureau, full: tuple[Path, str, ModelBundle]
+) -> None:
+    config, _, made = full
+    store = open_store(bureau.folder / "workspace" / "store", create=True)
+    with store.reading() as connection:
+        before = connection.scalar(select(func.count()).select_from(SETS))
+    bureau.gates(**WIDE)
+    said: list[str] = []
+    asked = Run.of(config, say=lambda code, **_: said.append(code))
+    with pytest.raises(ConfigurationError, match="2023-2024-1"):
+        prepare_term(asked, term="2023-2024-1", bootstraps=2)
+    folder = prepare_term(asked, term="2024-2025-2", bootstraps=2)
+    assert said[-1] == "term_waits"
+    assert folder == asked.workspace.root / "terms" / "2024-2025-2" / made.model_version
+    names = {file.name for file in folder.iterdir()}
+    assert names >= {
+        "configuration.yaml", "region.yaml", "gates.yaml", "recipe.yaml", "manifest.json", "evaluation.json",
+        "audit.json", "gates.json", "report.zh.html", "card.en.html", "backtest-report.zh.md",
+    }  # fmt: skip
+    assert (folder / "configuration.yaml").read_bytes() == config.read_bytes()
+    with store.reading() as connection:
+        assert connection.scalar(select(func.count()).select_from(SETS)) == before
 
 
 def test_a_model_that_was_not_trained_is_not_audited_which_is_said(bureau: Bureau) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 TERM_OF_WORK = (
     "county", "mapping", "intake", "check", "features", "train", "backtest", "audit", "report", "promote",
-    "publish", "rollback", "explain", "sheets", "keys", "serve", "run",
+    "publish", "rollback", "explain", "sheets", "keys", "serve", "term", "run",
 )  # fmt: skip
 
 
@@ -246,6 +246,17 @@ def serve(config: Config = DEMO, port: Port = 8000) -> None:
             typer.echo(f"✗ {error.text(language)}", err=True)
         raise typer.Exit(1) from None
     _serve(workspace, port)
+
+
+@app.command(help=_help("term"))
+def term(
+    name: Annotated[str, typer.Argument(metavar="TERM", help="2025-2026-2")], config: Config = DEMO
+) -> None:
+    """Do a term's work up to the approval; publish nothing."""
+    with _job(config) as job:
+        from riskmodel.pipelines import prepare_term
+
+        prepare_term(job, term=name)
 
 
 @app.command(help=_help("run"))

@@ -61,6 +61,11 @@ class Workspace:
         return self.root / "backtest"
 
     @property
+    def terms(self) -> Path:
+        """What was done in each term, to be read without any program: a folder per term and model."""
+        return self.root / "terms"
+
+    @property
     def tracking(self) -> Path:
         """MLflow's database and artefacts."""
         return self.root / "mlflow"

@@ -22,6 +22,7 @@ from riskmodel.pipelines.publishing import (
 from riskmodel.pipelines.records import build_features, make_county, take_in_records
 from riskmodel.pipelines.reporting import write_report
 from riskmodel.pipelines.run import Run
+from riskmodel.pipelines.term import prepare_term
 from riskmodel.pipelines.training import train_model
 from riskmodel.records.intake import told_to_programs
 from riskmodel.records.suggesting.suggestion import suggest_mapping
@@ -36,6 +37,7 @@ __all__ = [
     "list_keys",
     "make_county",
     "make_key",
+    "prepare_term",
     "promote_model",
     "publish_scores",
     "revoke_key",

@@ -14,13 +14,13 @@ from riskmodel.evaluation.gates import Verdict, read_gates_found
 from riskmodel.pipelines.gating import GATES, check_gates
 from riskmodel.pipelines.reporting import check_cards
 from riskmodel.pipelines.run import Run, model_version
+from riskmodel.pipelines.term import APPROVAL, keep_term
 from riskmodel.records.store import RecordStore
 from riskmodel.store.engine import Store, open_store
 from riskmodel.store.publishing import go_back
 from riskmodel.store.reading import current_set
 from riskmodel.tracking import open_tracking, set_champion
 
-APPROVAL = "approval.json"
 READ = ("report.zh.html", GATES)
 """What must be there to be read before anybody approves."""
 PEOPLE = 2
@@ -42,6 +42,8 @@ class Approval:
 
 def promote_model(run: Run, names: Sequence[str]) -> Approval:
     """Note that two people approve the model that was trained, audited and reported on.
+
+    It stands in the model's folder, and in that of the term.
 
     Raises
     ------
@@ -71,6 +73,7 @@ def promote_model(run: Run, names: Sequence[str]) -> Approval:
     beside = folder / f".{APPROVAL}"
     beside.write_text(json.dumps(asdict(approval), ensure_ascii=False, indent=1), encoding="utf-8")
     beside.rename(folder / APPROVAL)
+    keep_term(run, folder.name)
     run.say("promoted", version=folder.name, names=" + ".join(people), decided=approval.decided)
     return approval
 
