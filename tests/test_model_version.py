@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
@@ -84,3 +87,30 @@ def test_the_code_s_hash_moves_with_one_character_of_any_module(tmp_path, monkey
         told.append(running.code_hash(""))
     running.code_hash.cache_clear()
     assert told[0] != told[1]
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed here")
+def test_the_commit_of_the_code_is_told_with_whether_it_was_changed_and_no_other_repository_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "run.py"
+    file.write_text("a = 1\n", encoding="utf-8")
+    monkeypatch.setattr(running, "__file__", str(file))
+    asked = running.commit.__wrapped__
+    assert asked() is None
+
+    def git(*told: str) -> None:
+        identity = ("-c", "user.name=a", "-c", "user.email=a@b")
+        subprocess.run(["git", "-C", str(tmp_path), *identity, *told], check=True, capture_output=True)
+
+    git("init")
+    assert asked() is None, "a repository that does not track the code says nothing of it"
+    git("add", "run.py")
+    git("commit", "-m", "first")
+    told = asked()
+    assert told is not None
+    assert re.fullmatch(r"[0-9a-f]{40,64}", told)
+    file.write_text("a = 2\n", encoding="utf-8")
+    assert asked() == f"{told} with changes"
+    monkeypatch.setenv("PATH", "")
+    assert asked() is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -212,6 +213,26 @@ def code_hash(*rooms: str) -> str:
         for file in [place] if place.is_file() else sorted(place.rglob("*.py")):
             digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
+
+
+@lru_cache
+def commit() -> str | None:
+    """Return the commit of the code that runs, and whether the tree differs from it; None outside of git.
+
+    Asked is the repository that tracks this very file: an installed copy may lie in somebody else's.
+    """
+    here = Path(__file__)
+
+    def git(*asked: str) -> str:
+        command = ["git", "-C", str(here.parent), *asked]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
+
+    try:
+        git("ls-files", "--error-unmatch", here.name)
+        told = git("rev-parse", "HEAD")
+        return f"{told} with changes" if git("status", "--porcelain", "--untracked-files=no") else told
+    except (OSError, subprocess.CalledProcessError):
+        return None
 
 
 def clock() -> Callable[[], str]:

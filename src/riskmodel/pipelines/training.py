@@ -35,7 +35,7 @@ from riskmodel.pipelines.judging import (
     train_on,
     with_groups,
 )
-from riskmodel.pipelines.run import Dates, Run, clock, complete_to, dates_of, model_version
+from riskmodel.pipelines.run import Dates, Run, clock, commit, complete_to, dates_of, model_version
 from riskmodel.pipelines.searching import learnt_for_test, searched, trial_row
 from riskmodel.recipe import LINEAR, PLAIN, Recipe, is_plain
 from riskmodel.records.store import RecordStore
@@ -260,7 +260,11 @@ def _track(
         model_texts=trained.fitted.scorer.texts if trained.fitted else {},
         trials=[trial_row(trial, chosen=trial == search.chosen) for trial in search.trials] if search else (),
         model_version=version,
-        tags={"configuration": configuration_hash(run.file), "records": store.content_hash},
+        tags={
+            "configuration": configuration_hash(run.file),
+            "records": store.content_hash,
+            **({"commit": told} if (told := commit()) else {}),
+        },
         texts={file.name: file.read_text(encoding="utf-8") for file in sorted(folder.glob("report.*.md"))},
     )
 
