@@ -116,12 +116,12 @@ def test_a_command_that_fails_ends_the_benchmark_with_what_it_said(
     knowable: ModuleType, tmp_path: Path
 ) -> None:
     with pytest.raises(SystemExit, match="missing"):
-        knowable._command("intake", tmp_path / "missing.yaml")
+        knowable.measured("intake", tmp_path / "missing.yaml")
 
 
 def test_commands_work_on_a_county_of_their_own(knowable: ModuleType, tmp_path: Path) -> None:
     config = knowable.configured(3, tmp_path, students=500, times_leavers=2)
-    cost = knowable._command("county", config)
+    cost = knowable.measured("county", config)
     assert cost.cpu_seconds > 0
     assert cost.peak_mb > 50
     assert (tmp_path / "workspace" / "county" / "truth" / "probabilities.parquet").exists()

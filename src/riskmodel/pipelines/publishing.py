@@ -47,12 +47,12 @@ def publish_scores(run: Run) -> str:
     if stands is not None:
         run.say("published_reused", set_id=stands)
         return stands
+    # Opened before anything is said or published: a tracking that is locked stops the step while it is whole.
+    tracking = open_tracking(run.workspace.tracking)
     model = run.workspace.models / bundle.model_version
     check_gates(run, model)
     check_cards(model)
     published_by = check_approval(run, published, model)
-    # Opened before anything is published: a tracking that is locked stops the step while it is whole.
-    tracking = open_tracking(run.workspace.tracking)
     seconds = clock()
     dates = dates_of(run, store)
     matrix = matrix_of(run, store, (dates.current,))
