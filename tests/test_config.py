@@ -9,6 +9,7 @@ import yaml
 from riskmodel.config import (
     Capacity,
     GateLimits,
+    ProtectedFeatures,
     gates_file,
     read_configuration,
     read_gate_limits,
@@ -21,6 +22,7 @@ from riskmodel.config import (
 from riskmodel.errors import ConfigurationError
 from riskmodel.evaluation.gates import Limits
 from riskmodel.evaluation.groups import GROUPINGS
+from riskmodel.features import PROTECTED
 from riskmodel.recipe import PLAIN, Search
 from riskmodel.wording import LANGUAGES, has
 
@@ -149,3 +151,24 @@ def test_a_limit_that_cannot_be_is_refused_with_its_key(tmp_path: Path, key: str
     with pytest.raises(ConfigurationError) as refused:
         read_gate_limits(file)
     assert all(key in refused.value.text(language) for language in LANGUAGES)
+
+
+@pytest.mark.parametrize(
+    "decision",
+    [
+        {"use": ["disability_registered"]},
+        {"use": ["disability_registered"], "decided": ""},
+        {"use": [], "decided": "a notice"},
+        {"use": ["household_rural"], "decided": "a notice"},
+    ],
+)
+def test_a_decision_on_a_protected_trait_names_the_trait_and_where_it_is_written(
+    tmp_path: Path, decision: dict[str, object]
+) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        read_configuration(written(tmp_path, MINIMAL | {"protected_features": decision}))
+    assert "protected_features" in refused.value.text("zh")
+
+
+def test_the_traits_that_a_bureau_may_decide_on_are_those_that_are_protected() -> None:
+    assert get_args(get_args(ProtectedFeatures.model_fields["use"].annotation)[0]) == PROTECTED

@@ -20,6 +20,7 @@ from riskmodel.cli import app
 from riskmodel.domain import AsOf, Band, FeatureMatrix
 from riskmodel.errors import ConfigurationError, LeakSuspected, WorkspaceError
 from riskmodel.evaluation.comparison import read_comparison
+from riskmodel.features import PROTECTED
 from riskmodel.pipelines.auditing import audit_model
 from riskmodel.pipelines.gating import check_gates
 from riskmodel.pipelines.inputs import labels_of, matrix_of
@@ -281,6 +282,26 @@ def test_a_report_a_card_and_a_datasheet_are_written_in_every_language_and_name_
         [client.get_experiment_by_name("here").experiment_id], f"tags.model_version = '{made.model_version}'"
     )
     assert len(client.list_artifacts(logged.info.run_id, "report")) == 6
+
+
+def test_a_protected_trait_is_learnt_from_by_written_decision_only_and_the_card_quotes_it(
+    bureau: Bureau, full: tuple[Path, str, ModelBundle]
+) -> None:
+    assert not set(PROTECTED) & set(full[2].feature_names)
+    decided = {"use": ["disability_registered"], "decided": "Education bureau, notice 12 of 2026"}
+    config = bureau.configured("decided", protected_features=decided)
+    _, bundle = bureau.trained(config)
+    assert set(PROTECTED) & set(bundle.feature_names) == {"disability_registered"}
+    run(config, "report")
+    models = bureau.folder / "workspace" / "models"
+    for language in LANGUAGES:
+        card = (models / bundle.model_version / f"card.{language}.html").read_text(encoding="utf-8")
+        assert decided["decided"] in card
+        assert text("features.disability_registered", language) in card
+        assert text("card.protected.none", language) not in card
+    run(full[0], "report")
+    usual = (models / full[2].model_version / "card.zh.html").read_text(encoding="utf-8")
+    assert text("card.protected.none", "zh") in usual
 
 
 def test_a_card_of_which_a_digit_was_changed_is_not_published(full: tuple[Path, str, ModelBundle]) -> None:

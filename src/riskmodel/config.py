@@ -108,6 +108,16 @@ class Capacity(_Strict):
     ] | None = None  # fmt: skip
 
 
+class ProtectedFeatures(_Strict):
+    """A bureau's written decision that a model may learn from sex, ethnicity or disability.
+
+    `decided` says who decided, when, and where it is written; the model card quotes it.
+    """
+
+    use: tuple[Literal["sex_female", "ethnicity_not_han", "disability_registered"], ...] = Field(min_length=1)
+    decided: str = Field(min_length=1)
+
+
 class ReferenceFigures(_Strict):
     """Figures that others published on the same rows, printed beside ours."""
 
@@ -138,6 +148,7 @@ class RunConfiguration(_Strict):
     valid_days: int = Field(default=90, ge=1)
     recipe: str | None = None
     publish_simpler: bool = False
+    protected_features: ProtectedFeatures | None = None
     reference: tuple[ReferenceFigures, ...] = ()
 
 

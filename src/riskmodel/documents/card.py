@@ -41,7 +41,7 @@ def card_page(
         return _lines(f"card.{code}", facts, language)
 
     sections: dict[str, Parts] = {
-        "model": [lines("model")],
+        "model": [lines("model"), Lines([_protected(facts, language)])],
         "uses": [lines("uses")],
         "forbidden": [lines("forbidden_uses")],
         "figures": [lines("figures"), _methods(facts, models, language)],
@@ -57,6 +57,16 @@ def card_page(
         "limits": [lines("limits")],
     }
     return _page("card", sections, facts, language)
+
+
+def _protected(facts: Facts, language: Language) -> Markup:
+    """Say whether the model has learnt from sex, ethnicity or disability, and by whose decision."""
+    if not facts["protected"]:
+        return sentence("card.protected.none", language)
+    names = text("evaluation.and", language).join(
+        text(f"features.{name}", language) for name in facts["protected"]
+    )
+    return sentence("card.protected.used", language, features=names, decided=facts.number("decided"))
 
 
 def datasheet_page(facts: Facts, language: Language) -> str:

@@ -26,3 +26,6 @@ ALL_FEATURES: tuple[FeatureInfo, ...] = tuple(
     feature.info for group in (*GROUPS, school.GROUP) for feature in group.features
 )
 """Every feature of a matrix, in the order of its columns."""
+
+PROTECTED = ("sex_female", "ethnicity_not_han", "disability_registered")
+"""For auditing only, unless a bureau decides otherwise in writing: `protected_features`."""

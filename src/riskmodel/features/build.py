@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from importlib import resources
 from pathlib import Path
@@ -138,8 +138,13 @@ def school_stage(paths: Sequence[Path], *, out: Path) -> tuple[Path, ...]:
     return tuple(written)
 
 
-def read_matrix(paths: Sequence[Path]) -> FeatureMatrix:
+def read_matrix(paths: Sequence[Path], *, learn_also: Sequence[str] = ()) -> FeatureMatrix:
     """Read files of `school_stage` as one matrix, sorted by as-of date and student.
+
+    Parameters
+    ----------
+    learn_also
+        Columns for auditing that a model may learn from all the same: a bureau's written decision.
 
     Raises
     ------
@@ -156,7 +161,10 @@ def read_matrix(paths: Sequence[Path]) -> FeatureMatrix:
     frame["as_of_date"] = frame["as_of_date"].astype("datetime64[s]")
     if len(dates) > len(set(dates)):
         frame = frame.sort_values(["as_of_date", "student_id", "school_id"], ignore_index=True)
-    return FeatureMatrix(frame=frame, features=ALL_FEATURES)
+    features = tuple(
+        replace(feature, role="model") if feature.name in learn_also else feature for feature in ALL_FEATURES
+    )
+    return FeatureMatrix(frame=frame, features=features)
 
 
 def _date_of(table: pa.Table) -> date:

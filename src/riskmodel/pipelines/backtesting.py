@@ -22,9 +22,8 @@ from riskmodel.domain import AsOf, FeatureMatrix, Labels
 from riskmodel.evaluation.backtest import TermJudged, backtest_json, read_term, summarise, term_json
 from riskmodel.evaluation.backtest_report import backtest_report
 from riskmodel.evaluation.pictures import terms_picture
-from riskmodel.features import build as features
 from riskmodel.models.training import MINIMUM_TRAINING_EVENTS
-from riskmodel.pipelines.inputs import labels_of, matrix_file_of_each
+from riskmodel.pipelines.inputs import labels_of, matrix_file_of_each, read_files
 from riskmodel.pipelines.judging import judge, keep_scores, learnt_on, observed_part, score_rows, train_on
 from riskmodel.pipelines.run import (
     Run,
@@ -142,6 +141,7 @@ def _inputs(
     return digest(
         run.configuration.seed,
         run.recipe,
+        run.configuration.protected_features,
         run.configuration.capacity.share,
         [hashlib.sha256(files[as_of].read_bytes()).hexdigest() for as_of in one.dates],
         [
@@ -170,7 +170,7 @@ def _judge_term(
     place.mkdir(parents=True)
 
     def read(dates: Sequence[AsOf]) -> FeatureMatrix:
-        return features.read_matrix([files[as_of] for as_of in dates])
+        return read_files(run, [files[as_of] for as_of in dates])
 
     trained = bundle = None
     if one.training:

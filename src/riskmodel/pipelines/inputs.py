@@ -72,7 +72,13 @@ def matrix_of(run: Run, store: RecordStore, dates: Sequence[AsOf]) -> FeatureMat
     configured = dates_of(run, store).all
     made_for = configured if set(dates) <= set(configured) else tuple(dates)
     files = _files_of(replace(run, say=silent), store, made_for)
-    return features.read_matrix([file for file in files if file.name in wanted])
+    return read_files(run, [file for file in files if file.name in wanted])
+
+
+def read_files(run: Run, files: Sequence[Path]) -> FeatureMatrix:
+    """Read matrices as the configuration allows a model to learn from them."""
+    decision = run.configuration.protected_features
+    return features.read_matrix(files, learn_also=decision.use if decision else ())
 
 
 def labels_of(run: Run, store: RecordStore, dates: Sequence[AsOf], *, label_date: date) -> Labels:

@@ -38,6 +38,7 @@ from riskmodel.evaluation.pictures import (
     terms_picture,
 )
 from riskmodel.evaluation.report import read_evaluation
+from riskmodel.features import PROTECTED
 from riskmodel.models.training import MINIMUM_TRAINING_EVENTS
 from riskmodel.pipelines.auditing import AUDIT
 from riskmodel.pipelines.gating import GATES
@@ -227,13 +228,13 @@ def _coverage(run: Run, store: RecordStore, current: AsOf) -> Coverage:
 
 def _keep_facts(run: Run, folder: Path, told: Told) -> None:
     """Keep what a card tells beside the run's other files: where they stand, a card can be checked."""
-    horizon = run.configuration.horizon
+    horizon, decision = run.configuration.horizon, run.configuration.protected_features
     audit = told.audit
     shares = [{"term": term, "share": share} for term, share in told.coverage.reported.items()]
     missing = len(told.coverage.missing_tables)
     facts = {
         "horizon": horizon.days if isinstance(horizon, HorizonDays) else None,
-        "columns": len(read_bundle(folder / "bundle").feature_names),
+        "decided": decision.decided if decision else None,
         "dates": ", ".join(str(day) for day in told.evaluation.test_dates),
         "coverage": {**asdict(told.coverage), "reported": shares, "missing": missing},
         "numbers": {
@@ -259,11 +260,13 @@ def _facts(folder: Path) -> Facts:
         file = folder / name
         return json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
 
-    manifest = read("bundle/manifest.json")
+    manifest, columns = read("bundle/manifest.json"), read("bundle/features.json")["model_columns"]
+    used = [name for name in PROTECTED if name in columns]
+    learnt = {"columns": len(columns), "protected": used}
     names = {"records": manifest["data_hash"][:16], "seed": str(manifest["seed"])}
     beside = read(FACTS) or {}
     judged = {"evaluation": read("evaluation.json"), "audit": read(AUDIT), "gates": read(GATES) or []}
-    return Facts({**beside, **judged, **names, "manifest": manifest})
+    return Facts({**beside, **judged, **names, **learnt, "manifest": manifest})
 
 
 def _draw(judged: _Judged, told: Told, language: Language) -> dict[str, bytes]:
