@@ -46,6 +46,7 @@ $(VENV)/run.installed: requirements/run.lock pyproject.toml
 	$(call install,requirements/run.lock)
 
 $(VENV)/test.installed: requirements/test.lock pyproject.toml
+	@command -v git >/dev/null || $(call debian,git)   # a test asks what commit the code is of
 	$(call install,requirements/test.lock)
 
 $(VENV)/bench.installed: requirements/bench.lock pyproject.toml

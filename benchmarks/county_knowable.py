@@ -132,6 +132,7 @@ def configured(
     """
     for beside in ("regions", "recipes"):
         shutil.copytree(ROOT / "configs" / beside, folder / beside)
+    shutil.copy(ROOT / "configs" / "gates.yaml", folder)
     told = yaml.safe_load((ROOT / "configs" / "demo.yaml").read_text(encoding="utf-8"))
     told |= {"seed": seed, "recipe": recipe, "workspace": str(folder / "workspace")}
     told["sources"][0]["path"] = str(folder / "workspace" / "county" / "records")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -89,7 +88,6 @@ def test_the_code_s_hash_moves_with_one_character_of_any_module(tmp_path, monkey
     assert told[0] != told[1]
 
 
-@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed here")
 def test_the_commit_of_the_code_is_told_with_whether_it_was_changed_and_no_other_repository_s(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -273,7 +273,7 @@ def read_recipe(file: Path) -> Recipe:
 
 def read_gate_limits(file: Path) -> GateLimits:
     """Read what a bureau asks of a model before anybody may use it."""
-    return read_settings(file, GateLimits, invalid="configuration_invalid")
+    return read_settings(file, GateLimits, invalid="gates_invalid")
 
 
 def gates_file(configuration_file: Path) -> Path:

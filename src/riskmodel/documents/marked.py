@@ -21,7 +21,7 @@ from riskmodel.figures import Interval
 from riskmodel.wording import slots as slots_of
 from riskmodel.wording import text
 
-_OPENING = re.compile(r"[0-9]")
+_DIGIT = re.compile(r"[0-9]")
 _UNSEEN = ("style", "title", "script")
 
 
@@ -112,7 +112,7 @@ class _Reader(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self.marked is not None:
             self.written += data
-        elif not self.unseen and _OPENING.search(data):
+        elif not self.unseen and _DIGIT.search(data):
             self.found.append(Differs("", data.strip(), ""))
 
     def handle_endtag(self, tag: str) -> None:

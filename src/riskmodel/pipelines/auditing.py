@@ -37,10 +37,10 @@ from riskmodel.evaluation.pictures import family_sums
 from riskmodel.evaluation.stability import ReasonStability, against_direction, flipped, same_reasons
 from riskmodel.figures import Evaluation
 from riskmodel.models.scorer import Scorer
-from riskmodel.pipelines.gating import GATES, ask_gates
+from riskmodel.pipelines.gating import GATES, ask_gates, limits_of
 from riskmodel.pipelines.judging import JUDGED_SCORES, OUT_OF_FOLD
 from riskmodel.pipelines.refitting import Part, Refitting
-from riskmodel.pipelines.run import Dates, Run, clock, code_hash, dates_of, digest, model_version
+from riskmodel.pipelines.run import Dates, Run, clock, dates_of, model_version
 from riskmodel.recipe import Recipe, TreeParameters
 from riskmodel.records.store import RecordStore
 from riskmodel.tracking import log_files, open_tracking, set_candidate
@@ -92,10 +92,12 @@ def audit_model(run: Run, *, bootstraps: int = BOOTSTRAPS) -> Audit | None:
     if not judged:
         run.say("audit_nothing")
         return None
-    # Opened before the work: a tracking that is locked stops the step while nothing is done.
+    # Before the work: wrong limits, or a tracking that is locked, stop the step while nothing is done.
+    limits = limits_of(run)
     tracking = open_tracking(run.workspace.tracking)
     dates = dates_of(run, store)
-    made_from = digest(code_hash("evaluation", "models", "pipelines/auditing.py"), bootstraps)
+    # Records, configuration and code are in the name of the folder.
+    made_from = f"{bootstraps} bootstraps"
     if marker.exists() and marker.read_text(encoding="utf-8") == made_from:
         audit = read_audit(file.read_text(encoding="utf-8"))
         run.say("audit_reused", file=file)
@@ -105,7 +107,7 @@ def audit_model(run: Run, *, bootstraps: int = BOOTSTRAPS) -> Audit | None:
         file.write_text(audit_json(audit), encoding="utf-8")
         marker.write_text(made_from, encoding="utf-8")
         run.say("audited", models=_fitted(audit), file=file, seconds=seconds())
-    found = ask_gates(run, folder, audit, current=dates.current.as_of_date)
+    found = ask_gates(run, folder, audit, limits, current=dates.current.as_of_date)
     region = run.configuration.region
     log_files(tracking, region=region, model_version=version, files=(file, folder / GATES), under="audit")
     set_candidate(tracking, region=region, model_version=version, candidate=not refused(found))

@@ -27,7 +27,20 @@ from riskmodel.wording import LANGUAGES
 GATES = "gates.json"
 
 
-def ask_gates(run: Run, folder: Path, audit: Audit, *, current: date) -> tuple[GateFound, ...]:
+def limits_of(run: Run) -> Limits:
+    """Read the limits that stand beside the configuration.
+
+    Raises
+    ------
+    ConfigurationError
+        If there are none, or one is missing, unknown or out of range.
+    """
+    return Limits(**read_gate_limits(gates_file(run.file)).model_dump(exclude={"config_version"}))
+
+
+def ask_gates(
+    run: Run, folder: Path, audit: Audit, limits: Limits, *, current: date
+) -> tuple[GateFound, ...]:
     """Ask every gate of an audited model, keep the answers beside it, and say them.
 
     Parameters
@@ -37,13 +50,12 @@ def ask_gates(run: Run, folder: Path, audit: Audit, *, current: date) -> tuple[G
     current
         The as-of date that is to be scored.
     """
-    limits = read_gate_limits(gates_file(run.file))
     used = read_bundle(folder / "bundle")
     newest = max(date.fromisoformat(day) for day in used.manifest["as_of_dates"])
     found = judge_gates(
         read_evaluation((folder / "evaluation.json").read_text(encoding="utf-8")),
         audit,
-        Limits(**limits.model_dump(exclude={"config_version"})),
+        limits,
         newest_learnt=newest,
         current=current,
     )

@@ -54,17 +54,20 @@ def prepare_term(run: Run, *, term: str, bootstraps: int = BOOTSTRAPS) -> Path |
 
 
 def keep_term(run: Run, version: str) -> Path:
-    """Copy what tells of a term into its folder: all of it, or the one that stood there stays."""
+    """Copy what tells of a term into its folder; the one that stood there goes only when all is copied."""
     current = run.configuration.as_of.current
     term = current.term if isinstance(current, WeekOfTerm) else str(current)
     folder = run.workspace.terms / term / version
-    beside = folder.with_name(f".{version}")
-    shutil.rmtree(beside, ignore_errors=True)
+    beside, former = folder.with_name(f".{version}"), folder.with_name(f".{version}.former")
+    for left_over in (beside, former):
+        shutil.rmtree(left_over, ignore_errors=True)
     beside.mkdir(parents=True)
     for file, name in _files(run, version):
         shutil.copy(file, beside / name)
-    shutil.rmtree(folder, ignore_errors=True)
+    if folder.exists():
+        folder.rename(former)
     beside.rename(folder)
+    shutil.rmtree(former, ignore_errors=True)
     return folder
 
 
