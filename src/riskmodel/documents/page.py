@@ -5,12 +5,11 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from riskmodel.domain import Language
+from riskmodel.html_templates import templates
 
 Words = str | Markup
 
@@ -57,18 +56,7 @@ class Section:
 def to_html(title: str, below: Words, sections: Sequence[Section], language: Language) -> str:
     """Make the page."""
     return (
-        _templates()
+        templates("riskmodel.documents")
         .get_template("page.html.j2")
         .render(title=title, below=below, sections=sections, language=language)
-    )
-
-
-@lru_cache(maxsize=1)
-def _templates() -> Environment:
-    return Environment(
-        loader=PackageLoader("riskmodel.documents", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
     )

@@ -7,10 +7,9 @@ from functools import lru_cache
 from importlib import resources
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from riskmodel.domain import Language
 from riskmodel.errors import RiskmodelError
+from riskmodel.html_templates import templates
 from riskmodel.sheets.compose import Sheet
 from riskmodel.sheets.fonts import find_fonts
 from riskmodel.sheets.page import page
@@ -20,7 +19,7 @@ _TOO_LONG = "sheet_too_long"
 
 def to_html(sheet: Sheet, language: Language) -> str:
     """Make one self-contained HTML file for A4 in black and white. It loads and runs nothing."""
-    return templates().get_template("sheet.html.j2").render(page(sheet, language))
+    return templates("riskmodel.sheets").get_template("sheet.html.j2").render(page(sheet, language))
 
 
 def to_pdf(sheet: Sheet, language: Language) -> bytes:
@@ -50,18 +49,6 @@ def to_pdf(sheet: Sheet, language: Language) -> bytes:
     if warnings:
         raise RiskmodelError("sheet_not_made", problem=warnings[0].message)
     return bytes(made)
-
-
-@lru_cache(maxsize=1)
-def templates() -> Environment:
-    """Return the HTML templates of this room. Every value is escaped, and a missing one is an error."""
-    return Environment(
-        loader=PackageLoader("riskmodel.sheets", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
 
 
 @lru_cache(maxsize=1)

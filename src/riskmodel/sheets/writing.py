@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from riskmodel.domain import Audience, Band, Language, PublishedSet, School, ScoredStudent
+from riskmodel.html_templates import templates
 from riskmodel.sheets.compose import Sheet, compose
 from riskmodel.sheets.page import class_title
-from riskmodel.sheets.render import templates, to_html, to_pdf
+from riskmodel.sheets.render import to_html, to_pdf
 from riskmodel.wording import text
 from riskmodel.wording.statements import band_name, format_date
 
@@ -131,7 +132,7 @@ def _index(
         for entry in entries
     ]
     return (
-        templates()
+        templates("riskmodel.sheets")
         .get_template("index.html.j2")
         .render(
             language=language,

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import xlsxwriter
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from riskmodel.domain import Language, School
+from riskmodel.html_templates import templates
 from riskmodel.records.asking.expected import Expected
 from riskmodel.records.asking.presence import Presence, SchoolTerm
 from riskmodel.wording import LANGUAGES, text
@@ -60,7 +59,7 @@ def _page(found: Presence, names: Mapping[str, str], waited_for: Counter[str], l
         )
         terms.append({"title": text("check.term", language, term=term), "summary": summary, "rows": rows})
     return (
-        _templates()
+        templates("riskmodel.records.asking")
         .get_template("presence.html.j2")
         .render(
             language=language,
@@ -211,14 +210,3 @@ def _put(sheet: xlsxwriter.worksheet.Worksheet, row: int, column: int, value: ob
         sheet.write_datetime(row, column, value, day)
     else:
         sheet.write_string(row, column, str(value))
-
-
-@lru_cache(maxsize=1)
-def _templates() -> Environment:
-    return Environment(
-        loader=PackageLoader("riskmodel.records.asking", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
