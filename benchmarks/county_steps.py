@@ -17,7 +17,7 @@ from pathlib import Path
 
 from county_knowable import Cost, configured, costs_table, measured
 
-from riskmodel.documents.report import groups_head, groups_row, places_head, places_row
+from riskmodel.documents.tables import groups_head, groups_row, places_head, places_row
 from riskmodel.evaluation.audit import read_audit
 from riskmodel.evaluation.gates import read_gates_found
 from riskmodel.evaluation.gates_report import gates_table

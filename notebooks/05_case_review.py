@@ -32,7 +32,7 @@ from riskmodel import pipelines
 from riskmodel.bundle import read_bundle
 from riskmodel.evaluation.audit import judgeable
 from riskmodel.evaluation.case_review import agreement, choose_cases
-from riskmodel.evaluation.pictures import family_sums
+from riskmodel.evaluation.contributions_pictures import family_sums
 from riskmodel.pipelines.inputs import matrix_of
 from riskmodel.pipelines.run import dates_of
 from riskmodel.records.store import RecordStore

@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from riskmodel.config import gates_file, read_gate_limits
+
 ROOT = Path(__file__).parents[1]
 DAY = pd.Timestamp(2025, 10, 27).as_unit("s")
 
@@ -121,6 +123,7 @@ def test_a_command_that_fails_ends_the_benchmark_with_what_it_said(
 
 def test_commands_work_on_a_county_of_their_own(knowable: ModuleType, tmp_path: Path) -> None:
     config = knowable.configured(3, tmp_path, students=500, times_leavers=2)
+    assert read_gate_limits(gates_file(config)) == read_gate_limits(ROOT / "configs" / "gates.yaml")
     cost = knowable.measured("county", config)
     assert cost.cpu_seconds > 0
     assert cost.peak_mb > 50

@@ -150,6 +150,7 @@ def test_a_limit_that_cannot_be_is_refused_with_its_key(tmp_path: Path, key: str
     file.write_text(yaml.safe_dump(told), encoding="utf-8")
     with pytest.raises(ConfigurationError) as refused:
         read_gate_limits(file)
+    assert refused.value.code == "gates_invalid"
     assert all(key in refused.value.text(language) for language in LANGUAGES)
 
 

@@ -19,7 +19,6 @@ from riskmodel.bundle import ModelBundle, read_bundle
 from riskmodel.cli import app
 from riskmodel.domain import AsOf, Band, FeatureMatrix
 from riskmodel.errors import ConfigurationError, LeakSuspected, WorkspaceError
-from riskmodel.evaluation.comparison import read_comparison
 from riskmodel.features import PROTECTED
 from riskmodel.pipelines.auditing import audit_model
 from riskmodel.pipelines.gating import check_gates
@@ -272,11 +271,11 @@ def test_a_report_a_card_and_a_datasheet_are_written_in_every_language_and_name_
         assert not any(student in page for student in rows["student_id"].unique())
         assert "http:" not in page
         assert "https:" not in page
-    comparison = read_comparison((folder / "comparison.json").read_text(encoding="utf-8"))
+    comparison = json.loads((folder / "comparison.json").read_text(encoding="utf-8"))
     # What is used has learnt from the judged dates by now: the champion stands as it was judged.
-    assert comparison.champion == f"{champion[1].model_version}-judged"
-    assert comparison.champion in pages["report.zh.html"]
-    assert comparison.entered.rows == comparison.dropped.rows
+    assert comparison["champion"] == f"{champion[1].model_version}-judged"
+    assert comparison["champion"] in pages["report.zh.html"]
+    assert comparison["entered"]["rows"] == comparison["dropped"]["rows"]
     client = open_tracking(asked.workspace.tracking).client
     (logged,) = client.search_runs(
         [client.get_experiment_by_name("here").experiment_id], f"tags.model_version = '{made.model_version}'"
@@ -393,6 +392,17 @@ def test_two_people_approve_a_model_and_none_without_them_takes_its_place(
     bureau.gates(**WIDE, newest_outcomes_days=1000)
     audit_model(asked, bootstraps=2)
     assert text("errors.approval_of_other_gates", "en") in refused_by(config, "publish")
+
+
+def test_limits_that_cannot_be_stop_an_audit_before_anything_is_fitted(
+    bureau: Bureau, full: tuple[Path, str, ModelBundle]
+) -> None:
+    bureau.gates(auc_low=2)
+    said: list[str] = []
+    with pytest.raises(ConfigurationError) as refused:
+        audit_model(Run.of(full[0], say=lambda code, **_: said.append(code)), bootstraps=1)
+    assert refused.value.code == "gates_invalid"
+    assert said == []
 
 
 def test_a_term_is_prepared_up_to_the_approval_and_kept_in_one_folder(

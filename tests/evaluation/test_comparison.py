@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from riskmodel.evaluation.comparison import Ranked, compare, comparison_json, read_comparison
+from riskmodel.evaluation.comparison import Ranked, compare
 
 STUDENTS = 4000
 
@@ -56,8 +56,3 @@ def test_why_somebody_enters_is_the_family_that_rose_most_over_its_mean(rows):
     found = compared(rows, after, before)
     assert set(found.entered.families) == {"attendance"}
     assert found.entered.families["attendance"] == found.entered.rows
-
-
-def test_a_comparison_is_read_back_as_it_was_written(rows):
-    found = compared(rows, ranked(rows["true"].to_numpy()), ranked(-rows["true"].to_numpy()))
-    assert read_comparison(comparison_json(found)) == found

@@ -7,14 +7,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from riskmodel.documents.page import Lines, Picture, Section, Table, to_html
+from riskmodel.documents.tables import (
+    groups_head,
+    groups_row,
+    others_head,
+    others_rows,
+    places_head,
+    places_row,
+)
 from riskmodel.domain import Language
-from riskmodel.evaluation.audit import Audit, OtherModel
+from riskmodel.evaluation.audit import Audit
 from riskmodel.evaluation.backtest import Backtest
-from riskmodel.evaluation.capacity import Places
 from riskmodel.evaluation.comparison import Comparison, Moved
 from riskmodel.evaluation.gates import GateFound, Verdict
 from riskmodel.evaluation.gates_report import gates_head, gates_rows, group_name, grouping_name
-from riskmodel.evaluation.groups import GroupFigures
 from riskmodel.evaluation.report import (
     count_lines,
     differences,
@@ -230,28 +236,6 @@ def _lists(told: Told, language: Language) -> Parts:
     return parts
 
 
-def places_head(language: Language) -> list[str]:
-    """Return the titles of the columns of `places_row`."""
-    named = ("listed", "listed_left", "precision", "ceiling", "found", "recall", "lift")
-    columns = [text(f"evaluation.column.{name}", language) for name in named]
-    return [_say("column.within", language), *columns, _say("column.to_contact", language)]
-
-
-def places_row(places: Places, language: Language) -> list[str]:
-    """Return what lists drawn up in one way were worth."""
-    return [
-        _say(f"within.{places.within}", language),
-        f"{places.listed:,}",
-        f"{places.listed_left:,}",
-        figure(places.precision, 1, percent=True),
-        f"{places.ceiling * 100:.1f} %",
-        f"{places.found:,} / {places.events:,}",
-        figure(places.recall, 1, percent=True),
-        figure(places.lift, 1),
-        figure(places.to_contact, 1),
-    ]
-
-
 def _groups(told: Told, language: Language) -> Parts:
     audit = told.audit
     if audit is None:
@@ -290,64 +274,10 @@ def _groups(told: Told, language: Language) -> Parts:
     ]
 
 
-def groups_head(language: Language) -> list[str]:
-    """Return the titles of the columns of `groups_row`."""
-    names = (
-        "group",
-        "students",
-        "left",
-        "recall",
-        "false_alarms",
-        "precision",
-        "over_expected",
-        "calibrated",
-    )
-    return [_say(f"column.{name}", language) for name in names]
-
-
-def groups_row(group: GroupFigures, language: Language) -> list[str]:
-    """Return a group's figures; what is hidden is so named."""
-    hidden = _say("hidden", language)
-    return [
-        f"{grouping_name(group.grouping, language)}: {group_name(group.grouping, group.group, language)}",
-        hidden if group.students is None else f"{group.students:,}",
-        hidden if group.events is None else f"{group.events:,}",
-        figure(group.recall, 1, percent=True),
-        figure(group.false_alarms, 1, percent=True),
-        figure(group.precision, 1, percent=True),
-        figure(group.observed_over_expected, 2),
-        _say(f"calibrated.{group.calibrated}", language),
-    ]
-
-
-def other_name(kind: str, other: OtherModel, language: Language) -> str:
-    """Return what people call a model that was made in another way."""
-    return _say(f"other.{kind}", language, number=other.name.split()[-1])
-
-
-def others_of(audit: Audit) -> list[tuple[str, OtherModel]]:
-    """Return the models that were made in another way, each with its kind."""
-    kinds = {"learning": audit.learning, "aged": audit.aged, "seeds": audit.seeds}
-    return [(kind, other) for kind, others in kinds.items() for other in others]
-
-
 def _others(told: Told, language: Language) -> Parts:
     audit = told.audit
     if audit is None:
         return [Lines([_say("not_audited", language)])]
-    names = ("made", "learnt_dates", "learnt_left", "auc", "auc_less", "recall", "same_list")
-    rows = [
-        [
-            other_name(kind, other, language),
-            str(other.training_dates),
-            f"{other.training_events:,}",
-            figure(other.auc, 3),
-            figure(other.auc_less, 3, sign="+"),
-            figure(other.recall, 1, percent=True),
-            f"{other.same_list:.2f}",
-        ]
-        for kind, other in others_of(audit)
-    ]
     lines = [_say("known_schools", language, share=f"{audit.known_schools:.1%}")]
     if audit.near_line is not None:
         lines.append(_say("near_line", language, share=f"{audit.near_line:.0%}"))
@@ -362,8 +292,9 @@ def _others(told: Told, language: Language) -> Parts:
                 events=f"{audit.unseen_schools.events:,}",
             )
         )
-    table = Table([_say(f"column.{name}", language) for name in names], rows)
-    return [Lines(lines), *_pictures(told, language, "others"), *([table] if rows else [])]
+    rows = others_rows(audit, language)
+    table = [Table(others_head(language), rows)] if rows else []
+    return [Lines(lines), *_pictures(told, language, "others"), *table]
 
 
 def _terms(told: Told, language: Language) -> Parts:

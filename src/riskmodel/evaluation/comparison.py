@@ -14,7 +14,6 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from pydantic import TypeAdapter
 
 from riskmodel.domain import Outcome
 from riskmodel.evaluation.by_school import SchoolCells, interval_of, ratio, school_weights
@@ -131,10 +130,5 @@ def _moved(rows: Bools, left: Bools, more: Mapping[str, Floats], *, sign: int) -
 
 
 def comparison_json(comparison: Comparison) -> str:
-    """Return a comparison as JSON; `read_comparison` reads it back."""
+    """Return a comparison as JSON; fields are those of the type."""
     return json.dumps(asdict(comparison), ensure_ascii=False, indent=1, default=str) + "\n"
-
-
-def read_comparison(written: str) -> Comparison:
-    """Read what `comparison_json` wrote."""
-    return TypeAdapter(Comparison).validate_python(json.loads(written))

@@ -7,7 +7,6 @@ known terms earlier, with another seed, on resamples of schools. They are ranked
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
 from pathlib import Path
@@ -17,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from riskmodel import splits
-from riskmodel.bundle import ModelBundle, read_bundle
+from riskmodel.bundle import ModelBundle
 from riskmodel.domain import AsOf
 from riskmodel.errors import NotEnoughData
 from riskmodel.evaluation.audit import (
@@ -28,17 +27,16 @@ from riskmodel.evaluation.audit import (
     judge_groups,
     judge_others,
     judge_unseen_schools,
-    judgeable,
     read_audit,
 )
 from riskmodel.evaluation.capacity import judge_places, top_lists
+from riskmodel.evaluation.contributions_pictures import family_sums
 from riskmodel.evaluation.gates import refused
-from riskmodel.evaluation.pictures import family_sums
 from riskmodel.evaluation.stability import ReasonStability, against_direction, flipped, same_reasons
 from riskmodel.figures import Evaluation
 from riskmodel.models.scorer import Scorer
 from riskmodel.pipelines.gating import GATES, ask_gates, limits_of
-from riskmodel.pipelines.judging import JUDGED_SCORES, OUT_OF_FOLD
+from riskmodel.pipelines.judging import JUDGED_SCORES, OUT_OF_FOLD, Judged
 from riskmodel.pipelines.refitting import Part, Refitting
 from riskmodel.pipelines.run import Dates, Run, clock, dates_of, model_version
 from riskmodel.recipe import Recipe, TreeParameters
@@ -59,18 +57,6 @@ ABSENCE_WINDOWS = {
 }
 """School days in a week are five: a day of absence is so much of each window."""
 AUDIT = "audit.json"
-
-
-@dataclass(frozen=True)
-class _Judged:
-    """What was kept of the training that was judged."""
-
-    bundle: ModelBundle
-    recipe: Recipe
-    rows: pd.DataFrame
-    margin: Floats
-    risk: Floats
-    learnt: pd.DataFrame
 
 
 def audit_model(run: Run, *, bootstraps: int = BOOTSTRAPS) -> Audit | None:
@@ -103,7 +89,7 @@ def audit_model(run: Run, *, bootstraps: int = BOOTSTRAPS) -> Audit | None:
         run.say("audit_reused", file=file)
     else:
         seconds = clock()
-        audit = _audit(run, store, dates, _read_judged(folder), bootstraps=bootstraps)
+        audit = _audit(run, store, dates, folder, bootstraps=bootstraps)
         file.write_text(audit_json(audit), encoding="utf-8")
         marker.write_text(made_from, encoding="utf-8")
         run.say("audited", models=_fitted(audit), file=file, seconds=seconds())
@@ -119,25 +105,18 @@ def _fitted(audit: Audit) -> int:
     return len(audit.learning) + len(audit.aged) + len(audit.seeds) + bootstraps
 
 
-def _read_judged(folder: Path) -> _Judged:
-    bundle = read_bundle(folder / "judged")
+def _recipe_of(bundle: ModelBundle) -> Recipe:
     told = bundle.manifest["recipe"]
-    recipe = Recipe(told["name"], told["learns"], tuple(told["parts"]), TreeParameters(**told["trees"]))
-    rows = judgeable(pd.read_parquet(folder / JUDGED_SCORES))
-    return _Judged(
-        bundle,
-        recipe,
-        rows,
-        rows[f"{recipe.name}_score"].to_numpy(dtype=np.float64),
-        rows[f"{recipe.name}_risk"].to_numpy(dtype=np.float64),
-        pd.read_parquet(folder / OUT_OF_FOLD),
-    )
+    return Recipe(told["name"], told["learns"], tuple(told["parts"]), TreeParameters(**told["trees"]))
 
 
-def _audit(run: Run, store: RecordStore, dates: Dates, judged: _Judged, *, bootstraps: int) -> Audit:
+def _audit(run: Run, store: RecordStore, dates: Dates, folder: Path, *, bootstraps: int) -> Audit:
     seed, share = run.configuration.seed, run.configuration.capacity.share
+    judged, learnt = Judged.read(folder), pd.read_parquet(folder / OUT_OF_FOLD)
     rows, risk = judged.rows, judged.risk
-    refitting = Refitting.of(run, store, dates, recipe=judged.recipe, judged=rows)
+    if risk is None:
+        raise AssertionError("rows are scored out of fold only where there are probabilities")
+    refitting = Refitting.of(run, store, dates, recipe=_recipe_of(judged.bundle), judged=rows)
     groups, gaps = judge_groups(rows, risk=risk, share=share, seed=seed)
 
     def others(what: str, parts: Mapping[str, Part]) -> tuple[tuple[OtherModel, ...], dict[str, Floats]]:
@@ -152,7 +131,7 @@ def _audit(run: Run, store: RecordStore, dates: Dates, judged: _Judged, *, boots
     learning, _ = others("learning", _last_terms(dates.training_for_test, refitting, seed=seed))
     aged, _ = others("aged", _terms_old(run, store, dates, refitting))
     seeds, margins = others("seeds", {f"seed {n}": Part(seed=seed + 1000 + n) for n in range(1, SEEDS + 1)})
-    known = set(judged.learnt["school_id"])
+    known = set(learnt["school_id"])
     return Audit(
         model_version=judged.bundle.model_version,
         share=share,
@@ -162,8 +141,8 @@ def _audit(run: Run, store: RecordStore, dates: Dates, judged: _Judged, *, boots
         places=judge_places(rows, risk, share=share, seed=seed),
         groups=groups,
         gaps=gaps,
-        cutoffs=judge_cutoffs(rows, judged.learnt, gaps, risk=risk, share=share, seed=seed),
-        unseen_schools=_unseen_schools(judged, share=share, seed=seed),
+        cutoffs=judge_cutoffs(rows, learnt, gaps, risk=risk, share=share, seed=seed),
+        unseen_schools=_unseen_schools(learnt, share=share, seed=seed),
         learning=learning,
         aged=aged,
         seeds=seeds,
@@ -173,9 +152,9 @@ def _audit(run: Run, store: RecordStore, dates: Dates, judged: _Judged, *, boots
     )
 
 
-def _unseen_schools(judged: _Judged, *, share: float, seed: int) -> Evaluation | None:
+def _unseen_schools(learnt: pd.DataFrame, *, share: float, seed: int) -> Evaluation | None:
     try:
-        return judge_unseen_schools(judged.learnt, share=share, seed=seed)
+        return judge_unseen_schools(learnt, share=share, seed=seed)
     except NotEnoughData:
         return None
 
@@ -235,7 +214,7 @@ def _near_line(rows: pd.DataFrame, margin: Floats, others: Sequence[Floats], *, 
 
 
 def _stability(
-    run: Run, judged: _Judged, refitting: Refitting, *, share: float, bootstraps: int
+    run: Run, judged: Judged, refitting: Refitting, *, share: float, bootstraps: int
 ) -> ReasonStability | None:
     """Compare the reasons of the listed with those that models on resamples of schools give."""
     model = judged.bundle.model

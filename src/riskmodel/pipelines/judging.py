@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from riskmodel import splits
-from riskmodel.bundle import ModelBundle
+from riskmodel.bundle import ModelBundle, read_bundle
 from riskmodel.domain import AsOf, FeatureMatrix, Labels
 from riskmodel.errors import NotEnoughData
-from riskmodel.evaluation.audit import GROUP
+from riskmodel.evaluation.audit import GROUP, judgeable
 from riskmodel.evaluation.groups import groups_of
 from riskmodel.evaluation.metrics import SHARES, evaluate
 from riskmodel.figures import Evaluation
@@ -29,6 +31,7 @@ from riskmodel.records.store import RecordStore
 from riskmodel.scoring import Scores, places_on_last_list, score, score_beside, score_unwritten
 from riskmodel.wording import LANGUAGES
 
+Floats = NDArray[np.float64]
 Read = Callable[[Sequence[AsOf]], FeatureMatrix]
 JUDGED_SCORES = "judged-scores.parquet"
 """Rows of the test dates with what became of them, groups, and the scores of every method."""
@@ -143,6 +146,34 @@ def judge(
         for language in LANGUAGES:
             run.say("not_judged_for", language=language, problem=error.text(language))
         return None
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What was kept of a model that was judged: its bundle, and the rows that take part, with its scores.
+
+    Attributes
+    ----------
+    rows
+        As `keep_scores` kept them, less those that nobody can judge yet.
+    margin, risk
+        Of the model, one per row; without probabilities the rule's scores, and no risk.
+    """
+
+    bundle: ModelBundle
+    rows: pd.DataFrame
+    margin: Floats
+    risk: Floats | None
+
+    @classmethod
+    def read(cls, folder: Path) -> Judged:
+        """Read it from a model's folder."""
+        rows = judgeable(pd.read_parquet(folder / JUDGED_SCORES))
+        # The first scores are those of the model, whatever its recipe is called.
+        first = next(name for name in rows.columns if name.endswith("_score")).removesuffix("_score")
+        risk = rows[f"{first}_risk"].to_numpy(dtype=np.float64) if f"{first}_risk" in rows else None
+        margin = rows[f"{first}_score"].to_numpy(dtype=np.float64)
+        return cls(read_bundle(folder / "judged"), rows, margin, risk)
 
 
 def keep_scores(file: Path, rows: pd.DataFrame, models: Mapping[str, Scores]) -> None:

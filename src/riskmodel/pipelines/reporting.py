@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,20 +18,19 @@ from riskmodel.bundle import ModelBundle, read_bundle
 from riskmodel.config import HorizonDays
 from riskmodel.documents.card import card_page, datasheet_page
 from riskmodel.documents.marked import Facts, check_figures
-from riskmodel.documents.report import Coverage, Told, other_name, others_of, report_page
+from riskmodel.documents.report import Coverage, Told, report_page
+from riskmodel.documents.tables import other_name, others_of
 from riskmodel.domain import AsOf, Language, Outcome
 from riskmodel.errors import Where, WorkspaceError
-from riskmodel.evaluation.audit import judgeable, read_audit
+from riskmodel.evaluation.audit import read_audit
 from riskmodel.evaluation.backtest import read_backtest
 from riskmodel.evaluation.comparison import Comparison, Ranked, compare, comparison_json
+from riskmodel.evaluation.contributions_pictures import family_picture, family_sums, feature_picture
 from riskmodel.evaluation.gates import read_gates_found
 from riskmodel.evaluation.gates_report import group_name, grouping_name
 from riskmodel.evaluation.groups import FEW_EVENTS, SMALL_CELL
 from riskmodel.evaluation.pictures import (
     calibration_picture,
-    family_picture,
-    family_sums,
-    feature_picture,
     precision_picture,
     ranges_picture,
     terms_picture,
@@ -43,7 +41,7 @@ from riskmodel.models.training import MINIMUM_TRAINING_EVENTS
 from riskmodel.pipelines.auditing import AUDIT
 from riskmodel.pipelines.gating import GATES
 from riskmodel.pipelines.inputs import matrix_of
-from riskmodel.pipelines.judging import JUDGED_SCORES
+from riskmodel.pipelines.judging import JUDGED_SCORES, Judged
 from riskmodel.pipelines.run import Run, clock, complete_to, dates_of, model_version
 from riskmodel.records.asking.coverage import coverage
 from riskmodel.records.store import RecordStore
@@ -77,13 +75,14 @@ def write_report(run: Run) -> Path | None:
     seconds = clock()
     region = run.configuration.region
     tracking = open_tracking(run.workspace.tracking)
-    judged = _Judged.of(run, store, folder)
-    told = _told(run, store, folder, judged, champion=champion_version(tracking, region=region))
+    judged = Judged.read(folder)
+    values = _values_of(run, store, judged.rows)
+    told = _told(run, store, folder, judged, values, champion=champion_version(tracking, region=region))
     _keep_facts(run, folder, told)
     facts = _facts(folder)
     made: list[Path] = []
     for language in LANGUAGES:
-        report = replace(told, pictures=_draw(judged, told, language))
+        report = replace(told, pictures=_draw(judged, values, told, language))
         pages = {
             "report": report_page(report, language),
             "card": card_page(facts, told.evaluation.models, told.gates, language),
@@ -121,44 +120,30 @@ def check_cards(folder: Path) -> None:
             )
 
 
-@dataclass(frozen=True)
-class _Judged:
-    """The model that was judged, the rows, and their values in the same order."""
-
-    bundle: ModelBundle
-    rows: pd.DataFrame
-    values: pd.DataFrame
-    margin: Floats
-    risk: Floats | None
-
-    @classmethod
-    def of(cls, run: Run, store: RecordStore, folder: Path) -> _Judged:
-        rows = judgeable(pd.read_parquet(folder / JUDGED_SCORES))
-        matrix = matrix_of(run, store, dates_of(run, store).test)
-        values = rows[KEYS].merge(matrix.frame, on=KEYS, how="left", validate="one_to_one")
-        first = next(column for column in rows.columns if column.endswith("_score")).removesuffix("_score")
-        risk = rows.get(f"{first}_risk")
-        return cls(
-            read_bundle(folder / "judged"),
-            rows,
-            values,
-            rows[f"{first}_score"].to_numpy(dtype=np.float64),
-            None if risk is None else risk.to_numpy(dtype=np.float64),
-        )
-
-    def some(self, names: Sequence[str]) -> Floats:
-        """Return the values of so many rows as a picture can show."""
-        return self.values.iloc[:: max(1, len(self.values) // PICTURED_ROWS)][list(names)].to_numpy(float)
+def _values_of(run: Run, store: RecordStore, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the values of the rows that were judged, in their order."""
+    matrix = matrix_of(run, store, dates_of(run, store).test)
+    return rows[KEYS].merge(matrix.frame, on=KEYS, how="left", validate="one_to_one")
 
 
-def _told(run: Run, store: RecordStore, folder: Path, judged: _Judged, *, champion: str | None) -> Told:
+def _told(
+    run: Run,
+    store: RecordStore,
+    folder: Path,
+    judged: Judged,
+    values: pd.DataFrame,
+    *,
+    champion: str | None,
+) -> Told:
     """Read everything that was found of the model, and compare it with the champion."""
     dates = dates_of(run, store)
     backtest = run.workspace.backtest / BACKTEST
     audit, gates = folder / AUDIT, folder / GATES
     comparison = None
     if champion is not None and champion != folder.name:
-        comparison = _compare(run, judged, run.workspace.models / champion, first=dates.test[0].as_of_date)
+        comparison = _compare(
+            run, judged, values, run.workspace.models / champion, first=dates.test[0].as_of_date
+        )
     return Told(
         model_version=folder.name,
         manifest=read_bundle(folder / "bundle").manifest,
@@ -172,7 +157,9 @@ def _told(run: Run, store: RecordStore, folder: Path, judged: _Judged, *, champi
     )
 
 
-def _compare(run: Run, judged: _Judged, champion: Path, *, first: date) -> Comparison | None:
+def _compare(
+    run: Run, judged: Judged, values: pd.DataFrame, champion: Path, *, first: date
+) -> Comparison | None:
     """Compare with the champion as it stands; where it has seen what came after, as it was judged.
 
     None where it is not there any more, has no probabilities, had learnt later outcomes even then, or needs
@@ -184,12 +171,12 @@ def _compare(run: Run, judged: _Judged, champion: Path, *, first: date) -> Compa
             continue
         theirs = read_bundle(champion / kind)
         early = date.fromisoformat(theirs.manifest["label_date"]) <= first
-        if theirs.model is None or not early or not set(theirs.feature_names) <= set(judged.values):
+        if theirs.model is None or not early or not set(theirs.feature_names) <= set(values):
             continue
         return compare(
             judged.rows,
-            _ranked(judged.bundle, judged.values),
-            _ranked(theirs, judged.values),
+            _ranked(judged.bundle, values),
+            _ranked(theirs, values),
             version=theirs.model_version,
             share=run.configuration.capacity.share,
             seed=run.configuration.seed,
@@ -269,7 +256,7 @@ def _facts(folder: Path) -> Facts:
     return Facts({**beside, **judged, **names, **learnt, "manifest": manifest})
 
 
-def _draw(judged: _Judged, told: Told, language: Language) -> dict[str, bytes]:
+def _draw(judged: Judged, values: pd.DataFrame, told: Told, language: Language) -> dict[str, bytes]:
     """Draw every picture of the report in a language."""
     outcome = judged.rows["outcome"].to_numpy(dtype=str)
     left = outcome == Outcome.LEFT
@@ -287,7 +274,7 @@ def _draw(judged: _Judged, told: Told, language: Language) -> dict[str, bytes]:
             )
         if model is not None:
             names = judged.bundle.feature_names
-            X = judged.some(names)
+            X = values.iloc[:: max(1, len(values) // PICTURED_ROWS)][list(names)].to_numpy(dtype=np.float64)
             added = model.scorer.contributions(X)
             family_picture(
                 at("families"),

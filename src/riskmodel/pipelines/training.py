@@ -14,8 +14,9 @@ from riskmodel.bundle import ModelBundle, read_bundle, write_bundle
 from riskmodel.config import configuration_hash
 from riskmodel.domain import FeatureMatrix, Outcome
 from riskmodel.evaluation.audit import GROUP
+from riskmodel.evaluation.contributions_pictures import family_picture
 from riskmodel.evaluation.cutoffs import equal_recall_cutoffs
-from riskmodel.evaluation.pictures import calibration_picture, family_picture, precision_picture
+from riskmodel.evaluation.pictures import calibration_picture, precision_picture
 from riskmodel.evaluation.report import ReferenceRow, evaluation_json, evaluation_report, not_beaten
 from riskmodel.evaluation.transfers import transfer_figures
 from riskmodel.figures import Evaluation
