@@ -194,3 +194,44 @@ def test_a_folder_that_is_not_there_is_said_clearly(tmp_path: Path) -> None:
     with pytest.raises(StoreError) as refused:
         open_audit(tmp_path / "nowhere")
     assert refused.value.code == "audit_unwritable"
+
+
+def test_looks_that_come_together_go_to_the_disk_together(
+    audit: AuditLog, now: datetime, tmp_path: Path
+) -> None:
+    watching = sqlite3.connect(tmp_path / "audit.db", isolation_level=None)
+    watching.execute("BEGIN IMMEDIATE")  # the disk is busy
+    written = [audit.submit(a_look(now, number)) for number in range(50)]
+    assert not any(one.done() for one in written)
+    watching.execute("COMMIT")
+    before = watching.execute("PRAGMA data_version").fetchone()[0]
+    transactions = 0
+    for one in written:
+        one.result(timeout=5)
+        counted = watching.execute("PRAGMA data_version").fetchone()[0]
+        transactions, before = transactions + (counted != before), counted
+        # What was said to be written is written: another connection sees it.
+        assert watching.execute("SELECT count(*) FROM look").fetchone()[0] >= written.index(one) + 1
+    assert transactions <= 3
+    assert (audit.verify().rows, audit.verify().broken_at) == (50, None)
+    watching.close()
+
+
+def test_where_the_disk_refuses_every_look_of_the_batch_is_an_error(
+    audit: AuditLog, now: datetime, tmp_path: Path
+) -> None:
+    holder = sqlite3.connect(tmp_path / "audit.db", isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    written = [audit.submit(a_look(now, number)) for number in range(5)]
+    assert all(isinstance(one.exception(timeout=5), StoreError) for one in written)
+    holder.close()
+    assert audit.verify().rows == 0
+
+
+def test_closing_writes_what_waits_and_then_takes_nothing_more(tmp_path: Path, now: datetime) -> None:
+    log = open_audit(tmp_path)
+    written = [log.submit(a_look(now, number)) for number in range(30)]
+    log.close()
+    assert all(one.done() and one.exception() is None for one in written)
+    with pytest.raises(StoreError):
+        log.record(a_look(now))

@@ -8,15 +8,21 @@ the count that SQLite keeps, and by a head that was noted elsewhere.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import hmac
 import json
 import secrets
 import sqlite3
 import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import IO
 
 from riskmodel.errors import StoreError, Where
 from riskmodel.store.tables import instant_text
@@ -27,6 +33,11 @@ _FIRST = "0" * 64
 _COLUMNS = (
     "at", "key_id", "route", "method", "status", "set_id", "student_ref", "shown", "request_id",
 )  # fmt: skip
+_PLACES = ", ".join("?" * (len(_COLUMNS) + 2))
+_INSERT = f"INSERT INTO look ({', '.join(_COLUMNS)}, previous, hash) VALUES ({_PLACES})"
+_MOST_AT_ONCE = 200
+"""Looks a transaction: more would keep the first of them waiting."""
+_Waiting = tuple[tuple[object, ...], Future[None]]
 _TABLES = """
 CREATE TABLE salt (value TEXT NOT NULL);
 CREATE TABLE look (
@@ -69,12 +80,23 @@ class AuditCheck:
 
 
 class AuditLog:
-    """The open file. One connection, one lock: rows of several requests, and processes, never interleave."""
+    """The open file: one connection, and one thread that writes.
 
-    def __init__(self, connection: sqlite3.Connection, salt: bytes) -> None:
+    Looks that arrive while the disk is busy go down together in the next transaction, so that many requests
+    wait for one another's flush and not each for its own. Several processes take turns by a lock in the
+    kernel: SQLite's own lock is waited for by polling, at which a process that writes all the time always
+    wins.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, salt: bytes, turns: IO[str], wait: float) -> None:
         self._connection = connection
         self._salt = salt
+        self._turns = turns
+        self._wait = wait
         self._lock = threading.Lock()
+        self._waiting: SimpleQueue[_Waiting | None] = SimpleQueue()
+        self._writer = threading.Thread(target=self._write_as_they_come, name="audit", daemon=True)
+        self._writer.start()
 
     def record(self, look: Look) -> None:
         """Write a look; when this returns, it is on the disk.
@@ -84,22 +106,66 @@ class AuditLog:
         StoreError
             If it cannot be written. Then nothing may be shown.
         """
+        try:
+            self.submit(look).result(timeout=2 * self._wait)
+        except TimeoutError:
+            raise StoreError("audit_unwritable", Where(file=FILE_NAME)) from None
+
+    def submit(self, look: Look) -> Future[None]:
+        """Hand a look to the writer; nothing may be shown before the future is done without an error."""
+        student_ref = None if look.student_id is None else self.student_ref(look.student_id)
         row = (
             instant_text(look.at), look.key_id, look.route, look.method, look.status, look.set_id,
-            None if look.student_id is None else self.student_ref(look.student_id),
-            look.shown, look.request_id,
+            student_ref, look.shown, look.request_id,
         )  # fmt: skip
-        places = ", ".join("?" * (len(_COLUMNS) + 2))
+        written: Future[None] = Future()
+        if self._writer.is_alive():
+            self._waiting.put((row, written))
+        else:
+            written.set_exception(StoreError("audit_unwritable", Where(file=FILE_NAME)))
+        return written
+
+    def _write_as_they_come(self) -> None:
+        while (first := self._waiting.get()) is not None:
+            batch, ends = [first], False
+            while len(batch) < _MOST_AT_ONCE and not ends:
+                try:
+                    following = self._waiting.get_nowait()
+                except Empty:
+                    break
+                if following is None:
+                    ends = True
+                else:
+                    batch.append(following)
+            self._write(batch)
+            if ends:
+                return
+
+    def _write(self, batch: Sequence[_Waiting]) -> None:
         try:
-            with self._lock, _Immediate(self._connection) as connection:
+            with self._lock, self._turn(), _Immediate(self._connection) as connection:
                 last = connection.execute("SELECT hash FROM look ORDER BY number DESC LIMIT 1").fetchone()
                 previous = last[0] if last else _FIRST
-                connection.execute(
-                    f"INSERT INTO look ({', '.join(_COLUMNS)}, previous, hash) VALUES ({places})",
-                    (*row, previous, _hash(previous, row)),
-                )
-        except sqlite3.Error:
-            raise StoreError("audit_unwritable", Where(file=FILE_NAME)) from None
+                chained = []
+                for row, _ in batch:
+                    digest = _hash(previous, row)
+                    chained.append((*row, previous, digest))
+                    previous = digest
+                connection.executemany(_INSERT, chained)
+        except Exception:
+            for _, written in batch:
+                written.set_exception(StoreError("audit_unwritable", Where(file=FILE_NAME)))
+        else:
+            for _, written in batch:
+                written.set_result(None)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        fcntl.flock(self._turns, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._turns, fcntl.LOCK_UN)
 
     def check(self) -> None:
         """Try whether a look could be written now.
@@ -153,8 +219,11 @@ class AuditLog:
         return AuditCheck(rows, previous, broken)
 
     def close(self) -> None:
-        """Close the file."""
+        """Write what waits, and close the file."""
+        self._waiting.put(None)
+        self._writer.join()
         self._connection.close()
+        self._turns.close()
 
 
 def open_audit(folder: Path, *, wait_seconds: float = 5.0) -> AuditLog:
@@ -169,7 +238,8 @@ def open_audit(folder: Path, *, wait_seconds: float = 5.0) -> AuditLog:
         connection = sqlite3.connect(
             folder / FILE_NAME, timeout=wait_seconds, isolation_level=None, check_same_thread=False
         )
-    except sqlite3.Error:
+        turns = (folder / "audit.lock").open("a")
+    except (sqlite3.Error, OSError):
         raise StoreError("audit_unwritable", Where(file=FILE_NAME)) from None
     try:
         for pragma in ("journal_mode=WAL", "synchronous=FULL"):
@@ -181,15 +251,14 @@ def open_audit(folder: Path, *, wait_seconds: float = 5.0) -> AuditLog:
             salt = connection.execute("SELECT value FROM salt").fetchone() if version == _VERSION else None
         if salt is None:
             raise StoreError("audit_damaged", Where(file=FILE_NAME))
-        return AuditLog(connection, bytes.fromhex(salt[0]))
-    except sqlite3.OperationalError:
+        return AuditLog(connection, bytes.fromhex(salt[0]), turns, wait_seconds)
+    except BaseException as problem:
         connection.close()
-        raise StoreError("audit_unwritable", Where(file=FILE_NAME)) from None
-    except sqlite3.DatabaseError:
-        connection.close()
-        raise StoreError("audit_damaged", Where(file=FILE_NAME)) from None
-    except StoreError:
-        connection.close()
+        turns.close()
+        if isinstance(problem, sqlite3.OperationalError):
+            raise StoreError("audit_unwritable", Where(file=FILE_NAME)) from None
+        if isinstance(problem, sqlite3.DatabaseError):
+            raise StoreError("audit_damaged", Where(file=FILE_NAME)) from None
         raise
 
 
