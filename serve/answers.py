@@ -1,6 +1,6 @@
 """From what was published to what is shown: one function for each answer.
 
-A fact whose audience is the counsellor is shown to counsellors and to the bureau. A school's software is told
+What a role may read stands in `riskmodel.store.principals.RIGHTS`. Where a fact is not for it, it is told
 only that there is one more item: neither its kind, nor its weight, nor how many there are.
 """
 
@@ -11,7 +11,7 @@ from datetime import date
 from functools import partial
 
 from riskmodel.domain import Language, PerHundred, PublishedSet, School, ScoredStudent, Statement, Unit
-from riskmodel.store.keys import Role
+from riskmodel.store.principals import RIGHTS, Role
 from riskmodel.store.reading import Page
 from riskmodel.wording import text
 from riskmodel.wording.statements import statement_text, unknown_text
@@ -29,6 +29,9 @@ from serve.schemas import (
     Words,
 )
 
+NO_NAME = "**"
+"""In the place of a masked name that the role may not read."""
+
 
 def student_risk(student: ScoredStudent, published: PublishedSet, *, role: Role, today: date) -> StudentRisk:
     """Tell everything that this role may read of one student."""
@@ -41,8 +44,8 @@ def student_risk(student: ScoredStudent, published: PublishedSet, *, role: Role,
         stage=student.stage,
         grade=student.grade,
         class_name=student.class_name,
-        masked_name=student.masked_name,
-        risk=student.risk,
+        masked_name=_name(student, role),
+        risk=student.risk if RIGHTS[role].risk else None,
         band=student.band,
         band_label=_words(f"bands.{student.band}.name"),
         band_meaning=_words(f"bands.{student.band}.meaning"),
@@ -63,12 +66,12 @@ def student_risk(student: ScoredStudent, published: PublishedSet, *, role: Role,
 
 
 def student_page(
-    page: Page, school: School, published: PublishedSet, *, next_page: str | None, today: date
+    page: Page, school: School, published: PublishedSet, *, role: Role, next_page: str | None, today: date
 ) -> StudentPage:
     """Tell a page of a school's students, with the address of the next one."""
     return StudentPage(
         school=school_out(school),
-        students=tuple(_listed(student) for student in page.students),
+        students=tuple(_listed(student, role) for student in page.students),
         next=next_page,
         set=set_out(published, today=today),
         notice=_words("api.notice"),
@@ -115,16 +118,20 @@ def model_out(published: PublishedSet) -> ModelOut:
 
 
 def _may_read(statement: Statement, role: Role) -> bool:
-    return statement.audience == "class_teacher" or role in ("counsellor", "bureau")
+    return RIGHTS[role].audience in ("counsellor", statement.audience)
 
 
-def _listed(student: ScoredStudent) -> ListedStudent:
+def _name(student: ScoredStudent, role: Role) -> str:
+    return student.masked_name if RIGHTS[role].names else NO_NAME
+
+
+def _listed(student: ScoredStudent, role: Role) -> ListedStudent:
     return ListedStudent(
         student_id=student.student_id,
         stage=student.stage,
         grade=student.grade,
         class_name=student.class_name,
-        masked_name=student.masked_name,
+        masked_name=_name(student, role),
         band=student.band,
         band_label=_words(f"bands.{student.band}.name"),
         listed=student.listed,

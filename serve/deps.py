@@ -10,7 +10,7 @@ from fastapi import Depends, Request
 
 from riskmodel.store.audit import AuditLog, Look
 from riskmodel.store.engine import Store
-from riskmodel.store.keys import Principal
+from riskmodel.store.principals import Principal
 from serve.security import principal
 
 
@@ -26,7 +26,9 @@ class Visit:
     method: str
     request_id: str
 
-    def note(self, status: int, *, set_id: str, student_id: str | None = None, shown: int = 0) -> None:
+    def note(
+        self, status: int, *, set_id: str | None = None, student_id: str | None = None, shown: int = 0
+    ) -> None:
         """Write the look down, before anything is shown.
 
         Raises
@@ -52,7 +54,7 @@ class Visit:
 def visit(request: Request, who: Annotated[Principal, Depends(principal)]) -> Visit:
     """Gather what a route needs for an answer and for writing down who looked."""
     state = request.app.state
-    return Visit(
+    made = Visit(
         store=state.store,
         audit=state.audit,
         principal=who,
@@ -61,6 +63,8 @@ def visit(request: Request, who: Annotated[Principal, Depends(principal)]) -> Vi
         method=request.method,
         request_id=request.scope["riskmodel.request_id"],
     )
+    request.scope["riskmodel.visit"] = made
+    return made
 
 
 Visiting = Annotated[Visit, Depends(visit)]

@@ -96,7 +96,7 @@ def answer_examples() -> dict[str, dict[str, BaseModel]]:
             "without_a_score": student_risk(_WITHOUT_SCORE, _PUBLISHED, role="school", today=TODAY),
         },
         "list_students": {
-            "last_page": student_page(page, _SCHOOL, _PUBLISHED, next_page=None, today=TODAY),
+            "last_page": student_page(page, _SCHOOL, _PUBLISHED, role="school", next_page=None, today=TODAY),
         },
         "list_schools": {"one_school": school_list([_SCHOOL], _PUBLISHED, today=TODAY)},
         "health": {"alive": Alive()},

@@ -15,15 +15,15 @@ from serve.schemas import ProblemOut
 
 PROBLEMS_OF: dict[str, tuple[str, ...]] = {
     "read_student_risk": (
-        "key_refused", "not_found", "too_large", "internal_error",
+        "key_refused", "not_allowed", "not_found", "too_large", "internal_error",
         "nothing_published", "store_unavailable", "audit_unavailable",
     ),
     "list_students": (
-        "key_refused", "not_found", "set_changed", "too_large", "invalid_request", "internal_error",
-        "nothing_published", "store_unavailable", "audit_unavailable",
+        "key_refused", "not_allowed", "not_found", "set_changed", "too_large", "invalid_request",
+        "internal_error", "nothing_published", "store_unavailable", "audit_unavailable",
     ),
     "list_schools": (
-        "key_refused", "too_large", "internal_error",
+        "key_refused", "not_allowed", "too_large", "internal_error",
         "nothing_published", "store_unavailable", "audit_unavailable",
     ),
     "health": ("too_large", "internal_error"),

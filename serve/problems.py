@@ -24,6 +24,7 @@ MEDIA_TYPE = "application/problem+json"
 STATUS: Mapping[str, int] = {
     "malformed_request": 400,
     "key_refused": 401,
+    "not_allowed": 403,
     "not_found": 404,
     "route_unknown": 404,
     "method_not_allowed": 405,
@@ -40,6 +41,7 @@ STATUS: Mapping[str, int] = {
 _OF_STATUS = {404: "route_unknown", 405: "method_not_allowed", 413: "too_large"}
 _OF_STORE = {
     "nothing_published": "nothing_published",
+    "not_allowed": "not_allowed",
     "cursor_unreadable": "invalid_request",
     "cursor_of_former_set": "set_changed",
     "audit_unwritable": "audit_unavailable",
@@ -124,5 +126,10 @@ def _invalid(request: Request, problem: Exception) -> Response:
 def _riskmodel(request: Request, problem: Exception) -> Response:
     assert isinstance(problem, RiskmodelError)  # noqa: S101
     code = _OF_STORE.get(problem.code, "store_unavailable")
+    if code == "not_allowed":
+        try:
+            request.scope["riskmodel.visit"].note(STATUS[code])
+        except RiskmodelError as unwritable:
+            return _riskmodel(request, unwritable)
     parameters = ("after",) if problem.code == "cursor_unreadable" else ()
     return problem_response(Problem(code, parameters=parameters), request.scope)

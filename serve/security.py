@@ -7,7 +7,8 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from riskmodel.store.keys import Principal, recognise
+from riskmodel.store.keys import recognise
+from riskmodel.store.principals import Principal
 from serve.problems import Problem
 
 BEARER = HTTPBearer(auto_error=False, scheme_name="key", bearerFormat="rm_<id>_<secret>")

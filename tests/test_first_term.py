@@ -16,7 +16,7 @@ from riskmodel.domain import AsOf
 from riskmodel.models.training import MINIMUM_TRAINING_EVENTS
 from riskmodel.pipelines.first_term import look_ahead
 from riskmodel.store.engine import open_store
-from riskmodel.store.keys import Principal
+from riskmodel.store.principals import Principal
 from riskmodel.store.reading import current_set, schools, students
 from riskmodel.wording import LANGUAGES, text
 

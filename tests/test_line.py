@@ -36,7 +36,7 @@ from riskmodel.errors import RiskmodelError, Where
 from riskmodel.records.store import RecordStore
 from riskmodel.store.audit import open_audit
 from riskmodel.store.engine import open_store
-from riskmodel.store.keys import Principal
+from riskmodel.store.principals import Principal
 from riskmodel.store.reading import current_set, schools, students
 from riskmodel.tracking import open_tracking, registered_model_name
 from riskmodel.wording import LANGUAGES, slots, text

@@ -50,7 +50,9 @@ def list_students(
     next_page = None if page.after is None else _address(school_id, query, page.after)
     if next_page is not None:
         response.headers["Link"] = f'<{next_page}>; rel="next"'
-    answer = student_page(page, school, published, next_page=next_page, today=visit.at.date())
+    answer = student_page(
+        page, school, published, role=visit.principal.role, next_page=next_page, today=visit.at.date()
+    )
     visit.note(200, set_id=published.set_id, shown=len(page.students))
     return answer
 

@@ -280,16 +280,48 @@ def run(
 
 @keys.command("make", help=_help("keys_make"))
 def keys_make(
-    role: Annotated[str, typer.Option(help="school | counsellor | bureau")],
+    role: Annotated[
+        str, typer.Option(help="data_team | bureau | district | school | counsellor | class_teacher")
+    ],
     label: Annotated[str, typer.Option(help=text("commands.label", "en"))],
     school: Annotated[list[str] | None, typer.Option("--school", help="school_id")] = None,
+    township: Annotated[
+        list[str] | None, typer.Option("--township", help=text("commands.key_township", "en"))
+    ] = None,
+    school_class: Annotated[list[str] | None, typer.Option("--class", help="SCHOOL/GRADE/CLASS")] = None,
+    may: Annotated[list[str] | None, typer.Option("--may", help=text("commands.key_may", "en"))] = None,
+    days: Annotated[int | None, typer.Option("--days", min=1, help=text("commands.key_days", "en"))] = None,
     config: Config = DEMO,
 ) -> None:
     """Make a key; it is shown once."""
     with _job(config) as job:
         from riskmodel.pipelines import make_key
 
-        make_key(job, role=role, school_ids=tuple(school or ()), label=label)
+        make_key(
+            job,
+            role=role,
+            label=label,
+            school_ids=tuple(school or ()),
+            townships=tuple(township or ()),
+            classes=tuple(school_class or ()),
+            permissions=tuple(may or ()),
+            days=days,
+        )
+
+
+@keys.command("rotate", help=_help("keys_rotate"))
+def keys_rotate(
+    key_id: str,
+    overlap_days: Annotated[
+        int, typer.Option("--overlap-days", min=0, max=90, help=text("commands.key_overlap", "en"))
+    ] = 14,
+    config: Config = DEMO,
+) -> None:
+    """Make a key in place of another, which lives on for some days."""
+    with _job(config) as job:
+        from riskmodel.pipelines import rotate_key
+
+        rotate_key(job, key_id, overlap_days=overlap_days)
 
 
 @keys.command("list", help=_help("keys_list"))

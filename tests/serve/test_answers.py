@@ -153,7 +153,7 @@ def _again(county: Any, class_name: str) -> Any:
 
     from riskmodel.domain import ScoredTerm
     from riskmodel.store import reading
-    from riskmodel.store.keys import Principal
+    from riskmodel.store.principals import Principal
 
     bureau = Principal("test", "bureau")
     found = [reading.student(county.store, bureau, one) for one in county.students]

@@ -122,7 +122,7 @@ def test_every_principal_on_every_route_and_object_gets_what_the_oracle_says(
 def test_the_matrix_rings_when_the_scope_is_missing(
     own_client: TestClient, own_county: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "_in_scope", lambda principal, school_id: school_id != "")
+    monkeypatch.setattr(reading, "_sees", lambda *_: ())
     answer = own_client.get("/v1/students/b1-0/risk", headers={"Authorization": own_county.keys["school a1"]})
     expected = oracle(own_county, "school a1", "/v1/students/{student_id}/risk", "b1-0", "GET")
     assert answer.status_code == 200

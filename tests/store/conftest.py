@@ -19,7 +19,7 @@ from riskmodel.domain import (
     TermFacts,
 )
 from riskmodel.store.engine import Store, open_store
-from riskmodel.store.keys import Principal
+from riskmodel.store.principals import Principal
 
 FACTS = TermFacts(
     region="demo",

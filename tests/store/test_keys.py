@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,7 +13,10 @@ from hypothesis import strategies as st
 from riskmodel.errors import StoreError
 from riskmodel.store import keys
 from riskmodel.store.engine import Store
-from riskmodel.store.keys import Principal, list_keys, make_key, recognise, replace_demo_keys, revoke
+from riskmodel.store.keys import list_keys, make_key, recognise, replace_demo_keys, revoke, rotate
+from riskmodel.store.principals import Principal, Role, SchoolClass
+
+CLASS = SchoolClass("a", 7, "1")
 
 
 def key_id(plain: str) -> str:
@@ -86,12 +91,96 @@ def test_the_secret_stands_nowhere_in_the_files(store: Store, now: datetime) -> 
     assert key_id(plain).encode() in b"".join(file.read_bytes() for file in files)
 
 
-def test_a_school_key_must_name_a_school(store: Store, now: datetime) -> None:
-    for role in ("school", "counsellor"):
-        with pytest.raises(StoreError) as refused:
-            make_key(store, role=role, label="x", made_at=now)  # type: ignore[arg-type]
-        assert refused.value.code == "key_without_school"
+@pytest.mark.parametrize("role", ["district", "school", "counsellor", "class_teacher"])
+def test_a_key_must_name_what_it_reaches(store: Store, now: datetime, role: Role) -> None:
+    with pytest.raises(StoreError) as refused:
+        make_key(store, role=role, label="x", made_at=now)
+    assert refused.value.code == "key_without_place"
     assert list_keys(store) == ()
+
+
+@pytest.mark.parametrize(
+    ("role", "places"),
+    [
+        ("bureau", {"school_ids": ["a"]}), ("data_team", {"townships": ["东乡"]}),
+        ("school", {"townships": ["东乡"]}), ("school", {"classes": [CLASS]}),
+        ("counsellor", {"school_ids": ["a"], "classes": [CLASS]}),
+        ("class_teacher", {"school_ids": ["a"], "classes": [CLASS]}),
+        ("class_teacher", {"school_ids": ["a"]}),
+        ("district", {"classes": [CLASS]}),
+    ],
+)  # fmt: skip
+def test_a_key_cannot_reach_what_its_role_does_not(
+    store: Store, now: datetime, role: Role, places: dict[str, Any]
+) -> None:
+    with pytest.raises(StoreError) as refused:
+        make_key(store, role=role, label="x", made_at=now, **places)
+    assert refused.value.code == "key_place_not_of_role"
+    assert list_keys(store) == ()
+
+
+def test_a_district_reaches_townships_and_schools_and_a_teacher_classes(store: Store, now: datetime) -> None:
+    district = make_key(
+        store, role="district", townships=["东乡", "西乡"], school_ids=["a"], label="x", made_at=now
+    )
+    teacher = make_key(store, role="class_teacher", classes=[CLASS], label="x", made_at=now)
+    known = recognise(store, district, at=now)
+    assert known is not None
+    assert (known.townships, known.school_ids) == (frozenset({"东乡", "西乡"}), frozenset({"a"}))
+    known = recognise(store, teacher, at=now)
+    assert known is not None
+    assert (known.classes, known.school_ids) == (frozenset({CLASS}), frozenset())
+
+
+def test_a_key_may_do_what_it_was_given_and_never_more_than_its_role(store: Store, now: datetime) -> None:
+    whole = recognise(store, make_key(store, role="bureau", label="x", made_at=now), at=now)
+    plain = make_key(
+        store, role="school", school_ids=["a"], permissions=["read_list"], label="x", made_at=now
+    )
+    narrow = recognise(store, plain, at=now)
+    assert whole is not None
+    assert narrow is not None
+    assert whole.may("read_audit")
+    assert narrow.may("read_list")
+    assert not narrow.may("read_risk")
+    assert not Principal("k", "school", permissions=frozenset({"read_audit"})).may("read_audit")
+    with pytest.raises(StoreError) as refused:
+        make_key(store, role="school", school_ids=["a"], permissions=["read_audit"], label="x", made_at=now)
+    assert refused.value.code == "key_permission_unknown"
+
+
+def test_a_rotated_key_has_an_heir_of_the_same_rights_and_dies_after_the_overlap(
+    store: Store, now: datetime
+) -> None:
+    old = make_key(
+        store, role="class_teacher", classes=[CLASS], permissions=["read_list"], label="x", made_at=now,
+        expires_at=now + timedelta(days=100),
+    )  # fmt: skip
+    at = now + timedelta(days=60)
+    new = rotate(store, key_id(old), at=at, overlap=timedelta(days=14))
+    end = at + timedelta(days=14)
+    for when in (at, end - timedelta(microseconds=1)):
+        first, second = recognise(store, old, at=when), recognise(store, new, at=when)
+        assert first is not None
+        assert second == replace(first, key_id=key_id(new))
+    assert recognise(store, old, at=end) is None
+    assert recognise(store, new, at=end) is not None
+    heir = list_keys(store)[1]
+    assert (heir.replaces, heir.label, heir.expires_at) == (key_id(old), "x", at + timedelta(days=100))
+
+
+def test_an_overlap_never_lengthens_a_life_and_no_dead_key_has_an_heir(store: Store, now: datetime) -> None:
+    end = now + timedelta(days=3)
+    short = make_key(store, role="bureau", label="x", made_at=now, expires_at=end)
+    rotate(store, key_id(short), at=now, overlap=timedelta(days=14))
+    assert recognise(store, short, at=end) is None
+    dead = make_key(store, role="bureau", label="x", made_at=now)
+    revoke(store, key_id(dead), at=now)
+    for one in (short, dead):
+        with pytest.raises(StoreError) as refused:
+            rotate(store, key_id(one), at=end, overlap=timedelta(days=1))
+        assert refused.value.code == "key_not_alive"
+    assert len(list_keys(store)) == 3
 
 
 def test_revoking_an_unknown_key_is_an_error(store: Store, now: datetime) -> None:

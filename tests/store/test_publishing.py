@@ -16,7 +16,7 @@ from riskmodel.domain import ScoredStudent, ScoredTerm
 from riskmodel.errors import StoreError
 from riskmodel.store import publishing, reading
 from riskmodel.store.engine import Store, open_store
-from riskmodel.store.keys import Principal
+from riskmodel.store.principals import Principal
 from riskmodel.store.publishing import go_back, publish, remove_leftovers
 from riskmodel.store.tables import MOVES, SCHOOLS, SETS, STUDENTS
 

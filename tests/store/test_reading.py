@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -10,11 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from riskmodel.domain import Band, ScoredTerm
+from riskmodel.domain import Band, ScoredStudent, ScoredTerm
 from riskmodel.errors import StoreError
 from riskmodel.store import reading
 from riskmodel.store.engine import Store, open_store
-from riskmodel.store.keys import Principal
+from riskmodel.store.principals import Principal, SchoolClass
 from riskmodel.store.publishing import publish
 
 Terms = Callable[..., ScoredTerm]
@@ -156,7 +157,88 @@ def test_every_statement_about_students_and_schools_holds_the_scope() -> None:
     source = Path(reading.__file__).read_text(encoding="utf-8")
     selects = [part for part in source.split("select(")[1:] if part.startswith(("STUDENTS", "SCHOOLS"))]
     assert len(selects) == 3
-    assert all("_in_scope(principal" in part for part in selects)
+    assert all("_sees(principal" in part or "sees_school(principal" in part for part in selects)
+
+
+@pytest.fixture
+def two_sets(store: Store, term: Terms, now: datetime) -> str:
+    """School 0 in the east, school 1 in the west; of school 0's, student 0 moved on and student 1 came."""
+    places = ("东乡", "西乡")
+    former = term(schools=2, each=4)
+    schools, swapped = (
+        tuple(replace(one, township=place) for one, place in zip(former.schools, order, strict=True))
+        for order in (places, places[::-1])
+    )
+    moved = [replace(one, school_id="school-1") if one.student_id.startswith("school-0-student-00000")
+             else one for one in former.students]  # fmt: skip
+    first = publish(store, replace(former, schools=schools), published_at=now, published_by="x")
+    later = replace(former, schools=swapped, students=tuple(moved[:3] + moved[4:]))
+    publish(store, later, published_at=now, published_by="x")
+    return first
+
+
+def ids(students: Iterable[ScoredStudent]) -> set[str]:
+    return {one.student_id for one in students}
+
+
+def test_a_district_sees_the_schools_of_its_townships_as_the_set_places_them(
+    store: Store, two_sets: str
+) -> None:
+    east = Principal("key", "district", townships=frozenset({"东乡"}))
+    both = Principal("key", "district", frozenset({"school-0"}), frozenset({"东乡"}))
+    assert [one.school_id for one in reading.schools(store, east)] == ["school-1"]
+    assert [one.school_id for one in reading.schools(store, both)] == ["school-0", "school-1"]
+    assert ids(reading.students(store, east, "school-1").students) == {
+        "school-0-student-00000", *(f"school-1-student-{number:05}" for number in range(4))
+    }  # fmt: skip
+    assert reading.students(store, east, "school-0").students == ()
+    assert reading.student(store, east, "school-0-student-00001") is None
+
+
+def test_a_class_teacher_sees_the_own_class_and_no_other(store: Store, two_sets: str) -> None:
+    teacher = Principal("key", "class_teacher", classes=frozenset({SchoolClass("school-0", 8, "2")}))
+    assert [one.school_id for one in reading.schools(store, teacher)] == ["school-0"]
+    assert ids(reading.students(store, teacher, "school-0").students) == {"school-0-student-00001"}
+    assert reading.student(store, teacher, "school-0-student-00001") is not None
+    assert reading.student(store, teacher, "school-0-student-00002") is None
+    assert reading.student(store, teacher, "school-1-student-00001") is None
+
+
+def test_what_was_said_at_a_former_school_is_told_to_neither_school_but_to_who_has_both(
+    store: Store, two_sets: str, bureau: Principal
+) -> None:
+    moved, stayed, gone = (f"school-0-student-{number:05}" for number in (0, 1, 3))
+    former, present, both = (
+        Principal("key", "school", frozenset(schools))
+        for schools in ({"school-0"}, {"school-1"}, {"school-0", "school-1"})
+    )
+    seen = {
+        name: ids(
+            one for student in (moved, stayed, gone)
+            if (one := reading.student(store, who, student, set_id=two_sets)) is not None
+        )
+        for name, who in {"former": former, "present": present, "both": both, "bureau": bureau}.items()
+    }  # fmt: skip
+    assert seen == {
+        "former": {stayed}, "present": set(), "both": {moved, stayed}, "bureau": {moved, stayed, gone},
+    }  # fmt: skip
+    assert ids(reading.students(store, former, "school-0", set_id=two_sets).students) == {
+        stayed, "school-0-student-00002"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("ask", [
+    lambda store, who: reading.student(store, who, "school-0-student-00001"),
+    lambda store, who: reading.students(store, who, "school-0"),
+    lambda store, who: reading.school(store, who, "school-0"),
+    reading.schools,
+])  # fmt: skip
+def test_what_a_key_may_not_do_is_refused_whoever_is_asked_about(
+    store: Store, full: ScoredTerm, ask: Callable[..., object]
+) -> None:
+    with pytest.raises(StoreError) as refused:
+        ask(store, Principal("key", "bureau", permissions=frozenset({"read_audit"})))
+    assert refused.value.code == "not_allowed"
 
 
 def test_a_store_opens_again_with_what_was_published(

@@ -16,6 +16,7 @@ from riskmodel.pipelines.publishing import (
     make_key,
     publish_scores,
     revoke_key,
+    rotate_key,
     show_what_to_open,
     write_sheets,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "publish_scores",
     "revoke_key",
     "roll_back",
+    "rotate_key",
     "run_all",
     "show_what_to_open",
     "suggest_mapping",

@@ -26,7 +26,7 @@ from riskmodel.scoring import scored_term
 from riskmodel.sheets.writing import write_school
 from riskmodel.store import keys
 from riskmodel.store.engine import Store, open_store
-from riskmodel.store.keys import Principal, Role
+from riskmodel.store.principals import RIGHTS, Permission, Principal, Reach, Role, SchoolClass
 from riskmodel.store.publishing import publish
 from riskmodel.store.reading import current_set, school, schools, students
 from riskmodel.tracking import open_tracking, set_champion, tracking_command
@@ -153,15 +153,68 @@ def show_what_to_open(run: Run, *, port: int) -> None:
     run.say("open_mlflow", command=tracking_command(run.workspace.tracking))
 
 
-def make_key(run: Run, *, role: str, school_ids: Sequence[str], label: str) -> None:
-    """Make a key and show it: the only time that anybody can see it."""
+def make_key(
+    run: Run,
+    *,
+    role: str,
+    label: str,
+    school_ids: Sequence[str] = (),
+    townships: Sequence[str] = (),
+    classes: Sequence[str] = (),
+    permissions: Sequence[str] = (),
+    days: int | None = None,
+) -> None:
+    """Make a key and show it: the only time that anybody can see it.
+
+    Parameters
+    ----------
+    classes
+        Each as `SCHOOL/GRADE/CLASS`.
+    permissions
+        Empty: all that the role may do.
+    days
+        How long it lives; None: until it is revoked.
+
+    Raises
+    ------
+    StoreError
+        If the role, a class or a permission cannot be read, or the key would contradict its role.
+    """
     if role not in get_args(Role):
         raise StoreError("role_unknown", roles=", ".join(get_args(Role)))
-    store = open_store(run.workspace.store, create=True)
+    asked = cast(Role, role)
+    if not set(permissions) <= set(get_args(Permission)):
+        allowed = " ".join(sorted(RIGHTS[asked].permissions))
+        raise StoreError("key_permission_unknown", role=role, permissions=allowed)
+    now = datetime.now(UTC)
     key = keys.make_key(
-        store, role=cast(Role, role), school_ids=school_ids, label=label, made_at=datetime.now(UTC)
+        open_store(run.workspace.store, create=True),
+        role=asked,
+        label=label,
+        made_at=now,
+        school_ids=school_ids,
+        townships=townships,
+        classes=[_school_class(one) for one in classes],
+        permissions=cast(Sequence[Permission], permissions) or None,
+        expires_at=None if days is None else now + timedelta(days=days),
     )
     run.say("key_made", key=key)
+
+
+def _school_class(told: str) -> SchoolClass:
+    school_id, _, rest = told.partition("/")
+    grade, _, class_name = rest.partition("/")
+    if not (school_id and class_name and grade.isascii() and grade.isdigit()):
+        raise StoreError("key_class_unreadable")
+    return SchoolClass(school_id, int(grade), class_name)
+
+
+def rotate_key(run: Run, key_id: str, *, overlap_days: int) -> None:
+    """Make a key in place of another and show it; the old one lives on for some days."""
+    store = open_store(run.workspace.store)
+    key = keys.rotate(store, key_id, at=datetime.now(UTC), overlap=timedelta(days=overlap_days))
+    run.say("key_made", key=key)
+    run.say("key_rotated", key_id=key_id, days=overlap_days)
 
 
 def list_keys(run: Run) -> None:
@@ -172,9 +225,20 @@ def list_keys(run: Run) -> None:
             key_id=key.key_id,
             role=key.role,
             label=key.label,
-            schools=",".join(sorted(key.school_ids)),
-            state=f"revoked {key.revoked_at:%Y-%m-%d}" if key.revoked_at else "",
+            places=",".join(_places(key.reach)),
+            state=_state(key),
         )
+
+
+def _places(reach: Reach) -> list[str]:
+    classes = (f"{one.school_id}/{one.grade}/{one.class_name}" for one in reach.classes)
+    return sorted((*reach.townships, *reach.school_ids, *classes))
+
+
+def _state(key: keys.KeyRecord) -> str:
+    if key.revoked_at:
+        return f"revoked {key.revoked_at:%Y-%m-%d}"
+    return f"until {key.expires_at:%Y-%m-%d}" if key.expires_at else ""
 
 
 def revoke_key(run: Run, key_id: str) -> None:

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from riskmodel.errors import StoreError, Where
+from riskmodel.store.migrations import migrate
 from riskmodel.store.tables import METADATA, SCHEMA, SCHEMA_VERSION
 
 FILE_NAME = "published.db"
@@ -66,7 +67,8 @@ def open_store(folder: Path, *, create: bool = False, wait_seconds: float = 5.0)
     Parameters
     ----------
     create
-        Make the folder and the tables where there are none. A store of another version is never changed.
+        Make the folder and the tables where there are none, and bring a store of an older version to the
+        present one. Without it nothing is ever changed at opening.
     wait_seconds
         How long a writer waits for another before it gives up.
 
@@ -85,7 +87,7 @@ def open_store(folder: Path, *, create: bool = False, wait_seconds: float = 5.0)
     store = Store(_sqlite_engine(file, wait_seconds), folder)
     try:
         if create:
-            _make_tables(store)
+            _make_or_migrate(store)
         _check_version(store)
     except BaseException:
         store.close()
@@ -93,17 +95,23 @@ def open_store(folder: Path, *, create: bool = False, wait_seconds: float = 5.0)
     return store
 
 
-def _make_tables(store: Store) -> None:
+def _make_or_migrate(store: Store) -> None:
     with store.writing() as connection:
         if not inspect(connection).get_table_names():
             METADATA.create_all(connection)
             connection.execute(insert(SCHEMA).values(version=SCHEMA_VERSION))
+        else:
+            migrate(connection, _version(connection))
+
+
+def _version(connection: Connection) -> int | None:
+    known = inspect(connection).has_table(SCHEMA.name)
+    return connection.scalar(select(SCHEMA.c.version)) if known else None
 
 
 def _check_version(store: Store) -> None:
     with store.reading() as connection:
-        known = inspect(connection).has_table(SCHEMA.name)
-        version = connection.scalar(select(SCHEMA.c.version)) if known else None
+        version = _version(connection)
     if version != SCHEMA_VERSION:
         found = "?" if version is None else version
         raise StoreError("store_version", Where(file=FILE_NAME), found=found, expected=SCHEMA_VERSION)

@@ -9,45 +9,37 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Literal
+from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, Row, insert, select, update
 
 from riskmodel.errors import StoreError
 from riskmodel.store.engine import Store
-from riskmodel.store.tables import KEY_SCHOOLS, KEYS, instant, instant_text
-
-Role = Literal["school", "counsellor", "bureau"]
-"""`school`: a school's software, which shows what class teachers may read. `counsellor`: reads the
-counsellor's facts too. `bureau`: all schools."""
+from riskmodel.store.principals import RIGHTS, Permission, Principal, Reach, Role, SchoolClass
+from riskmodel.store.tables import KEY_PLACES, KEYS, instant, instant_text
 
 DEMO_LABEL = "demo"
 _NO_SECRET = hashlib.sha256(b"").hexdigest()
 
 
 @dataclass(frozen=True)
-class Principal:
-    """Who asks. `school_ids` are the schools whose students may be seen; the bureau sees all."""
-
-    key_id: str
-    role: Role
-    school_ids: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True)
 class KeyRecord:
-    """What is kept of a key, and may be shown. The secret is not among it."""
+    """What is kept of a key, and may be shown. The secret is not among it.
+
+    `replaces` is the key in whose place it was made; `permissions` None: all that its role may do.
+    """
 
     key_id: str
     role: Role
-    school_ids: frozenset[str]
+    reach: Reach
+    permissions: frozenset[Permission] | None
     label: str
     made_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
+    replaces: str | None
 
 
 @dataclass(frozen=True)
@@ -62,9 +54,12 @@ def make_key(
     store: Store,
     *,
     role: Role,
-    school_ids: Iterable[str] = (),
     label: str,
     made_at: datetime,
+    school_ids: Iterable[str] = (),
+    townships: Iterable[str] = (),
+    classes: Iterable[SchoolClass] = (),
+    permissions: Iterable[Permission] | None = None,
     expires_at: datetime | None = None,
 ) -> str:
     """Make a key and return it whole: the only time that anybody can see it.
@@ -72,11 +67,51 @@ def make_key(
     Raises
     ------
     StoreError
-        If a school's or a counsellor's key names no school.
+        If the key names no place and its role does not see everywhere; if it names what its role has not:
+        a district has townships or schools, a class teacher has classes, a school and a counsellor have
+        schools; or if its role may not do what it is to be allowed.
     """
+    reach = Reach(frozenset(school_ids), frozenset(townships), frozenset(classes))
+    _check_reach(role, reach)
+    given = None if permissions is None else frozenset(permissions)
+    if given is not None and not given <= RIGHTS[role].permissions:
+        raise StoreError("key_permission_unknown", role=role, permissions=_told(RIGHTS[role].permissions))
     with store.writing() as connection:
         return _make(
-            connection, role, frozenset(school_ids), label=label, made_at=made_at, expires_at=expires_at
+            connection, role, reach, permissions=given, label=label, made_at=made_at, expires_at=expires_at
+        )
+
+
+def rotate(store: Store, key_id: str, *, at: datetime, overlap: timedelta) -> str:
+    """Make a key of the same rights and return it whole; the old one lives on for the overlap, no longer.
+
+    A key that was to expire hands its length of life on.
+
+    Raises
+    ------
+    StoreError
+        If there is no such key, or it is revoked or expired: what is dead gets no heir.
+    """
+    with store.writing() as connection:
+        old = _row(connection, key_id)
+        if not _lives(old, at):
+            raise StoreError("key_not_alive")
+        expires_at = None
+        if old.expires_at is not None:
+            expires_at = at + (instant(old.expires_at) - instant(old.made_at))
+        last = instant_text(at + overlap)
+        connection.execute(
+            update(KEYS).where(KEYS.c.key_id == key_id).values(expires_at=min(last, old.expires_at or last))
+        )
+        return _make(
+            connection,
+            old.role,
+            _reaches(connection, [key_id])[key_id],
+            permissions=_permissions(old.permissions),
+            label=old.label,
+            made_at=at,
+            expires_at=expires_at,
+            replaces=key_id,
         )
 
 
@@ -89,9 +124,7 @@ def revoke(store: Store, key_id: str, *, at: datetime) -> None:
         If there is no such key.
     """
     with store.writing() as connection:
-        known = connection.scalar(select(KEYS.c.key_id).where(KEYS.c.key_id == key_id))
-        if known is None:
-            raise StoreError("key_unknown")
+        _row(connection, key_id)
         connection.execute(
             update(KEYS)
             .where(KEYS.c.key_id == key_id, KEYS.c.revoked_at.is_(None))
@@ -107,32 +140,31 @@ def recognise(store: Store, plain: str, *, at: datetime) -> Principal | None:
     key_id, secret = _split(plain)
     with store.reading() as connection:
         row = connection.execute(select(KEYS).where(KEYS.c.key_id == key_id)).one_or_none()
-        scope = select(KEY_SCHOOLS.c.school_id).where(KEY_SCHOOLS.c.key_id == key_id)
-        schools = connection.scalars(scope).all()
+        reach = _reaches(connection, [key_id])[key_id]
     right = hmac.compare_digest(_hash(secret), _NO_SECRET if row is None else row.secret_sha256)
-    if row is None or not right or row.revoked_at is not None:
+    if row is None or not right or not _lives(row, at):
         return None
-    if row.expires_at is not None and row.expires_at <= instant_text(at):
-        return None
-    return Principal(key_id, row.role, frozenset(schools))
+    return Principal(
+        key_id, row.role, reach.school_ids, reach.townships, reach.classes, _permissions(row.permissions)
+    )
 
 
 def list_keys(store: Store) -> tuple[KeyRecord, ...]:
     """Return all keys ever made, oldest first, without their secrets."""
     with store.reading() as connection:
         rows = connection.execute(select(KEYS).order_by(KEYS.c.made_at, KEYS.c.key_id)).all()
-        scopes: dict[str, set[str]] = {row.key_id: set() for row in rows}
-        for key_id, school_id in connection.execute(select(KEY_SCHOOLS.c.key_id, KEY_SCHOOLS.c.school_id)):
-            scopes[key_id].add(school_id)
+        reaches = _reaches(connection, [row.key_id for row in rows])
     return tuple(
         KeyRecord(
             key_id=row.key_id,
             role=row.role,
-            school_ids=frozenset(scopes[row.key_id]),
+            reach=reaches[row.key_id],
+            permissions=_permissions(row.permissions),
             label=row.label,
             made_at=instant(row.made_at),
             expires_at=instant(row.expires_at) if row.expires_at else None,
             revoked_at=instant(row.revoked_at) if row.revoked_at else None,
+            replaces=row.replaces,
         )
         for row in rows
     )
@@ -148,38 +180,98 @@ def replace_demo_keys(store: Store, *, school_ids: Sequence[str], at: datetime) 
         )
         return DemoKeys(
             schools=tuple(
-                (one, _make(connection, "school", frozenset({one}), label=DEMO_LABEL, made_at=at))
+                (one, _make(connection, "school", Reach(frozenset({one})), label=DEMO_LABEL, made_at=at))
                 for one in school_ids
             ),
-            bureau=_make(connection, "bureau", frozenset(), label=DEMO_LABEL, made_at=at),
+            bureau=_make(connection, "bureau", Reach(), label=DEMO_LABEL, made_at=at),
         )
+
+
+def _check_reach(role: Role, reach: Reach) -> None:
+    if not RIGHTS[role].everywhere and reach == Reach():
+        raise StoreError("key_without_place")
+    fitting = {
+        "district": Reach(reach.school_ids, reach.townships),
+        "school": Reach(reach.school_ids),
+        "counsellor": Reach(reach.school_ids),
+        "class_teacher": Reach(classes=reach.classes),
+    }
+    if fitting.get(role, Reach()) != reach:
+        raise StoreError("key_place_not_of_role", role=role)
 
 
 def _make(
     connection: Connection,
     role: Role,
-    school_ids: frozenset[str],
+    reach: Reach,
     *,
     label: str,
     made_at: datetime,
+    permissions: frozenset[Permission] | None = None,
     expires_at: datetime | None = None,
+    replaces: str | None = None,
 ) -> str:
-    if role != "bureau" and not school_ids:
-        raise StoreError("key_without_school")
     key_id, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
     connection.execute(
         insert(KEYS).values(
             key_id=key_id,
             secret_sha256=_hash(secret),
             role=role,
+            permissions=None if permissions is None else _told(permissions),
             label=label,
             made_at=instant_text(made_at),
             expires_at=instant_text(expires_at) if expires_at else None,
+            replaces=replaces,
         )
     )
-    for school_id in sorted(school_ids):
-        connection.execute(insert(KEY_SCHOOLS).values(key_id=key_id, school_id=school_id))
+    places: list[dict[str, object]] = [{"township": one} for one in sorted(reach.townships)]
+    places += [{"school_id": one} for one in sorted(reach.school_ids)]
+    places += [one._asdict() for one in sorted(reach.classes)]
+    for place in places:
+        connection.execute(insert(KEY_PLACES).values(key_id=key_id, **place))
     return f"rm_{key_id}_{secret}"
+
+
+def _row(connection: Connection, key_id: str) -> Row[tuple[object, ...]]:
+    row = connection.execute(select(KEYS).where(KEYS.c.key_id == key_id)).one_or_none()
+    if row is None:
+        raise StoreError("key_unknown")
+    return row
+
+
+def _lives(row: Row[tuple[object, ...]], at: datetime) -> bool:
+    return row.revoked_at is None and (row.expires_at is None or row.expires_at > instant_text(at))
+
+
+def _reaches(connection: Connection, key_ids: Collection[str]) -> dict[str, Reach]:
+    places: dict[str, tuple[set[str], set[str], set[SchoolClass]]] = {
+        key_id: (set(), set(), set()) for key_id in key_ids
+    }
+    query = select(KEY_PLACES)
+    if len(key_ids) == 1:
+        query = query.where(KEY_PLACES.c.key_id.in_(key_ids))
+    for row in connection.execute(query):
+        schools, townships, classes = places[row.key_id]
+        if row.township is not None:
+            townships.add(row.township)
+        elif row.grade is None:
+            schools.add(row.school_id)
+        else:
+            classes.add(SchoolClass(row.school_id, row.grade, row.class_name))
+    return {
+        key_id: Reach(frozenset(schools), frozenset(townships), frozenset(classes))
+        for key_id, (schools, townships, classes) in places.items()
+    }
+
+
+def _permissions(stored: str | None) -> frozenset[Permission] | None:
+    if stored is None:
+        return None
+    return frozenset(stored.split())  # type: ignore[arg-type]  # only ours were ever written
+
+
+def _told(permissions: Iterable[str]) -> str:
+    return " ".join(sorted(permissions))
 
 
 def _split(plain: str) -> tuple[str, str]:

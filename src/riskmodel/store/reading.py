@@ -18,8 +18,9 @@ from sqlalchemy.sql.expression import true
 from riskmodel.domain import Band, PublishedSet, School, ScoredStudent
 from riskmodel.errors import StoreError
 from riskmodel.store.engine import Store
-from riskmodel.store.keys import Principal
+from riskmodel.store.principals import Principal
 from riskmodel.store.rows import read_facts, read_student
+from riskmodel.store.scope import is_theirs_now, sees_school, sees_student
 from riskmodel.store.tables import MOVES, SCHOOLS, SETS, STUDENTS, instant
 
 MOST_PER_PAGE = 500
@@ -50,14 +51,21 @@ def current_set(store: Store) -> PublishedSet:
 def student(
     store: Store, principal: Principal, student_id: str, *, set_id: str | None = None
 ) -> ScoredStudent | None:
-    """Return a student of the current set, or of a given one; None where none is within the scope."""
+    """Return a student of the current set, or of a given one; None where none is within the scope.
+
+    Raises
+    ------
+    StoreError
+        `not_allowed` if the principal may not read risks.
+    """
+    principal.must("read_risk")
     with store.reading() as connection:
         chosen = _set_id(connection, set_id)
         found = connection.scalar(
             select(STUDENTS.c.content).where(
                 STUDENTS.c.set_id == chosen,
                 STUDENTS.c.student_id == student_id,
-                _in_scope(principal, STUDENTS.c.school_id),
+                *_sees(principal, chosen, connection),
             )
         )
     return None if found is None else read_student(found)
@@ -94,8 +102,9 @@ def students(
     ------
     StoreError
         `cursor_unreadable` if `after` is none of ours, `cursor_of_former_set` if another set has become
-        current since the first page.
+        current since the first page; `not_allowed` if the principal may not read lists.
     """
+    principal.must("read_list")
     most = min(max(limit, 1), MOST_PER_PAGE)
     wanted = {"band": band, "grade": grade, "class_name": class_name, "listed": listed}
     with store.reading() as connection:
@@ -105,7 +114,7 @@ def students(
             .where(
                 STUDENTS.c.set_id == chosen,
                 STUDENTS.c.school_id == school_id,
-                _in_scope(principal, STUDENTS.c.school_id),
+                *_sees(principal, chosen, connection),
                 *(STUDENTS.c[name] == value for name, value in wanted.items() if value is not None),
             )
             .order_by(*_ORDER)
@@ -130,12 +139,13 @@ def schools(store: Store, principal: Principal, *, set_id: str | None = None) ->
 def _schools(
     store: Store, principal: Principal, set_id: str | None, which: ColumnElement[bool]
 ) -> tuple[School, ...]:
+    principal.must("read_list")
     with store.reading() as connection:
         rows = connection.execute(
             select(SCHOOLS.c.school_id, SCHOOLS.c.name, SCHOOLS.c.township)
             .where(
                 SCHOOLS.c.set_id == _set_id(connection, set_id),
-                _in_scope(principal, SCHOOLS.c.school_id),
+                sees_school(principal),
                 which,
             )
             .order_by(SCHOOLS.c.school_id)
@@ -146,11 +156,13 @@ def _schools(
 _ORDER = (STUDENTS.c.grade, STUDENTS.c.class_name, STUDENTS.c.student_id)
 
 
-def _in_scope(principal: Principal, school_id: ColumnElement[str]) -> ColumnElement[bool]:
-    """Limit a query to the principal's schools; with none, to nothing."""
-    if principal.role == "bureau":
-        return true()
-    return school_id.in_(sorted(principal.school_ids))
+def _sees(principal: Principal, set_id: str, connection: Connection) -> tuple[ColumnElement[bool], ...]:
+    """Limit a query about the students of a set to the principal's; of a former set, to theirs of today."""
+    current = _set_id(connection, None)
+    if set_id == current:
+        return (sees_student(principal),)
+    still = is_theirs_now(principal, STUDENTS.c.student_id, current_set_id=current)
+    return (sees_student(principal), still)
 
 
 def _set_id(connection: Connection, set_id: str | None) -> str:

@@ -21,8 +21,9 @@ from sqlalchemy import (
     Text,
 )
 
-SCHEMA_VERSION = 1
-"""Counts up with every change of a table below; a store of another version is refused at opening."""
+SCHEMA_VERSION = 2
+"""Counts up with every change of a table below; a store of another version is refused at opening.
+`migrations.py` brings an older one to this."""
 
 METADATA = MetaData()
 
@@ -75,18 +76,32 @@ KEYS = Table(
     Column("key_id", Text, primary_key=True),
     Column("secret_sha256", Text, nullable=False),
     Column("role", Text, nullable=False),
+    Column("permissions", Text),
     Column("label", Text, nullable=False),
     Column("made_at", Text, nullable=False),
     Column("expires_at", Text),
     Column("revoked_at", Text),
-    CheckConstraint("role IN ('school', 'counsellor', 'bureau')", name="role_is_known"),
+    Column("replaces", Text),
+    CheckConstraint(
+        "role IN ('data_team', 'bureau', 'district', 'school', 'counsellor', 'class_teacher')",
+        name="role_is_known",
+    ),
 )  # fmt: skip
+"""`permissions`: separated by a space; NULL: all that the role may do."""
 
-KEY_SCHOOLS = Table(
-    "access_key_school", METADATA,
-    Column("key_id", Text, ForeignKey("access_key.key_id"), primary_key=True),
-    Column("school_id", Text, primary_key=True),
+KEY_PLACES = Table(
+    "access_key_place", METADATA,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("key_id", Text, ForeignKey("access_key.key_id"), nullable=False, index=True),
+    Column("township", Text),
+    Column("school_id", Text),
+    Column("grade", Integer),
+    Column("class_name", Text),
+    CheckConstraint("(township IS NULL) <> (school_id IS NULL)", name="township_or_school"),
+    CheckConstraint("(grade IS NULL) = (class_name IS NULL)", name="class_is_whole"),
+    CheckConstraint("grade IS NULL OR school_id IS NOT NULL", name="class_has_a_school"),
 )  # fmt: skip
+"""What a key reaches: a township, a school, or a class of a school, in a row each."""
 
 
 def instant_text(instant: datetime) -> str:

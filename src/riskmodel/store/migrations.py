@@ -1,0 +1,37 @@
+"""From an older version of the tables to the present one: one function a step, all of it or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from sqlalchemy import Connection, insert, text, update
+
+from riskmodel.store.tables import KEY_PLACES, KEYS, METADATA, SCHEMA, SCHEMA_VERSION
+
+
+def migrate(connection: Connection, version: int | None) -> None:
+    """Bring the tables from an older version to the present one, within the caller's transaction.
+
+    Where there is no way from it (it is newer, or none of ours), nothing is changed.
+    """
+    if version is None or version not in _STEPS:
+        return
+    for step in range(version, SCHEMA_VERSION):
+        _STEPS[step](connection)
+    connection.execute(update(SCHEMA).values(version=SCHEMA_VERSION))
+
+
+def _to_2(connection: Connection) -> None:
+    """More roles, places beside schools; all other tables of version 2 are new. Keys stay valid."""
+    keys = connection.execute(text("SELECT * FROM access_key")).mappings().all()
+    schools = connection.execute(text("SELECT key_id, school_id FROM access_key_school")).mappings().all()
+    connection.execute(text("DROP TABLE access_key_school"))
+    connection.execute(text("DROP TABLE access_key"))
+    METADATA.create_all(connection)
+    for key in keys:
+        connection.execute(insert(KEYS).values(**key))
+    for school in schools:
+        connection.execute(insert(KEY_PLACES).values(**school))
+
+
+_STEPS: Mapping[int, Callable[[Connection], None]] = {1: _to_2}
