@@ -336,3 +336,75 @@ class PublishedSet:
     set_id: str
     published_at: datetime
     facts: TermFacts
+
+
+ActionKind = Literal["suggested", "contacted", "visited", "aid_given", "counselling_hours", "result"]
+"""What was done for a student: a suggestion handed to somebody, a talk or call with the student or the
+family, a visit at home, aid in money or kind, hours of counselling, and what came of it all."""
+ActionResult = Literal[
+    "reached", "not_reached", "accepted", "declined", "in_school", "returned", "transferred", "left",
+    "no_need",
+]  # fmt: skip
+"""What came of an action. `left` is what a person says; it is never a label."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Action:
+    """Something that was done for a student, as a person tells it.
+
+    Attributes
+    ----------
+    day
+        On which it was done.
+    done_by
+        Who did it, by name or office, as the school writes it.
+    action_id
+        The teller's own id of it, unique for the student: telling it again changes nothing. None: the store
+        gives one.
+    programme
+        What aid was given out of; asked of `aid_given`.
+    amount_yuan, hours
+        What was given; `counselling_hours` asks for hours.
+    result
+        Asked of the kind `result`.
+    corrects
+        The action that this one takes the place of: nothing is ever overwritten.
+    withdrawn
+        With `corrects`: that one was not so at all, and nothing takes its place.
+    set_id
+        The published set that was before the teller's eyes; None: the current one.
+    """
+
+    student_id: str
+    kind: ActionKind
+    day: date
+    done_by: str
+    action_id: str | None = None
+    programme: str | None = None
+    amount_yuan: float | None = None
+    hours: float | None = None
+    result: ActionResult | None = None
+    note: str | None = None
+    corrects: str | None = None
+    withdrawn: bool = False
+    set_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActionTaken:
+    """An action as it is kept: with the set and the score that were served when it was told.
+
+    `risk`, `band` and `listed` are those of the set `set_id`. `is_in_force` is False for one that another
+    corrects, and for one that only withdraws.
+    """
+
+    action: Action
+    action_id: str
+    set_id: str
+    school_id: str
+    risk: float | None
+    band: Band
+    listed: bool
+    recorded_at: datetime
+    key_id: str
+    is_in_force: bool

@@ -166,8 +166,17 @@ def _sees(principal: Principal, set_id: str, connection: Connection) -> tuple[Co
 
 
 def _set_id(connection: Connection, set_id: str | None) -> str:
-    if set_id is not None:
-        return set_id
+    return current_set_id(connection) if set_id is None else set_id
+
+
+def current_set_id(connection: Connection) -> str:
+    """Return the id of the set that the pointer names.
+
+    Raises
+    ------
+    StoreError
+        If nothing was published yet.
+    """
     current: str | None = connection.scalar(select(MOVES.c.set_id).order_by(MOVES.c.number.desc()).limit(1))
     if current is None:
         raise StoreError("nothing_published")

@@ -9,9 +9,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from sqlalchemy import (
+    DDL,
     Boolean,
     CheckConstraint,
     Column,
+    Float,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
@@ -19,6 +21,8 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    UniqueConstraint,
+    event,
 )
 
 SCHEMA_VERSION = 2
@@ -102,6 +106,44 @@ KEY_PLACES = Table(
     CheckConstraint("grade IS NULL OR school_id IS NOT NULL", name="class_has_a_school"),
 )  # fmt: skip
 """What a key reaches: a township, a school, or a class of a school, in a row each."""
+
+ACTIONS = Table(
+    "action", METADATA,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("student_id", Text, nullable=False),
+    Column("action_id", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("day", Text, nullable=False),
+    Column("done_by", Text, nullable=False),
+    Column("programme", Text),
+    Column("amount_yuan", Float),
+    Column("hours", Float),
+    Column("result", Text),
+    Column("note", Text),
+    Column("corrects", Text),
+    Column("withdrawn", Boolean, nullable=False),
+    Column("set_id", Text, nullable=False),
+    Column("school_id", Text, nullable=False),
+    Column("risk", Float),
+    Column("band", Text, nullable=False),
+    Column("listed", Boolean, nullable=False),
+    Column("recorded_at", Text, nullable=False),
+    Column("key_id", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    UniqueConstraint("student_id", "action_id"),
+    UniqueConstraint("student_id", "corrects"),
+)  # fmt: skip
+"""What was done for whom, with what had been served. No foreign key to the set: an action outlives it."""
+
+
+def _rows_never_change(table: Table) -> None:
+    """Let the database itself refuse to change a row of a table that only grows."""
+    refused = f"BEFORE UPDATE ON {table.name} BEGIN SELECT RAISE(ABORT, 'append only'); END"
+    trigger = DDL(f"CREATE TRIGGER {table.name}_only_grows {refused}")  # type: ignore[no-untyped-call]
+    event.listen(table, "after_create", trigger.execute_if(dialect="sqlite"))
+
+
+_rows_never_change(ACTIONS)
 
 
 def instant_text(instant: datetime) -> str:
