@@ -36,6 +36,11 @@ class Workspace:
         return self.root / "identity.key"
 
     @property
+    def lookup_key(self) -> Path:
+        """The key by which schools find students by roll number: beside the store, never in it."""
+        return self.root / "lookup.key"
+
+    @property
     def check(self) -> Path:
         """What the records hold and lack, to look at and to send, and the lists of those expected."""
         return self.root / "check"

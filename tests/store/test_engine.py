@@ -12,7 +12,7 @@ from riskmodel.store.tables import SCHEMA, SETS
 
 A_SET = {
     "set_id": "set-x", "published_at": "2026", "published_by": "x", "state": "complete", "student_count": 0,
-    "facts": "{}",
+    "term": "t", "facts": "{}",
 }  # fmt: skip
 
 
@@ -70,9 +70,11 @@ def test_a_folder_that_cannot_be_made_is_said_clearly(tmp_path: Path) -> None:
 
 
 def test_a_second_writer_is_told_that_the_store_is_locked(store: Store) -> None:
-    with store.writing(), pytest.raises(StoreError) as refused, store.writing():
+    other = open_store(store.folder, wait_seconds=0.2)
+    with store.writing(), pytest.raises(StoreError) as refused, other.writing():
         pass
     assert refused.value.code == "store_locked"
+    other.close()
 
 
 def test_a_store_that_somebody_holds_wholly_cannot_be_opened_and_says_so(store: Store) -> None:
@@ -114,3 +116,24 @@ def test_a_transaction_that_fails_leaves_nothing(store: Store) -> None:
         fail()
     with store.reading() as reader:
         assert reader.execute(select(SETS.c.set_id)).all() == []
+
+
+def test_a_writing_within_a_writing_is_kept_with_it_or_not_at_all(store: Store) -> None:
+    def write(set_id: str) -> None:
+        with store.writing() as connection:
+            connection.execute(insert(SETS).values(**{**A_SET, "set_id": set_id}))
+
+    def write_and_fail() -> None:
+        with store.writing() as outer:
+            write("set-a")
+            assert outer.execute(select(SETS.c.set_id)).scalars().all() == ["set-a"]
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        write_and_fail()
+    with store.writing():
+        write("set-b")
+        write("set-c")
+    write("set-d")
+    with store.reading() as reader:
+        assert reader.execute(select(SETS.c.set_id)).scalars().all() == ["set-b", "set-c", "set-d"]

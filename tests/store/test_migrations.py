@@ -2,16 +2,19 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import inspect
+from sqlalchemy import inspect, select
 
+from riskmodel.domain import ScoredTerm
 from riskmodel.errors import StoreError
 from riskmodel.store.engine import open_store
 from riskmodel.store.keys import list_keys, make_key, recognise, revoke
-from riskmodel.store.tables import METADATA
+from riskmodel.store.rows import facts_text
+from riskmodel.store.tables import METADATA, SETS
 
 SECRET = "s" * 43
 VERSION_1 = """
@@ -46,6 +49,7 @@ CREATE TABLE access_key_school (
     FOREIGN KEY(key_id) REFERENCES access_key (key_id)
 );
 INSERT INTO schema_version VALUES (1);
+INSERT INTO published_set VALUES ('set-1', '2026', 'x', 'complete', 0, '{facts}');
 INSERT INTO access_key VALUES
     ('aaaaaaaaaaaa', '{secret}', 'counsellor', 'x', '2026-09-01T00:00:00.000000+00:00', NULL, NULL),
     ('bbbbbbbbbbbb', '{secret}', 'bureau', 'x', '2026-09-02T00:00:00.000000+00:00', NULL,
@@ -56,9 +60,10 @@ INSERT INTO access_key_school VALUES ('aaaaaaaaaaaa', 'a'), ('aaaaaaaaaaaa', 'b'
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path: Path, term: Callable[..., ScoredTerm]) -> Path:
     file = sqlite3.connect(tmp_path / "published.db")
-    file.executescript(VERSION_1.replace("{secret}", hashlib.sha256(SECRET.encode()).hexdigest()))
+    script = VERSION_1.replace("{secret}", hashlib.sha256(SECRET.encode()).hexdigest())
+    file.executescript(script.replace("{facts}", facts_text(term().facts)))
     file.close()
     return tmp_path
 
@@ -88,6 +93,9 @@ def test_an_older_store_is_brought_up_to_date_and_its_keys_stay_valid(folder: Pa
         assert set(made.get_table_names()) == set(METADATA.tables)
         for name, table in METADATA.tables.items():
             assert {one["name"] for one in made.get_columns(name)} == set(table.columns.keys()), name
+            indexes = {one["name"] for one in made.get_indexes(name)}
+            assert {str(index.name) for index in table.indexes} <= indexes, name
+        assert connection.scalar(select(SETS.c.term)) == "2026-2027-1"
     again.close()
 
 

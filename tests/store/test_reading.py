@@ -17,6 +17,7 @@ from riskmodel.store import reading
 from riskmodel.store.engine import Store, open_store
 from riskmodel.store.principals import Principal, SchoolClass
 from riskmodel.store.publishing import publish
+from riskmodel.store.roll_numbers import roll_ref
 
 Terms = Callable[..., ScoredTerm]
 slow_fixtures = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -62,7 +63,9 @@ def test_a_key_never_sees_a_student_of_another_school(
     principal = Principal("key", role, schools)  # type: ignore[arg-type]
     set_id = reading.current_set(store).set_id
     foreign = base64.urlsafe_b64encode(
-        json.dumps([set_id, 7, "1", f"school-{cursor_school}-student-00000"]).encode()
+        json.dumps(
+            [set_id, "grade,class,student_id", [7, "1", f"school-{cursor_school}-student-00000"]]
+        ).encode()
     ).decode()
     for after in (None, foreign):
         page = reading.students(store, principal, asked, band=band, listed=listed, limit=limit, after=after)
@@ -124,6 +127,91 @@ def test_pages_of_two_sets_never_mix(
     assert refused.value.code == "cursor_of_former_set"
 
 
+@pytest.mark.parametrize("order", ["-grade", "band,-class", "-class,grade,-student_id", "student_id"])
+def test_a_list_comes_in_the_order_that_was_asked_for_page_after_page(
+    store: Store, full: ScoredTerm, of_school_0: Principal, order: str
+) -> None:
+    seen, after = [], None
+    while True:
+        page = reading.students(store, of_school_0, "school-0", order=order, limit=4, after=after)
+        seen += page.students
+        after = page.after
+        if after is None:
+            break
+    places = [Band.REACH_OUT, Band.CHECK_IN, Band.NOT_ENOUGH_INFORMATION, Band.USUAL_CARE]
+    values = {
+        "grade": lambda one: one.grade, "class": lambda one: one.class_name,
+        "band": lambda one: places.index(one.band), "student_id": lambda one: one.student_id,
+    }  # fmt: skip
+    expected = sorted((one for one in full.students if one.school_id == "school-0"),
+                      key=lambda one: one.student_id)  # fmt: skip
+    for name in reversed(order.split(",")):
+        expected.sort(key=values[name.removeprefix("-")], reverse=name.startswith("-"))
+    assert seen == expected
+
+
+@pytest.mark.parametrize("order", ["", "risk", "grade,grade", "grade,-grade", "grade;class", "--grade"])
+def test_an_order_that_is_none_of_ours_is_refused(
+    store: Store, full: ScoredTerm, of_school_0: Principal, order: str
+) -> None:
+    with pytest.raises(StoreError) as refused:
+        reading.students(store, of_school_0, "school-0", order=order)
+    assert refused.value.code == "order_unreadable"
+
+
+def test_a_cursor_of_another_order_is_refused(store: Store, full: ScoredTerm, of_school_0: Principal) -> None:
+    after = reading.students(store, of_school_0, "school-0", limit=3).after
+    with pytest.raises(StoreError) as refused:
+        reading.students(store, of_school_0, "school-0", order="-grade", limit=3, after=after)
+    assert refused.value.code == "cursor_unreadable"
+
+
+def test_a_former_set_tells_only_of_those_whom_the_school_has_today(
+    store: Store, term: Terms, student: Callable[..., ScoredStudent], now: datetime, bureau: Principal
+) -> None:
+    of_0, of_1 = (Principal("k", "school", frozenset({f"school-{n}"})) for n in range(2))
+    stays, moves, left = "school-0-student-00000", "school-0-student-00001", "school-0-student-00002"
+    first = publish(store, term(each=3), published_at=now, published_by="x")
+    moved = [student(0, "school-0"), student(1, "school-1", student_id=moves)]
+    publish(store, replace(term(each=0), students=tuple(moved)), published_at=now, published_by="x")
+    for one, principal, told in [
+        (stays, of_0, True), (stays, of_1, False), (moves, of_0, False), (moves, of_1, False),
+        (moves, bureau, True), (left, of_0, False), (left, of_1, False),
+    ]:  # fmt: skip
+        assert (reading.student(store, principal, one, set_id=first) is not None) == told
+        assert (one in reading.students_by_id(store, principal, [one], set_id=first)) == told
+    assert [len(reading.student_history(store, of_1, one)) for one in (stays, moves, left)] == [0, 1, 0]
+    history = reading.student_history(store, bureau, moves)
+    assert [told.school_id for _, told in history] == ["school-1", "school-0"]
+    assert [published.set_id for published, _ in history][1] == first
+
+
+def test_classes_are_counted_within_the_scope(store: Store, full: ScoredTerm, of_school_0: Principal) -> None:
+    own = [one for one in full.students if one.school_id == "school-0"]
+    told = reading.classes(store, of_school_0, "school-0")
+    assert sum(one.students for one in told) == len(own)
+    assert sum(one.listed for one in told) == sum(one.listed for one in own)
+    assert [(one.grade, one.class_name) for one in told] == sorted(
+        {(one.grade, one.class_name) for one in own}
+    )
+    assert reading.classes(store, of_school_0, "school-1") == ()
+
+
+def test_a_student_is_found_by_what_stands_for_the_roll_number_within_the_scope_only(
+    store: Store, term: Terms, now: datetime, of_school_0: Principal
+) -> None:
+    key = bytes(32)
+    numbers = {one.student_id: f"G1101012000{number:08}" for number, one in enumerate(term().students)}
+    refs = {one: roll_ref(number, key) for one, number in numbers.items()}
+    publish(store, term(), published_at=now, published_by="x", roll_refs=refs)
+    found = reading.students_by_roll_ref(store, of_school_0, list(refs.values()))
+    assert {ref: one.student_id for ref, one in found.items()} == {
+        ref: one for one, ref in refs.items() if one.startswith("school-0")
+    }
+    content = b"".join(file.read_bytes() for file in store.folder.iterdir())
+    assert not [number for number in numbers.values() if number.encode() in content]
+
+
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(), inner, max_size=3),
@@ -155,9 +243,11 @@ def test_a_row_that_was_changed_by_hand_is_refused(
 
 def test_every_statement_about_students_and_schools_holds_the_scope() -> None:
     source = Path(reading.__file__).read_text(encoding="utf-8")
-    selects = [part for part in source.split("select(")[1:] if part.startswith(("STUDENTS", "SCHOOLS"))]
-    assert len(selects) == 3
-    assert all("_sees(principal" in part or "sees_school(principal" in part for part in selects)
+    parts = [part.lstrip() for part in source.split("select(")[1:]]
+    selects = [part for part in parts if part.startswith(("STUDENTS", "SCHOOLS"))]
+    assert len(selects) == 7
+    scopes = ("_sees(principal", "sees_school(principal", "sees_student(principal")
+    assert all(any(scope in part for scope in scopes) for part in selects)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskmodel.bundle import ModelBundle, read_bundle
-from riskmodel.domain import AsOf, Band, FeatureMatrix, ScoredStudent, TermFacts
+from riskmodel.domain import AsOf, Band, FeatureMatrix, ScoredStudent, ScoredTerm, TermFacts
 from riskmodel.errors import StoreError, Where, WorkspaceError
 from riskmodel.evaluation.cutoffs import cutoffs_of
 from riskmodel.evaluation.groups import groups_of
@@ -21,6 +21,7 @@ from riskmodel.pipelines.gating import check_gates
 from riskmodel.pipelines.inputs import matrix_of
 from riskmodel.pipelines.reporting import check_cards
 from riskmodel.pipelines.run import Run, clock, complete_to, dates_of, model_version
+from riskmodel.records.asking.roll_numbers import roll_numbers
 from riskmodel.records.store import RecordStore
 from riskmodel.scoring import scored_term
 from riskmodel.sheets.writing import write_school
@@ -29,6 +30,8 @@ from riskmodel.store.engine import Store, open_store
 from riskmodel.store.principals import RIGHTS, Permission, Principal, Reach, Role, SchoolClass
 from riskmodel.store.publishing import publish
 from riskmodel.store.reading import current_set, school, schools, students
+from riskmodel.store.roll_numbers import lookup_key, roll_ref
+from riskmodel.store.sets import Document
 from riskmodel.tracking import open_tracking, set_champion, tracking_command
 from riskmodel.wording import LANGUAGES
 from riskmodel.wording import version as wording_version
@@ -65,7 +68,14 @@ def publish_scores(run: Run) -> str:
         capacity_share=run.configuration.capacity.share,
         cutoffs=_cutoffs(bundle, matrix),
     )
-    set_id = publish(published, term, published_at=datetime.now(UTC), published_by=published_by)
+    set_id = publish(
+        published,
+        term,
+        published_at=datetime.now(UTC),
+        published_by=published_by,
+        roll_refs=_roll_refs(run, store, term),
+        documents=_cards(model),
+    )
     set_champion(tracking, region=run.configuration.region, model_version=bundle.model_version)
     marker.write_text(f"{bundle.model_version} {set_id}", encoding="utf-8")
     bands = Counter(student.band for student in term.students)
@@ -78,6 +88,26 @@ def publish_scores(run: Run) -> str:
         seconds=seconds(),
     )
     return set_id
+
+
+def _roll_refs(run: Run, store: RecordStore, term: ScoredTerm) -> dict[str, str]:
+    """Return what is published instead of the roll numbers of the term's students."""
+    key = lookup_key(run.workspace.lookup_key, create=True)
+    if key is None:
+        raise AssertionError("a key that is made is there")
+    numbers = roll_numbers(store, term.facts.as_of_date)
+    known = ((one.student_id, numbers.get(one.student_id)) for one in term.students)
+    return {student_id: roll_ref(number, key) for student_id, number in known if number}
+
+
+def _cards(model: Path) -> tuple[Document, ...]:
+    """Return the model's card in every language; none where no report was written."""
+    files = {language: model / f"card.{language}.html" for language in LANGUAGES}
+    return tuple(
+        Document("card", language, file.read_text(encoding="utf-8"))
+        for language, file in files.items()
+        if file.exists()
+    )
 
 
 def _cutoffs(bundle: ModelBundle, matrix: FeatureMatrix) -> NDArray[np.float64] | None:

@@ -19,9 +19,9 @@ from riskmodel.domain import Action, ActionKind, ActionResult, ActionTaken, Band
 from riskmodel.errors import StoreError
 from riskmodel.store.engine import Store
 from riskmodel.store.principals import RIGHTS, Principal
-from riskmodel.store.reading import current_set_id
 from riskmodel.store.rows import read_student
 from riskmodel.store.scope import sees_student
+from riskmodel.store.sets import current_set_id
 from riskmodel.store.tables import ACTIONS, SETS, STUDENTS, instant, instant_text
 
 MOST_AT_ONCE = 500

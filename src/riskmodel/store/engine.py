@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,10 @@ from riskmodel.store.migrations import migrate
 from riskmodel.store.tables import METADATA, SCHEMA, SCHEMA_VERSION
 
 FILE_NAME = "published.db"
+
+
+_WRITER: ContextVar[Connection | None] = ContextVar("writer", default=None)
+"""The transaction in which this thread, or task, writes now."""
 
 
 @dataclass(frozen=True)
@@ -46,15 +51,25 @@ class Store:
     def writing(self) -> Iterator[Connection]:
         """Give one transaction that holds the only write lock: all of it is kept, or nothing.
 
+        Within another `writing` of the same store it is that transaction: what both do is kept together.
+
         Raises
         ------
         StoreError
             If another writer holds the lock for longer than the waiting time, or the store is damaged.
         """
+        outer = _WRITER.get()
+        if outer is not None and outer.engine is self.engine:
+            yield outer
+            return
         with _said_clearly(), self.engine.connect() as connection:
             writer = connection.execution_options(writes=True)
             with writer.begin():
-                yield writer
+                token = _WRITER.set(writer)
+                try:
+                    yield writer
+                finally:
+                    _WRITER.reset(token)
 
     def close(self) -> None:
         """Close all connections."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from sqlalchemy import Connection, insert, text, update
+from sqlalchemy import Connection, insert, select, text, update
 
-from riskmodel.store.tables import KEY_PLACES, KEYS, METADATA, SCHEMA, SCHEMA_VERSION
+from riskmodel.store.rows import read_facts
+from riskmodel.store.tables import KEY_PLACES, KEYS, METADATA, SCHEMA, SCHEMA_VERSION, SETS, STUDENTS
 
 
 def migrate(connection: Connection, version: int | None) -> None:
@@ -22,7 +23,7 @@ def migrate(connection: Connection, version: int | None) -> None:
 
 
 def _to_2(connection: Connection) -> None:
-    """More roles, places beside schools; all other tables of version 2 are new. Keys stay valid."""
+    """More roles, places beside schools, terms of sets, references of roll numbers; other tables are new."""
     keys = connection.execute(text("SELECT * FROM access_key")).mappings().all()
     schools = connection.execute(text("SELECT key_id, school_id FROM access_key_school")).mappings().all()
     connection.execute(text("DROP TABLE access_key_school"))
@@ -32,6 +33,13 @@ def _to_2(connection: Connection) -> None:
         connection.execute(insert(KEYS).values(**key))
     for school in schools:
         connection.execute(insert(KEY_PLACES).values(**school))
+    connection.execute(text("ALTER TABLE published_set ADD COLUMN term TEXT NOT NULL DEFAULT ''"))
+    for set_id, facts in connection.execute(select(SETS.c.set_id, SETS.c.facts)).all():
+        term = read_facts(facts).term
+        connection.execute(update(SETS).where(SETS.c.set_id == set_id).values(term=term))
+    connection.execute(text("ALTER TABLE published_student ADD COLUMN roll_ref TEXT"))
+    for index in STUDENTS.indexes:
+        index.create(connection, checkfirst=True)
 
 
 _STEPS: Mapping[int, Callable[[Connection], None]] = {1: _to_2}

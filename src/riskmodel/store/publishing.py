@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
+from types import MappingProxyType
 
 from sqlalchemy import Connection, delete, insert, select, update
 
@@ -18,7 +19,8 @@ from riskmodel.domain import ScoredStudent, ScoredTerm
 from riskmodel.errors import StoreError
 from riskmodel.store.engine import Store
 from riskmodel.store.rows import facts_text, student_text
-from riskmodel.store.tables import MOVES, SCHOOLS, SETS, STUDENTS, instant_text
+from riskmodel.store.sets import Document
+from riskmodel.store.tables import DOCUMENTS, MOVES, SCHOOLS, SETS, STUDENTS, instant_text
 
 CHUNK_ROWS = 2_000
 """Rows a transaction: some 50 ms of the write lock."""
@@ -30,6 +32,8 @@ def publish(
     *,
     published_at: datetime,
     published_by: str,
+    roll_refs: Mapping[str, str] = MappingProxyType({}),
+    documents: Sequence[Document] = (),
     progress: Callable[[int, int], None] | None = None,
 ) -> str:
     """Store a scored term under a new set id and make it the current set.
@@ -40,6 +44,10 @@ def publish(
         With time zone.
     published_by
         Who answers for it: a person's or a command's name, kept with the set.
+    roll_refs
+        By student id, what stands for the roll number (`roll_numbers.roll_ref`): never the number itself.
+    documents
+        Pages to keep with the set, such as its model's card. They are about nobody.
     progress
         Called with students stored and students in all after each chunk.
 
@@ -64,6 +72,7 @@ def publish(
                 published_at=instant_text(published_at),
                 published_by=published_by,
                 state="writing",
+                term=term.facts.term,
                 student_count=0,
                 facts=facts_text(term.facts),
             )
@@ -71,10 +80,17 @@ def publish(
         schools = [{"set_id": set_id, **_school_row(school)} for school in term.schools]
         if schools:
             connection.execute(insert(SCHOOLS), schools)
+        for each in documents:
+            connection.execute(
+                insert(DOCUMENTS).values(
+                    set_id=set_id, name=each.name, language=each.language, content=each.content
+                )
+            )
     for chunk in _chunks(term.students):
         with store.writing() as connection:
             _still_writing(connection, set_id, len(chunk))
-            connection.execute(insert(STUDENTS), [_student_row(set_id, student) for student in chunk])
+            rows = [_student_row(set_id, student, roll_refs.get(student.student_id)) for student in chunk]
+            connection.execute(insert(STUDENTS), rows)
             stored = connection.scalar(select(SETS.c.student_count).where(SETS.c.set_id == set_id))
         if progress is not None:
             progress(stored or 0, len(term.students))
@@ -124,7 +140,8 @@ def remove_leftovers(store: Store) -> int:
         while _remove_some_students(store, set_id):
             pass
         with store.writing() as connection:
-            connection.execute(delete(SCHOOLS).where(SCHOOLS.c.set_id == set_id))
+            for table in (SCHOOLS, DOCUMENTS):
+                connection.execute(delete(table).where(table.c.set_id == set_id))
             connection.execute(delete(SETS).where(SETS.c.set_id == set_id))
     return len(abandoned)
 
@@ -183,7 +200,7 @@ def _school_row(school: object) -> dict[str, object]:
     return {name: getattr(school, name) for name in ("school_id", "name", "township")}
 
 
-def _student_row(set_id: str, student: ScoredStudent) -> dict[str, object]:
+def _student_row(set_id: str, student: ScoredStudent, roll_ref: str | None) -> dict[str, object]:
     return {
         "set_id": set_id,
         "student_id": student.student_id,
@@ -192,5 +209,6 @@ def _student_row(set_id: str, student: ScoredStudent) -> dict[str, object]:
         "class_name": student.class_name,
         "band": student.band.value,
         "listed": student.listed,
+        "roll_ref": roll_ref,
         "content": student_text(student),
     }

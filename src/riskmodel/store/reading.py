@@ -6,34 +6,45 @@ from the same query.
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Select, select, tuple_
+from sqlalchemy import Connection, func, select
 from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.sql.expression import true
 
 from riskmodel.domain import Band, PublishedSet, School, ScoredStudent
-from riskmodel.errors import StoreError
 from riskmodel.store.engine import Store
+from riskmodel.store.paging import USUAL_ORDER, read_cursor, read_order, write_cursor
 from riskmodel.store.principals import Principal
-from riskmodel.store.rows import read_facts, read_student
+from riskmodel.store.rows import read_student
 from riskmodel.store.scope import is_theirs_now, sees_school, sees_student
-from riskmodel.store.tables import MOVES, SCHOOLS, SETS, STUDENTS, instant
+from riskmodel.store.sets import current_set_id, set_of
+from riskmodel.store.tables import MOVES, SCHOOLS, STUDENTS
 
 MOST_PER_PAGE = 500
 USUAL_PER_PAGE = 100
+MOST_AT_ONCE = 1_000
+_IDS_A_QUERY = 500
 
 
 @dataclass(frozen=True)
 class Page:
-    """Students of a school by grade, class and id, which is no ranking. The last page has no `after`."""
+    """Students of a school in the order that was asked for. The last page has no `after`."""
 
     set_id: str
     students: tuple[ScoredStudent, ...]
     after: str | None
+
+
+@dataclass(frozen=True)
+class ClassCount:
+    """A class of a school: how many students it has, and how many of them are listed."""
+
+    grade: int
+    class_name: str
+    students: int
+    listed: int
 
 
 def current_set(store: Store) -> PublishedSet:
@@ -45,13 +56,16 @@ def current_set(store: Store) -> PublishedSet:
         If nothing was published yet.
     """
     with store.reading() as connection:
-        return _set(connection, None)
+        return set_of(connection, current_set_id(connection))
 
 
 def student(
     store: Store, principal: Principal, student_id: str, *, set_id: str | None = None
 ) -> ScoredStudent | None:
     """Return a student of the current set, or of a given one; None where none is within the scope.
+
+    Of a former set only those are told who are the principal's today: who has moved to another school or been
+    erased is no longer seen through what was published before.
 
     Raises
     ------
@@ -71,6 +85,69 @@ def student(
     return None if found is None else read_student(found)
 
 
+def students_by_id(
+    store: Store, principal: Principal, student_ids: Sequence[str], *, set_id: str | None = None
+) -> dict[str, ScoredStudent]:
+    """Return those of the students who are within the scope, by id; as `student` would, in fewer queries."""
+    principal.must("read_risk")
+    found: dict[str, ScoredStudent] = {}
+    with store.reading() as connection:
+        chosen = _set_id(connection, set_id)
+        for start in range(0, len(student_ids), _IDS_A_QUERY):
+            rows = connection.scalars(
+                select(STUDENTS.c.content).where(
+                    STUDENTS.c.set_id == chosen,
+                    STUDENTS.c.student_id.in_(student_ids[start : start + _IDS_A_QUERY]),
+                    *_sees(principal, chosen, connection),
+                )
+            )
+            found |= {one.student_id: one for one in map(read_student, rows)}
+    return found
+
+
+def students_by_roll_ref(
+    store: Store, principal: Principal, roll_refs: Sequence[str], *, set_id: str | None = None
+) -> dict[str, ScoredStudent]:
+    """Return those of the students who are within the scope, by what stands for their roll number."""
+    principal.must("read_risk")
+    found: dict[str, ScoredStudent] = {}
+    with store.reading() as connection:
+        chosen = _set_id(connection, set_id)
+        for start in range(0, len(roll_refs), _IDS_A_QUERY):
+            rows = connection.execute(
+                select(STUDENTS.c.roll_ref, STUDENTS.c.content).where(
+                    STUDENTS.c.set_id == chosen,
+                    STUDENTS.c.roll_ref.in_(roll_refs[start : start + _IDS_A_QUERY]),
+                    *_sees(principal, chosen, connection),
+                )
+            )
+            found |= {ref: read_student(content) for ref, content in rows}
+    return found
+
+
+def student_history(
+    store: Store, principal: Principal, student_id: str
+) -> tuple[tuple[PublishedSet, ScoredStudent], ...]:
+    """Return what was published of a student, each set that was ever current once, the latest first.
+
+    Empty where the student is not within the scope. What another school was told is not among it.
+    """
+    principal.must("read_risk")
+    with store.reading() as connection:
+        current = current_set_id(connection)
+        rows = connection.execute(
+            select(STUDENTS.c.set_id, STUDENTS.c.content)
+            .join(_MOVED, _MOVED.c.set_id == STUDENTS.c.set_id)
+            .where(
+                STUDENTS.c.student_id == student_id,
+                sees_student(principal),
+                is_theirs_now(principal, STUDENTS.c.student_id, current_set_id=current),
+            )
+            .order_by(_MOVED.c.number.desc())
+        ).all()
+        return tuple((set_of(connection, set_id), read_student(content)) for set_id, content in rows)
+
+
 def students(
     store: Store,
     principal: Principal,
@@ -80,6 +157,7 @@ def students(
     grade: int | None = None,
     class_name: str | None = None,
     listed: bool | None = None,
+    order: str = USUAL_ORDER,
     limit: int = USUAL_PER_PAGE,
     after: str | None = None,
     set_id: str | None = None,
@@ -88,6 +166,9 @@ def students(
 
     Parameters
     ----------
+    order
+        Names of `paging.ORDER_NAMES`, separated by commas; a minus turns one round. There is no order by
+        risk: a list is no ranking.
     limit
         1 to 500.
     after
@@ -101,10 +182,12 @@ def students(
     Raises
     ------
     StoreError
-        `cursor_unreadable` if `after` is none of ours, `cursor_of_former_set` if another set has become
-        current since the first page; `not_allowed` if the principal may not read lists.
+        `order_unreadable`; `cursor_unreadable` if `after` is none of ours or of another order,
+        `cursor_of_former_set` if another set has become current since the first page; `not_allowed` if the
+        principal may not read lists.
     """
     principal.must("read_list")
+    sorted_by = read_order(order)
     most = min(max(limit, 1), MOST_PER_PAGE)
     wanted = {"band": band, "grade": grade, "class_name": class_name, "listed": listed}
     with store.reading() as connection:
@@ -117,12 +200,40 @@ def students(
                 *_sees(principal, chosen, connection),
                 *(STUDENTS.c[name] == value for name, value in wanted.items() if value is not None),
             )
-            .order_by(*_ORDER)
+            .order_by(*sorted_by.columns())
             .limit(most + 1)
         )
-        found = [read_student(row) for row in connection.scalars(_behind(query, after, chosen))]
+        if after is not None:
+            query = query.where(sorted_by.behind(read_cursor(after, chosen, sorted_by)))
+        found = [read_student(row) for row in connection.scalars(query)]
     more = len(found) > most
-    return Page(chosen, tuple(found[:most]), _cursor(chosen, found[most - 1]) if more else None)
+    cursor = write_cursor(chosen, sorted_by, found[most - 1]) if more else None
+    return Page(chosen, tuple(found[:most]), cursor)
+
+
+def classes(
+    store: Store, principal: Principal, school_id: str, *, set_id: str | None = None
+) -> tuple[ClassCount, ...]:
+    """Return the classes of a school, by grade and name; none where it is not within the scope."""
+    principal.must("read_list")
+    with store.reading() as connection:
+        chosen = _set_id(connection, set_id)
+        rows = connection.execute(
+            select(
+                STUDENTS.c.grade,
+                STUDENTS.c.class_name,
+                func.count(),
+                func.count().filter(STUDENTS.c.listed),
+            )
+            .where(
+                STUDENTS.c.set_id == chosen,
+                STUDENTS.c.school_id == school_id,
+                *_sees(principal, chosen, connection),
+            )
+            .group_by(STUDENTS.c.grade, STUDENTS.c.class_name)
+            .order_by(STUDENTS.c.grade, STUDENTS.c.class_name)
+        ).all()
+    return tuple(ClassCount(*row) for row in rows)
 
 
 def school(store: Store, principal: Principal, school_id: str, *, set_id: str | None = None) -> School | None:
@@ -153,7 +264,7 @@ def _schools(
     return tuple(School(*row) for row in rows)
 
 
-_ORDER = (STUDENTS.c.grade, STUDENTS.c.class_name, STUDENTS.c.student_id)
+_MOVED = select(MOVES.c.set_id, func.max(MOVES.c.number).label("number")).group_by(MOVES.c.set_id).subquery()
 
 
 def _sees(principal: Principal, set_id: str, connection: Connection) -> tuple[ColumnElement[bool], ...]:
@@ -167,54 +278,3 @@ def _sees(principal: Principal, set_id: str, connection: Connection) -> tuple[Co
 
 def _set_id(connection: Connection, set_id: str | None) -> str:
     return current_set_id(connection) if set_id is None else set_id
-
-
-def current_set_id(connection: Connection) -> str:
-    """Return the id of the set that the pointer names.
-
-    Raises
-    ------
-    StoreError
-        If nothing was published yet.
-    """
-    current: str | None = connection.scalar(select(MOVES.c.set_id).order_by(MOVES.c.number.desc()).limit(1))
-    if current is None:
-        raise StoreError("nothing_published")
-    return current
-
-
-def _set(connection: Connection, set_id: str | None) -> PublishedSet:
-    chosen = _set_id(connection, set_id)
-    row = connection.execute(
-        select(SETS.c.published_at, SETS.c.facts).where(SETS.c.set_id == chosen, SETS.c.state == "complete")
-    ).one_or_none()
-    if row is None:
-        raise StoreError("set_unknown", set_id=chosen)
-    return PublishedSet(chosen, instant(row.published_at), read_facts(row.facts))
-
-
-def _behind(query: Select[str], after: str | None, set_id: str) -> Select[str]:
-    if after is None:
-        return query
-    of_set, grade, class_name, student_id = _read_cursor(after)
-    if of_set != set_id:
-        raise StoreError("cursor_of_former_set")
-    return query.where(tuple_(*_ORDER) > tuple_(grade, class_name, student_id))
-
-
-def _cursor(set_id: str, last: ScoredStudent) -> str:
-    parts = [set_id, last.grade, last.class_name, last.student_id]
-    return base64.urlsafe_b64encode(json.dumps(parts, ensure_ascii=False).encode()).decode()
-
-
-def _read_cursor(cursor: str) -> tuple[str, int, str, str]:
-    try:
-        parts = json.loads(base64.b64decode(cursor.encode("ascii"), altchars=b"-_", validate=True))
-        set_id, grade, class_name, student_id = parts
-        for part in (set_id, class_name, student_id):
-            part.encode()  # a lone surrogate would only fail inside the database
-        if type(grade) is not int or not 0 <= grade < 100:
-            raise ValueError
-    except (binascii.Error, ValueError, TypeError, AttributeError, RecursionError):
-        raise StoreError("cursor_unreadable") from None
-    return set_id, grade, class_name, student_id

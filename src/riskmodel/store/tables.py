@@ -39,6 +39,7 @@ SETS = Table(
     Column("published_at", Text, nullable=False),
     Column("published_by", Text, nullable=False),
     Column("state", Text, nullable=False),
+    Column("term", Text, nullable=False),
     Column("student_count", Integer, nullable=False),
     Column("facts", Text, nullable=False),
     CheckConstraint("state IN ('writing', 'complete', 'abandoned')", name="state_is_known"),
@@ -70,10 +71,34 @@ STUDENTS = Table(
     Column("class_name", Text, nullable=False),
     Column("band", Text, nullable=False),
     Column("listed", Boolean, nullable=False),
+    Column("roll_ref", Text),
     Column("content", Text, nullable=False),
     ForeignKeyConstraint(["set_id", "school_id"], ["published_school.set_id", "published_school.school_id"]),
     Index("students_of_a_school", "set_id", "school_id", "grade", "class_name", "student_id"),
+    Index("students_by_roll_ref", "set_id", "roll_ref"),
 )  # fmt: skip
+"""`roll_ref` stands for the roll number, which is not kept; empty where none is known."""
+
+DOCUMENTS = Table(
+    "published_document", METADATA,
+    Column("set_id", Text, ForeignKey("published_set.set_id"), primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("language", Text, primary_key=True),
+    Column("content", Text, nullable=False),
+)  # fmt: skip
+"""What was published with a set and is about nobody: the model card, as HTML."""
+
+ANSWERS = Table(
+    "write_answer", METADATA,
+    Column("key_id", Text, primary_key=True),
+    Column("idempotency_key", Text, primary_key=True),
+    Column("fingerprint", Text, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("answer", Text, nullable=False),
+    Column("made_at", Text, nullable=False),
+    Index("write_answers_by_age", "made_at"),
+)  # fmt: skip
+"""What a write was answered, so that the same request sent again is answered the same (`idempotency`)."""
 
 KEYS = Table(
     "access_key", METADATA,

@@ -20,7 +20,7 @@ from riskmodel.records.keeping.engine import duckdb_settings
 from riskmodel.records.keeping.rows import STORED, column_types, latest_first, quoted
 from riskmodel.records.store import RecordStore
 
-_KNOWN = "known_from <= $day AND (known_until IS NULL OR known_until > $day)"
+KNOWN = "known_from <= $day AND (known_until IS NULL OR known_until > $day)"
 
 _AS_OF = """
 CREATE OR REPLACE TABLE as_of AS
@@ -100,10 +100,10 @@ def held_rows(of: Table, columns: Iterable[str]) -> str:
     """
     named = quoted(columns)
     return f"""
-        SELECT {named} FROM raw.{of.name} WHERE single AND {_KNOWN}
+        SELECT {named} FROM raw.{of.name} WHERE single AND {KNOWN}
         UNION ALL
         SELECT {named} FROM (
-            SELECT * FROM raw.{of.name} WHERE NOT single AND {_KNOWN}
+            SELECT * FROM raw.{of.name} WHERE NOT single AND {KNOWN}
             QUALIFY row_number() OVER (PARTITION BY {quoted(of.key)} ORDER BY {latest_first(of)}) = 1
         )"""
 
