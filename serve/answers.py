@@ -11,12 +11,15 @@ from datetime import date
 from functools import partial
 
 from riskmodel.domain import Language, PerHundred, PublishedSet, School, ScoredStudent, Statement, Unit
+from riskmodel.store.looks import LooksOfKey
 from riskmodel.store.principals import RIGHTS, Role
 from riskmodel.store.reading import Page
 from riskmodel.wording import text
 from riskmodel.wording.statements import statement_text, unknown_text
 from serve.schemas import (
     ListedStudent,
+    LookReport,
+    LooksOut,
     ModelOut,
     PerHundredOut,
     SchoolList,
@@ -114,6 +117,30 @@ def model_out(published: PublishedSet) -> ModelOut:
         rule_version=facts.rule_version,
         wording_version=facts.wording_version,
         probabilities=facts.probabilities,
+    )
+
+
+def look_report(lines: Iterable[LooksOfKey], *, since: date, until: date) -> LookReport:
+    """Tell how much each key looked."""
+    return LookReport(
+        since=since,
+        until=until,
+        keys=tuple(
+            LooksOut(
+                key_id=line.key_id,
+                role=line.role,
+                label=line.label,
+                requests=line.requests,
+                looks=line.looks,
+                students_seen=line.students,
+                missed=line.missed,
+                by_purpose=line.by_purpose,
+                first=line.first,
+                last=line.last,
+                much=line.much,
+            )
+            for line in lines
+        ),
     )
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Header, Request
 
 from riskmodel.store.audit import AuditLog, Look
 from riskmodel.store.engine import Store
-from riskmodel.store.principals import Principal
+from riskmodel.store.principals import Principal, Purpose
 from serve.security import principal
 
 
@@ -25,11 +26,24 @@ class Visit:
     route: str
     method: str
     request_id: str
+    purpose: Purpose
 
     def note(
-        self, status: int, *, set_id: str | None = None, student_id: str | None = None, shown: int = 0
+        self,
+        status: int,
+        *,
+        set_id: str | None = None,
+        shown: Sequence[str] = (),
+        missed: Sequence[str] = (),
     ) -> None:
-        """Write the look down, before anything is shown.
+        """Write the look down, before anything is shown: a row for each student.
+
+        Parameters
+        ----------
+        shown
+            Ids of the students of the answer.
+        missed
+            Ids of students who were asked about and are not shown.
 
         Raises
         ------
@@ -44,14 +58,19 @@ class Visit:
                 method=self.method,
                 status=status,
                 set_id=set_id,
-                student_id=student_id,
-                shown=shown,
                 request_id=self.request_id,
+                purpose=self.purpose,
+                shown=tuple(shown),
+                missed=tuple(missed),
             )
         )
 
 
-def visit(request: Request, who: Annotated[Principal, Depends(principal)]) -> Visit:
+def visit(
+    request: Request,
+    who: Annotated[Principal, Depends(principal)],
+    purpose: Annotated[Purpose | None, Header(alias="X-Purpose")] = None,
+) -> Visit:
     """Gather what a route needs for an answer and for writing down who looked."""
     state = request.app.state
     made = Visit(
@@ -62,6 +81,7 @@ def visit(request: Request, who: Annotated[Principal, Depends(principal)]) -> Vi
         route=request.scope["route"].path,
         method=request.method,
         request_id=request.scope["riskmodel.request_id"],
+        purpose=purpose or who.rights.purpose,
     )
     request.scope["riskmodel.visit"] = made
     return made

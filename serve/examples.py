@@ -19,9 +19,10 @@ from riskmodel.domain import (
     TermFacts,
     Unknown,
 )
+from riskmodel.store.looks import LooksOfKey
 from riskmodel.store.reading import Page
 from riskmodel.wording import text
-from serve.answers import school_list, student_page, student_risk
+from serve.answers import look_report, school_list, student_page, student_risk
 from serve.problems import STATUS
 from serve.schemas import Alive, ProblemOut, Ready
 
@@ -85,6 +86,18 @@ _WITHOUT_SCORE = ScoredStudent(
     listed=False,
     unknowns=(Unknown("api.example.unknown"),),
 )
+_LOOKS = LooksOfKey(
+    key_id="5d2f0c71ab93",
+    role="school",
+    label="云溪中学学籍软件",
+    requests=61,
+    looks=412,
+    students=37,
+    missed=1,
+    by_purpose={"care": 412},
+    first=datetime(2026, 10, 9, 0, 12, tzinfo=UTC),
+    last=datetime(2026, 11, 2, 23, 40, tzinfo=UTC),
+)
 
 
 def answer_examples() -> dict[str, dict[str, BaseModel]]:
@@ -99,6 +112,9 @@ def answer_examples() -> dict[str, dict[str, BaseModel]]:
             "last_page": student_page(page, _SCHOOL, _PUBLISHED, role="school", next_page=None, today=TODAY),
         },
         "list_schools": {"one_school": school_list([_SCHOOL], _PUBLISHED, today=TODAY)},
+        "read_looks": {
+            "one_key": look_report([_LOOKS], since=date(2026, 10, 4), until=TODAY),
+        },
         "health": {"alive": Alive()},
         "readiness": {
             "ready": Ready(

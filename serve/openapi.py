@@ -15,7 +15,7 @@ from serve.schemas import ProblemOut
 
 PROBLEMS_OF: dict[str, tuple[str, ...]] = {
     "read_student_risk": (
-        "key_refused", "not_allowed", "not_found", "too_large", "internal_error",
+        "key_refused", "not_allowed", "not_found", "too_large", "invalid_request", "internal_error",
         "nothing_published", "store_unavailable", "audit_unavailable",
     ),
     "list_students": (
@@ -23,8 +23,12 @@ PROBLEMS_OF: dict[str, tuple[str, ...]] = {
         "internal_error", "nothing_published", "store_unavailable", "audit_unavailable",
     ),
     "list_schools": (
-        "key_refused", "not_allowed", "too_large", "internal_error",
+        "key_refused", "not_allowed", "too_large", "invalid_request", "internal_error",
         "nothing_published", "store_unavailable", "audit_unavailable",
+    ),
+    "read_looks": (
+        "key_refused", "not_allowed", "too_large", "invalid_request", "internal_error", "store_unavailable",
+        "audit_unavailable",
     ),
     "health": ("too_large", "internal_error"),
     "readiness": (
@@ -53,7 +57,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
         routes=app.routes,
         tags=[
             {"name": tag, "description": _both(f"api.tags.{tag}")}
-            for tag in ("students", "schools", "health")
+            for tag in ("students", "schools", "audit", "health")
         ],
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         servers=[{"url": "/"}],

@@ -17,7 +17,7 @@ from starlette.types import Scope
 from riskmodel.domain import Language
 from riskmodel.errors import RiskmodelError
 from riskmodel.wording import text
-from serve.schemas import ProblemOut, StudentQuery
+from serve.schemas import LookQuery, ProblemOut, StudentQuery
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -46,7 +46,9 @@ _OF_STORE = {
     "cursor_of_former_set": "set_changed",
     "audit_unwritable": "audit_unavailable",
 }
-_PARAMETERS = frozenset(field.alias or name for name, field in StudentQuery.model_fields.items())
+_PARAMETERS = frozenset(
+    field.alias or name for query in (StudentQuery, LookQuery) for name, field in query.model_fields.items()
+) | {"X-Purpose"}
 
 
 class Problem(Exception):  # noqa: N818  the name of RFC 9457

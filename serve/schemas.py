@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from riskmodel.domain import Band, Family, Kind, Stage
+from riskmodel.store.principals import Role
 
 
 class _Shape(BaseModel):
@@ -150,6 +151,37 @@ class StudentQuery(_Shape):
     listed: bool | None = None
     limit: Annotated[int, Field(ge=1, le=500)] = 100
     after: Annotated[str, Field(max_length=1000)] | None = None
+
+
+class LookQuery(_Shape):
+    """From which day to which, both included; left out: the last 30 days."""
+
+    since: date | None = None
+    until: date | None = None
+
+
+class LooksOut(_Shape):
+    """How much one key looked."""
+
+    key_id: str
+    role: Role | None
+    label: str | None
+    requests: int
+    looks: int
+    students_seen: int
+    missed: int
+    by_purpose: dict[str, int]
+    first: datetime
+    last: datetime
+    much: bool
+
+
+class LookReport(_Shape):
+    """How much each key looked, the busiest first."""
+
+    since: date
+    until: date
+    keys: tuple[LooksOut, ...]
 
 
 class Alive(_Shape):

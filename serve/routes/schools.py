@@ -53,7 +53,7 @@ def list_students(
     answer = student_page(
         page, school, published, role=visit.principal.role, next_page=next_page, today=visit.at.date()
     )
-    visit.note(200, set_id=published.set_id, shown=len(page.students))
+    visit.note(200, set_id=published.set_id, shown=[one.student_id for one in page.students])
     return answer
 
 

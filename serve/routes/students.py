@@ -19,8 +19,8 @@ def read_student_risk(student_id: str, visit: Visiting) -> StudentRisk:
     published = reading.current_set(visit.store)
     student = reading.student(visit.store, visit.principal, student_id, set_id=published.set_id)
     if student is None:
-        visit.note(404, set_id=published.set_id, student_id=student_id)
+        visit.note(404, set_id=published.set_id, missed=[student_id])
         raise Problem("not_found")
     answer = student_risk(student, published, role=visit.principal.role, today=visit.at.date())
-    visit.note(200, set_id=published.set_id, student_id=student_id, shown=1)
+    visit.note(200, set_id=published.set_id, shown=[student_id])
     return answer

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 TERM_OF_WORK = (
     "county", "mapping", "intake", "check", "features", "train", "backtest", "audit", "report", "promote",
-    "publish", "rollback", "explain", "sheets", "keys", "serve", "term", "run",
+    "publish", "rollback", "explain", "sheets", "keys", "looks", "serve", "term", "run",
 )  # fmt: skip
 
 
@@ -337,6 +337,35 @@ def keys_revoke(key_id: str, config: Config = DEMO) -> None:
         from riskmodel.pipelines import revoke_key
 
         revoke_key(job, key_id)
+
+
+@app.command(help=_help("looks"))
+def looks(
+    student: Annotated[
+        str | None, typer.Option("--student", help=text("commands.looks_student", "en"))
+    ] = None,
+    since: Annotated[
+        datetime | None,
+        typer.Option("--since", formats=["%Y-%m-%d"], help=text("commands.looks_since", "en")),
+    ] = None,
+    until: Annotated[
+        datetime | None,
+        typer.Option("--until", formats=["%Y-%m-%d"], help=text("commands.looks_until", "en")),
+    ] = None,
+    config: Config = DEMO,
+) -> None:
+    """Tell who looked at how much, or at one child, and whether the log of looks is whole."""
+    with _job(config) as job:
+        from riskmodel.pipelines import show_looks
+
+        whole = show_looks(
+            job,
+            student_id=student,
+            since=since.date() if since else None,
+            until=until.date() if until else None,
+        )
+    if not whole:
+        raise typer.Exit(1)
 
 
 @mapping.command("suggest", help=_help("mapping_suggest"))

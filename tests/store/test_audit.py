@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import hashlib
+import json
 import random
 import sqlite3
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -28,8 +31,8 @@ def a_look(now: datetime, number: int = 0) -> Look:
         method="GET",
         status=200,
         set_id="set-1",
-        student_id=f"CANARY-{number}",
-        shown=1,
+        shown=(f"CANARY-{number}",),
+        purpose="care",
         request_id=f"request-{number}",
     )
 
@@ -235,3 +238,52 @@ def test_closing_writes_what_waits_and_then_takes_nothing_more(tmp_path: Path, n
     assert all(one.done() and one.exception() is None for one in written)
     with pytest.raises(StoreError):
         log.record(a_look(now))
+
+
+def test_a_list_is_a_row_for_each_student_and_an_answer_about_nobody_is_one(
+    audit: AuditLog, now: datetime
+) -> None:
+    audit.record(replace(a_look(now), shown=("a", "b"), missed=("d",)))
+    audit.record(replace(a_look(now), shown=()))
+    with audit.reading() as connection:
+        rows = connection.execute("SELECT student_ref, shown, purpose FROM look ORDER BY number").fetchall()
+    assert rows == [
+        (audit.student_ref("a"), 1, "care"), (audit.student_ref("b"), 1, "care"),
+        (audit.student_ref("d"), 0, "care"), (None, 0, "care"),
+    ]  # fmt: skip
+    assert (audit.verify().rows, audit.verify().broken_at) == (4, None)
+
+
+def as_the_first_version_wrote_it(folder: Path) -> None:
+    """Take the purposes away, and chain the rows as version 1 did."""
+    names = ("at", "key_id", "route", "method", "status", "set_id", "student_ref", "shown", "request_id")
+    file = unguarded(folder)
+    file.execute("ALTER TABLE look DROP COLUMN purpose")
+    previous = "0" * 64
+    rows = file.execute(f"SELECT number, {', '.join(names)} FROM look ORDER BY number").fetchall()
+    for number, *told in rows:
+        digest = hashlib.sha256(json.dumps([previous, *told], separators=(",", ":")).encode()).hexdigest()
+        file.execute("UPDATE look SET previous = ?, hash = ? WHERE number = ?", (previous, digest, number))
+        previous = digest
+    file.execute("PRAGMA user_version = 1")
+    file.close()
+
+
+def test_rows_of_the_first_version_keep_their_place_in_the_chain_and_cannot_be_given_a_purpose(
+    audit: AuditLog, now: datetime, tmp_path: Path
+) -> None:
+    audit.record(a_look(now))
+    audit.record(a_look(now, 1))
+    audit.close()
+    as_the_first_version_wrote_it(tmp_path)
+    again = open_audit(tmp_path)
+    again.record(a_look(now, 2))
+    assert (again.verify().rows, again.verify().broken_at) == (3, None)
+    tamper = unguarded(tmp_path)
+    for number, was, changed in ((1, None, "aid"), (3, "care", None)):
+        tamper.execute("UPDATE look SET purpose = ? WHERE number = ?", (changed, number))
+        assert again.verify().broken_at == number
+        tamper.execute("UPDATE look SET purpose = ? WHERE number = ?", (was, number))
+    tamper.close()
+    assert again.verify().broken_at is None
+    again.close()

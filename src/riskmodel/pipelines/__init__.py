@@ -11,6 +11,7 @@ from riskmodel.pipelines.auditing import audit_model
 from riskmodel.pipelines.backtesting import backtest
 from riskmodel.pipelines.checking import check_records
 from riskmodel.pipelines.explaining import explain_student, tell_explanation
+from riskmodel.pipelines.looking import show_looks
 from riskmodel.pipelines.publishing import (
     list_keys,
     make_key,
@@ -45,6 +46,7 @@ __all__ = [
     "roll_back",
     "rotate_key",
     "run_all",
+    "show_looks",
     "show_what_to_open",
     "suggest_mapping",
     "take_in_records",

@@ -1,4 +1,4 @@
-"""Who looked at what, and when: a row for each look, in a file of its own, that can only grow.
+"""Who looked at whom, when and why: a row for each look at a student, in a file that can only grow.
 
 The file stands apart from the published store, so that a publishing and a look never wait for each other. A
 row names the student by a keyed hash, and holds no name and no score. Each row holds the hash of the row
@@ -17,33 +17,35 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import IO
 
 from riskmodel.errors import StoreError, Where
+from riskmodel.store.principals import Purpose
 from riskmodel.store.tables import instant_text
 
 FILE_NAME = "audit.db"
-_VERSION = 1
+_VERSION = 2
 _FIRST = "0" * 64
 _COLUMNS = (
-    "at", "key_id", "route", "method", "status", "set_id", "student_ref", "shown", "request_id",
+    "at", "key_id", "route", "method", "status", "set_id", "student_ref", "shown", "request_id", "purpose",
 )  # fmt: skip
 _PLACES = ", ".join("?" * (len(_COLUMNS) + 2))
 _INSERT = f"INSERT INTO look ({', '.join(_COLUMNS)}, previous, hash) VALUES ({_PLACES})"
 _MOST_AT_ONCE = 200
-"""Looks a transaction: more would keep the first of them waiting."""
-_Waiting = tuple[tuple[object, ...], Future[None]]
+"""Rows a transaction, but that of a list stay together: more would keep the first of them waiting."""
+_Waiting = tuple[list[tuple[object, ...]], Future[None]]
 _TABLES = """
 CREATE TABLE salt (value TEXT NOT NULL);
 CREATE TABLE look (
     number INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL, key_id TEXT NOT NULL, route TEXT NOT NULL,
     method TEXT NOT NULL, status INTEGER NOT NULL, set_id TEXT, student_ref TEXT, shown INTEGER NOT NULL,
-    request_id TEXT NOT NULL, previous TEXT NOT NULL, hash TEXT NOT NULL
+    request_id TEXT NOT NULL, purpose TEXT, previous TEXT NOT NULL, hash TEXT NOT NULL
 );
 CREATE INDEX look_by_student ON look (student_ref) WHERE student_ref IS NOT NULL;
 """
@@ -54,7 +56,11 @@ _GUARD = (
 
 @dataclass(frozen=True, kw_only=True)
 class Look:
-    """One look. `route` is the template, never the path; `shown` counts the students of the answer."""
+    """What one request showed. `route` is the template, never the path.
+
+    `shown` are the students of the answer, `missed` those who were asked about and not shown: a row each.
+    An answer that is about no student is a row without one.
+    """
 
     at: datetime
     key_id: str
@@ -62,9 +68,10 @@ class Look:
     method: str
     status: int
     set_id: str | None
-    student_id: str | None
-    shown: int
     request_id: str
+    purpose: Purpose
+    shown: tuple[str, ...] = ()
+    missed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -88,7 +95,10 @@ class AuditLog:
     wins.
     """
 
-    def __init__(self, connection: sqlite3.Connection, salt: bytes, turns: IO[str], wait: float) -> None:
+    def __init__(
+        self, file: Path, connection: sqlite3.Connection, salt: bytes, turns: IO[str], wait: float
+    ) -> None:
+        self._file = file
         self._connection = connection
         self._salt = salt
         self._turns = turns
@@ -113,14 +123,18 @@ class AuditLog:
 
     def submit(self, look: Look) -> Future[None]:
         """Hand a look to the writer; nothing may be shown before the future is done without an error."""
-        student_ref = None if look.student_id is None else self.student_ref(look.student_id)
-        row = (
-            instant_text(look.at), look.key_id, look.route, look.method, look.status, look.set_id,
-            student_ref, look.shown, look.request_id,
-        )  # fmt: skip
+        students: list[tuple[str | None, int]] = [(self.student_ref(one), 1) for one in look.shown]
+        students += [(self.student_ref(one), 0) for one in look.missed]
+        rows: list[tuple[object, ...]] = [
+            (
+                instant_text(look.at), look.key_id, look.route, look.method, look.status, look.set_id,
+                student_ref, shown, look.request_id, look.purpose,
+            )
+            for student_ref, shown in students or [(None, 0)]
+        ]  # fmt: skip
         written: Future[None] = Future()
         if self._writer.is_alive():
-            self._waiting.put((row, written))
+            self._waiting.put((rows, written))
         else:
             written.set_exception(StoreError("audit_unwritable", Where(file=FILE_NAME)))
         return written
@@ -128,7 +142,7 @@ class AuditLog:
     def _write_as_they_come(self) -> None:
         while (first := self._waiting.get()) is not None:
             batch, ends = [first], False
-            while len(batch) < _MOST_AT_ONCE and not ends:
+            while sum(len(rows) for rows, _ in batch) < _MOST_AT_ONCE and not ends:
                 try:
                     following = self._waiting.get_nowait()
                 except Empty:
@@ -147,7 +161,7 @@ class AuditLog:
                 last = connection.execute("SELECT hash FROM look ORDER BY number DESC LIMIT 1").fetchone()
                 previous = last[0] if last else _FIRST
                 chained = []
-                for row, _ in batch:
+                for row in chain.from_iterable(rows for rows, _ in batch):
                     digest = _hash(previous, row)
                     chained.append((*row, previous, digest))
                     previous = digest
@@ -166,6 +180,23 @@ class AuditLog:
             yield
         finally:
             fcntl.flock(self._turns, fcntl.LOCK_UN)
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Give a connection that only reads, so that a long report keeps no look waiting.
+
+        Raises
+        ------
+        StoreError
+            If the file cannot be read.
+        """
+        try:
+            with closing(
+                sqlite3.connect(f"{self._file.resolve().as_uri()}?mode=ro", uri=True, timeout=self._wait)
+            ) as connection:
+                yield connection
+        except sqlite3.Error:
+            raise StoreError("audit_damaged", Where(file=FILE_NAME)) from None
 
     def check(self) -> None:
         """Try whether a look could be written now.
@@ -248,10 +279,14 @@ def open_audit(folder: Path, *, wait_seconds: float = 5.0) -> AuditLog:
             if not connection.execute("SELECT 1 FROM sqlite_schema").fetchone():
                 _make(connection)
             version = connection.execute("PRAGMA user_version").fetchone()[0]
+            if version == 1:
+                connection.execute("ALTER TABLE look ADD COLUMN purpose TEXT")
+                connection.execute(f"PRAGMA user_version = {_VERSION}")
+                version = _VERSION
             salt = connection.execute("SELECT value FROM salt").fetchone() if version == _VERSION else None
         if salt is None:
             raise StoreError("audit_damaged", Where(file=FILE_NAME))
-        return AuditLog(connection, bytes.fromhex(salt[0]), turns, wait_seconds)
+        return AuditLog(folder / FILE_NAME, connection, bytes.fromhex(salt[0]), turns, wait_seconds)
     except BaseException as problem:
         connection.close()
         turns.close()
@@ -292,5 +327,7 @@ def _make(connection: sqlite3.Connection) -> None:
 
 
 def _hash(previous: str, row: tuple[object, ...] | list[object]) -> str:
+    # Rows of version 1 had no purpose, and their hashes hold none.
+    row = row if row[-1] is not None else row[:-1]
     content = json.dumps([previous, *row], ensure_ascii=True, separators=(",", ":"))
     return hashlib.sha256(content.encode()).hexdigest()
