@@ -21,6 +21,7 @@ from serve.problems import handle_problems
 from serve.routes import docs, health, looks, schools, students
 from serve.settings import Settings
 from serve.surroundings import Surroundings
+from serve.tags import Tags
 
 # FastAPI's own would hand validation failures and tracebacks to any provider in the process.
 _NO_TELEMETRY: TelemetryConfig = {
@@ -62,6 +63,7 @@ def create_app(
         generate_unique_id_function=_operation_id,
     )
     app.state.store, app.state.audit, app.state.clock = store, audit, clock
+    app.add_middleware(Tags)
     app.add_middleware(Surroundings)
     handle_problems(app)
     for room in (students, schools, looks, health, docs):

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, TypeVar
 
-from fastapi import Depends, Header, Request
+from fastapi import Depends, Header, Request, Response
+from pydantic import BaseModel
 
 from riskmodel.store.audit import AuditLog, Look
 from riskmodel.store.engine import Store
+from riskmodel.store.idempotency import answer_once
 from riskmodel.store.principals import Principal, Purpose
 from serve.security import principal
+
+Shape = TypeVar("Shape", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -88,3 +93,60 @@ def visit(
 
 
 Visiting = Annotated[Visit, Depends(visit)]
+
+IDEMPOTENCY_KEY = "Idempotency-Key"
+REPLAYED = "Idempotency-Replayed"
+
+
+class Once:
+    """How a route writes: the same request under the same `Idempotency-Key` is done once.
+
+    A route that writes takes `once: Writing`, and answers with `once.answer(content, Shape, write)`.
+    """
+
+    def __init__(
+        self,
+        request: Request,
+        response: Response,
+        visit: Visiting,
+        key: Annotated[
+            str, Header(alias=IDEMPOTENCY_KEY, min_length=1, max_length=100, pattern=r"^[A-Za-z0-9._~:-]+$")
+        ],
+    ) -> None:
+        self.visit = visit
+        self._address = f"{request.method} {request.url.path}?{request.url.query}"
+        self._response = response
+        self._key = key
+
+    def answer(self, content: BaseModel, shape: type[Shape], write: Callable[[], Shape]) -> Shape:
+        """Do the write, or tell again what it was answered.
+
+        Parameters
+        ----------
+        content
+            The body as it was read.
+        shape
+            What `write` returns.
+        write
+            Writes by functions of the store, and returns the answer; all of it is one transaction.
+
+        Raises
+        ------
+        StoreError
+            `idempotency_key_reused`, or whatever the write raises: then nothing is kept.
+        """
+        sent = f"{self._address}\n{content.model_dump_json()}"
+        done = answer_once(
+            self.visit.store,
+            self.visit.principal,
+            self._key,
+            fingerprint=hashlib.sha256(sent.encode()).hexdigest(),
+            at=self.visit.at,
+            write=lambda: write().model_dump_json(),
+        )
+        if done.again:
+            self._response.headers[REPLAYED] = "true"
+        return shape.model_validate_json(done.answer)
+
+
+Writing = Annotated[Once, Depends()]

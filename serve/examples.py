@@ -128,6 +128,16 @@ def answer_examples() -> dict[str, dict[str, BaseModel]]:
     }
 
 
+def asked_examples() -> dict[str, dict[str, Any]]:
+    """Return named examples of what is sent, by operation."""
+    return {}
+
+
+def page_examples() -> dict[str, dict[str, dict[str, str]]]:
+    """Return named examples of answers that are no JSON, by operation and media type."""
+    return {}
+
+
 def problem_example(code: str) -> dict[str, Any]:
     """Return a problem as it is answered, in Chinese."""
     return ProblemOut(

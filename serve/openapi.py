@@ -2,40 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
 
 from riskmodel.wording import has, text
-from serve.examples import answer_examples, problem_example
+from serve.deps import IDEMPOTENCY_KEY, REPLAYED
+from serve.examples import answer_examples, asked_examples, page_examples, problem_example
 from serve.problems import MEDIA_TYPE, STATUS
 from serve.schemas import ProblemOut
 
-PROBLEMS_OF: dict[str, tuple[str, ...]] = {
-    "read_student_risk": (
-        "key_refused", "not_allowed", "not_found", "too_large", "invalid_request", "internal_error",
-        "nothing_published", "store_unavailable", "audit_unavailable",
-    ),
-    "list_students": (
-        "key_refused", "not_allowed", "not_found", "set_changed", "too_large", "invalid_request",
-        "internal_error", "nothing_published", "store_unavailable", "audit_unavailable",
-    ),
-    "list_schools": (
-        "key_refused", "not_allowed", "too_large", "invalid_request", "internal_error",
-        "nothing_published", "store_unavailable", "audit_unavailable",
-    ),
-    "read_looks": (
-        "key_refused", "not_allowed", "too_large", "invalid_request", "internal_error", "store_unavailable",
-        "audit_unavailable",
-    ),
-    "health": ("too_large", "internal_error"),
-    "readiness": (
-        "too_large", "internal_error", "nothing_published", "store_unavailable", "audit_unavailable",
-    ),
-}  # fmt: skip
-"""The problems that each operation may answer with."""
+JSON = "application/json"
+_ALWAYS = ("too_large", "internal_error")
+_WITH_A_KEY = ("key_refused", "not_allowed", "nothing_published", "store_unavailable", "audit_unavailable")
+_MORE: dict[str, tuple[str, ...]] = {
+    "list_students": ("set_changed",),
+    "readiness": ("nothing_published", "store_unavailable", "audit_unavailable"),
+}
+"""Problems of single operations, beside those that follow from what an operation takes."""
+
+
+def problems_of(operation: dict[str, Any], path: str) -> set[str]:
+    """Return the problems that an operation may answer with."""
+    codes = {*_ALWAYS, *_MORE.get(operation["operationId"], ())}
+    takes = {parameter["in"] for parameter in operation.get("parameters", ())}
+    if operation.get("security"):
+        codes |= {*_WITH_A_KEY}
+    if "{" in path:
+        codes |= {"not_found"}
+    if takes - {"path"} or "requestBody" in operation:
+        codes |= {"invalid_request"}
+    if any(parameter["name"] == IDEMPOTENCY_KEY for parameter in operation.get("parameters", ())):
+        codes |= {"idempotency_key_reused"}
+    return codes
+
+
+TAGS = ("students", "schools", "sets", "words", "audit", "health")
 
 
 def describe(app: FastAPI) -> None:
@@ -55,17 +61,20 @@ def _document(app: FastAPI) -> dict[str, Any]:
         version=version("riskmodel"),
         description=_both("api.description"),
         routes=app.routes,
-        tags=[
-            {"name": tag, "description": _both(f"api.tags.{tag}")}
-            for tag in ("students", "schools", "audit", "health")
-        ],
+        tags=[{"name": tag, "description": _both(f"api.tags.{tag}")} for tag in TAGS],
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         servers=[{"url": "/"}],
     )
-    examples = answer_examples()
-    for path in made["paths"].values():
-        for operation in path.values():
-            _describe_operation(operation, examples[operation["operationId"]])
+    answers, asked, pages = answer_examples(), asked_examples(), page_examples()
+    for path, operations in made["paths"].items():
+        for method, operation in operations.items():
+            name = operation["operationId"]
+            examples = pages.get(name, {}) | ({JSON: answers[name]} if name in answers else {})
+            _describe_operation(operation, examples, problems_of(operation, path))
+            if "requestBody" in operation:
+                operation["requestBody"]["content"][JSON]["examples"] = _examples(asked[name])
+            if method == "get" and operation.get("security"):
+                _describe_tags(operation["responses"])
     schemas = made["components"]["schemas"]
     schemas.pop("HTTPValidationError", None)
     schemas.pop("ValidationError", None)
@@ -77,7 +86,9 @@ def _document(app: FastAPI) -> dict[str, Any]:
     return made
 
 
-def _describe_operation(operation: dict[str, Any], examples: dict[str, Any]) -> None:
+def _describe_operation(
+    operation: dict[str, Any], examples: Mapping[str, Mapping[str, Any]], problems: Iterable[str]
+) -> None:
     name = operation["operationId"]
     operation["summary"] = _both(f"api.operations.{name}.summary", " · ")
     operation["description"] = _both(f"api.operations.{name}.description")
@@ -85,21 +96,38 @@ def _describe_operation(operation: dict[str, Any], examples: dict[str, Any]) -> 
         parameter["description"] = _both(f"api.parameters.{parameter['name']}")
     responses = operation["responses"]
     responses.pop("422", None)
-    good = responses["200"]
+    good = next(response for status, response in responses.items() if status.startswith("2"))
     good["description"] = _both("api.good", " · ")
     good["headers"] = {"X-Request-ID": _header("request_id")}
     if name == "list_students":
         good["headers"]["Link"] = _header("link")
-    good["content"]["application/json"]["examples"] = {
-        key: {"summary": _both(f"api.example.names.{key}", " · "), "value": example.model_dump(mode="json")}
-        for key, example in examples.items()
-    }
-    for code in PROBLEMS_OF[name]:
+    if "idempotency_key_reused" in problems:
+        good["headers"][REPLAYED] = _header("replayed")
+    for media_type, content in good["content"].items():
+        content["examples"] = _examples(examples[media_type])
+    for code in sorted(problems, key=list(STATUS).index):
         told = responses.setdefault(str(STATUS[code]), _problem_response(STATUS[code]))
         told["content"][MEDIA_TYPE]["examples"][code] = {
             "summary": _both(f"problems.{code}.title", " · "),
             "value": problem_example(code),
         }
+
+
+def _describe_tags(responses: dict[str, Any]) -> None:
+    responses["200"]["headers"]["ETag"] = _header("etag")
+    headers = {"X-Request-ID": _header("request_id"), "ETag": _header("etag")}
+    responses["304"] = {"description": _both("api.not_modified", " · "), "headers": headers}
+
+
+def _examples(named: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: {"summary": _both(f"api.example.names.{key}", " · "), "value": _plain(value)}
+        for key, value in named.items()
+    }
+
+
+def _plain(value: object) -> object:
+    return value.model_dump(mode="json") if isinstance(value, BaseModel) else value
 
 
 def _problem_response(status: int) -> dict[str, Any]:

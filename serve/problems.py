@@ -7,6 +7,7 @@ a missing student shall be the same answer to the byte.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -17,7 +18,7 @@ from starlette.types import Scope
 from riskmodel.domain import Language
 from riskmodel.errors import RiskmodelError
 from riskmodel.wording import text
-from serve.schemas import LookQuery, ProblemOut, StudentQuery
+from serve.schemas import ProblemOut
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -31,6 +32,7 @@ STATUS: Mapping[str, int] = {
     "set_changed": 409,
     "too_large": 413,
     "invalid_request": 422,
+    "idempotency_key_reused": 422,
     "internal_error": 500,
     "nothing_published": 503,
     "store_unavailable": 503,
@@ -43,12 +45,12 @@ _OF_STORE = {
     "nothing_published": "nothing_published",
     "not_allowed": "not_allowed",
     "cursor_unreadable": "invalid_request",
+    "order_unreadable": "invalid_request",
+    "idempotency_key_reused": "idempotency_key_reused",
     "cursor_of_former_set": "set_changed",
     "audit_unwritable": "audit_unavailable",
 }
-_PARAMETERS = frozenset(
-    field.alias or name for query in (StudentQuery, LookQuery) for name, field in query.model_fields.items()
-) | {"X-Purpose"}
+_NAMED = {"cursor_unreadable": ("after",), "order_unreadable": ("sort",)}
 
 
 class Problem(Exception):  # noqa: N818  the name of RFC 9457
@@ -120,9 +122,19 @@ def _http(request: Request, problem: Exception) -> Response:
 def _invalid(request: Request, problem: Exception) -> Response:
     assert isinstance(problem, RequestValidationError)  # noqa: S101
     # The place of an unknown parameter is what the client wrote: only our own names are told.
-    places = [str(error["loc"][1]) for error in problem.errors() if len(error["loc"]) > 1]
-    known = dict.fromkeys(place for place in places if place in _PARAMETERS)
+    told = [error["loc"] for error in problem.errors() if error["type"] != "extra_forbidden"]
+    places = [str(place[1]) for place in told if len(place) > 1]
+    ours = _our_names(request.app.openapi())
+    known = dict.fromkeys(place for place in places if place in ours)
     return problem_response(Problem("invalid_request", parameters=known), request.scope)
+
+
+def _our_names(document: dict[str, Any]) -> set[str]:
+    """Return the names of all parameters and fields that this service knows."""
+    operations = [told for path in document["paths"].values() for told in path.values()]
+    parameters = {one["name"] for told in operations for one in told.get("parameters", ())}
+    schemas = document["components"]["schemas"].values()
+    return parameters.union(*(schema.get("properties", ()) for schema in schemas))
 
 
 def _riskmodel(request: Request, problem: Exception) -> Response:
@@ -133,5 +145,5 @@ def _riskmodel(request: Request, problem: Exception) -> Response:
             request.scope["riskmodel.visit"].note(STATUS[code])
         except RiskmodelError as unwritable:
             return _riskmodel(request, unwritable)
-    parameters = ("after",) if problem.code == "cursor_unreadable" else ()
+    parameters = _NAMED.get(problem.code, ())
     return problem_response(Problem(code, parameters=parameters), request.scope)

@@ -93,12 +93,11 @@ ANSWERS = Table(
     Column("key_id", Text, primary_key=True),
     Column("idempotency_key", Text, primary_key=True),
     Column("fingerprint", Text, nullable=False),
-    Column("status", Integer, nullable=False),
     Column("answer", Text, nullable=False),
     Column("made_at", Text, nullable=False),
     Index("write_answers_by_age", "made_at"),
 )  # fmt: skip
-"""What a write was answered, so that the same request sent again is answered the same (`idempotency`)."""
+"""What a write was answered in the last day (`idempotency`). It may name students: an erasure empties it."""
 
 KEYS = Table(
     "access_key", METADATA,
