@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 TERM_OF_WORK = (
     "county", "mapping", "intake", "check", "features", "train", "backtest", "audit", "report", "promote",
-    "publish", "rollback", "explain", "sheets", "keys", "looks", "serve", "term", "run",
+    "publish", "score", "rollback", "explain", "sheets", "keys", "looks", "serve", "term", "run",
 )  # fmt: skip
 
 
@@ -94,9 +94,18 @@ def _step(config: Path, name: str, data: Path | None = None) -> None:
 
 
 @app.command(help=_help("county"))
-def county(config: Config = DEMO) -> None:
-    """Write the fictional county."""
-    _step(config, "make_county")
+def county(
+    config: Config = DEMO,
+    until: Annotated[
+        datetime | None,
+        typer.Option("--until", formats=["%Y-%m-%d"], help=text("commands.county_until", "en")),
+    ] = None,
+) -> None:
+    """Write the fictional county, or what a bureau would have sent of it by a day."""
+    with _job(config) as run:
+        from riskmodel.pipelines import make_county
+
+        make_county(run, until=until.date() if until else None)
 
 
 @app.command(help=_help("intake"))
@@ -104,20 +113,25 @@ def intake(
     config: Config = DEMO,
     data: Data = None,
     force: Force = False,
+    delivered_on: Annotated[
+        datetime | None,
+        typer.Option("--delivered-on", formats=["%Y-%m-%d"], help=text("commands.delivered_on", "en")),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help=text("commands.intake_json", "en"))] = False,
 ) -> None:
     """Take the records in: all of them, or none."""
+    day = delivered_on.date() if delivered_on else None
     if not as_json:
         with _job(config, data) as run:
             from riskmodel.pipelines import take_in_records
 
-            take_in_records(run, force=force)
+            take_in_records(run, force=force, delivered_on=day)
         return
     with _job(config, data, tell=lambda *_, **__: None) as run:
         from riskmodel.pipelines import take_in_records, told_to_programs
 
         try:
-            told = told_to_programs(take_in_records(run, force=force))
+            told = told_to_programs(take_in_records(run, force=force, delivered_on=day))
         except RecordsRefused as refusal:
             told = told_to_programs(refusal)
     typer.echo(json.dumps(told, ensure_ascii=False, indent=1))
@@ -174,6 +188,18 @@ def backtest(config: Config = DEMO) -> None:
 def publish(config: Config = DEMO) -> None:
     """Score the current date and publish."""
     _step(config, "publish_scores")
+
+
+@app.command(help=_help("score"))
+def score(
+    config: Config = DEMO,
+    week: Annotated[int | None, typer.Option("--week", min=1, help=text("commands.score_week", "en"))] = None,
+) -> None:
+    """Score a week of the term by the model in use and publish it, or revise what was published of it."""
+    with _job(config) as run:
+        from riskmodel.pipelines import score_week
+
+        score_week(run, week=week)
 
 
 @app.command(help=_help("promote"))

@@ -299,6 +299,8 @@ class TermFacts:
     `probabilities` is False where too few events were known to train on: then no student has a `risk`
     and bands come from the absence rule. `data_complete_to` is the last day up to which every source
     tells everything. `features` is the dictionary by which statements are put into words.
+    `records_delivery` numbers the last delivery of records that the term was scored from; `revises` names
+    the set whose corrected students were scored again, all others being as they were there.
     """
 
     region: str
@@ -313,6 +315,8 @@ class TermFacts:
     data_complete_to: date
     probabilities: bool
     features: tuple[FeatureInfo, ...]
+    records_delivery: int = 0
+    revises: str | None = None
 
     @property
     def horizon_days(self) -> int:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
@@ -78,6 +80,30 @@ def known_until(rows: Rows, end: np.datetime64) -> Rows:
     assert isinstance(recorded, np.ndarray)  # noqa: S101  all our rows carry the date as an array
     keep = np.flatnonzero(recorded <= end)
     return {name: _take(column, keep) for name, column in rows.items()}
+
+
+def write_until(whole: Path, out: Path, until: date) -> int:
+    """Write what was recorded by a day of a county's files, as a bureau would send it; return the rows.
+
+    Tables whose rows do not say when they were recorded (schools, terms, the calendar) are sent in full.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    rows = 0
+    for file in sorted(whole.iterdir()):
+        if file.suffix == ".parquet":
+            read = pq.read_table(file)
+            kept = read.filter(pc.less_equal(read["recorded_on"], pa.scalar(until)))
+            pq.write_table(kept, out / file.name, compression="zstd", store_schema=False)
+        else:
+            named = arrow_csv.open_csv(file).schema.names
+            # Every cell as the text that it is: a number that is read and written again may look otherwise.
+            as_text = arrow_csv.ConvertOptions(column_types=dict.fromkeys(named, pa.string()))
+            kept = arrow_csv.read_csv(file, convert_options=as_text)
+            if "recorded_on" in named:
+                kept = kept.filter(pc.less_equal(kept["recorded_on"], until.isoformat()))
+            arrow_csv.write_csv(kept, out / file.name)
+        rows += kept.num_rows
+    return rows
 
 
 def _take(column: Column, keep: NDArray[np.intp]) -> Column:

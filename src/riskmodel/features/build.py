@@ -62,12 +62,15 @@ class StudentStageTask:
         The as-of dates, each with the region's rule that holds on it.
     out
         Folder for the result.
+    corrected
+        Take what was corrected since for what was said then (see `BucketReader`).
     """
 
     store: Path
     bucket: int
     as_of: tuple[tuple[AsOf, RegionRule], ...]
     out: Path
+    corrected: bool = False
 
     @property
     def file(self) -> Path:
@@ -91,7 +94,7 @@ def student_stage(task: StudentStageTask) -> Path:
     if _was_made_from(task.file, inputs) and _was_made_from(_leaving_file(task.file), inputs):
         return task.file
     task.out.mkdir(parents=True, exist_ok=True)
-    with BucketReader(store, task.bucket) as reader:
+    with BucketReader(store, task.bucket, corrected=task.corrected) as reader:
         students, leaving = [], []
         for as_of, rule in task.as_of:
             connection = reader.at(as_of.as_of_date, rule, as_of.term)
@@ -252,7 +255,7 @@ def _matrix_file(out: Path, name: str) -> Path:
 def _inputs_hash(store: RecordStore, task: StudentStageTask) -> str:
     """Name what the result depends on: the records, the dates and rules, and the code that reads them."""
     asked: list[Any] = [[str(as_of.as_of_date), as_of.term, asdict(rule)] for as_of, rule in task.as_of]
-    told = [store.content_hash, store.bucket_count, task.bucket, asked]
+    told = [store.content_hash, store.bucket_count, task.bucket, asked, task.corrected]
     digest = hashlib.sha256(json.dumps(told, default=str).encode())
     for package in ("riskmodel.features", "riskmodel.records"):
         for source in sorted(Path(str(resources.files(package))).rglob("*.py")):

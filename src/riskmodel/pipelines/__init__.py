@@ -26,6 +26,7 @@ from riskmodel.pipelines.reporting import write_report
 from riskmodel.pipelines.run import Run
 from riskmodel.pipelines.term import prepare_term
 from riskmodel.pipelines.training import train_model
+from riskmodel.pipelines.within_term import score_week
 from riskmodel.records.intake import told_to_programs
 from riskmodel.records.suggesting.suggestion import suggest_mapping
 
@@ -46,6 +47,7 @@ __all__ = [
     "roll_back",
     "rotate_key",
     "run_all",
+    "score_week",
     "show_looks",
     "show_what_to_open",
     "suggest_mapping",

@@ -23,9 +23,11 @@ def matrix_files(run: Run, store: RecordStore) -> tuple[Path, ...]:
     return _files_of(run, store, dates_of(run, store).all)
 
 
-def _files_of(run: Run, store: RecordStore, dates: tuple[AsOf, ...]) -> tuple[Path, ...]:
+def _files_of(
+    run: Run, store: RecordStore, dates: tuple[AsOf, ...], *, corrected: bool = False
+) -> tuple[Path, ...]:
     folder = run.workspace.features / digest(
-        store.content_hash, dates, run.rules, code_hash("features", "records")
+        store.content_hash, dates, run.rules, code_hash("features", "records"), *(["corrected"] * corrected)
     )
     seconds = clock()
     done = folder / "DONE"
@@ -39,6 +41,7 @@ def _files_of(run: Run, store: RecordStore, dates: tuple[AsOf, ...]) -> tuple[Pa
                 bucket=bucket,
                 as_of=tuple((as_of, run.rule(as_of)) for as_of in dates),
                 out=folder / "buckets",
+                corrected=corrected,
             )
             for bucket in range(store.bucket_count)
         ]
@@ -73,6 +76,11 @@ def matrix_of(run: Run, store: RecordStore, dates: Sequence[AsOf]) -> FeatureMat
     made_for = configured if set(dates) <= set(configured) else tuple(dates)
     files = _files_of(replace(run, say=silent), store, made_for)
     return read_files(run, [file for file in files if file.name in wanted])
+
+
+def corrected_matrix_of(run: Run, store: RecordStore, as_of: AsOf) -> FeatureMatrix:
+    """Make the matrix of a date from what was known on it, corrected by what is known now to be wrong."""
+    return read_files(run, _files_of(replace(run, say=silent), store, (as_of,), corrected=True))
 
 
 def read_files(run: Run, files: Sequence[Path]) -> FeatureMatrix:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import cast, get_args
@@ -58,26 +58,40 @@ def publish_scores(run: Run) -> str:
     published_by = check_approval(run, published, model)
     seconds = clock()
     dates = dates_of(run, store)
-    matrix = matrix_of(run, store, (dates.current,))
-    term = scored_term(
+    term = scored_on(run, store, dates.current, bundle, matrix_of(run, store, (dates.current,)))
+    set_id = publish_term(run, store, published, term, by=published_by, seconds=seconds)
+    set_champion(tracking, region=run.configuration.region, model_version=bundle.model_version)
+    marker.write_text(f"{bundle.model_version} {set_id}", encoding="utf-8")
+    return set_id
+
+
+def scored_on(
+    run: Run, store: RecordStore, as_of: AsOf, bundle: ModelBundle, matrix: FeatureMatrix
+) -> ScoredTerm:
+    """Score the cohort of a day as the configuration bands and lists it."""
+    return scored_term(
         matrix,
         bundle,
-        facts=_facts(run, store, dates.current, bundle),
+        facts=_facts(run, store, as_of, bundle),
         schools=store.schools(),
         bands=(run.configuration.bands.reach_out, run.configuration.bands.check_in),
         capacity_share=run.configuration.capacity.share,
         cutoffs=_cutoffs(bundle, matrix),
     )
+
+
+def publish_term(
+    run: Run, store: RecordStore, published: Store, term: ScoredTerm, *, by: str, seconds: Callable[[], str]
+) -> str:
+    """Publish a scored term with all that schools ask of it, and say so; return the set id."""
     set_id = publish(
         published,
         term,
         published_at=datetime.now(UTC),
-        published_by=published_by,
+        published_by=by,
         roll_refs=_roll_refs(run, store, term),
-        documents=_cards(model),
+        documents=_cards(run.workspace.models / term.facts.model_version),
     )
-    set_champion(tracking, region=run.configuration.region, model_version=bundle.model_version)
-    marker.write_text(f"{bundle.model_version} {set_id}", encoding="utf-8")
     bands = Counter(student.band for student in term.students)
     run.say(
         "published",
@@ -304,6 +318,7 @@ def _facts(run: Run, store: RecordStore, current: AsOf, bundle: ModelBundle) -> 
         data_complete_to=complete_to(run, store, current),
         probabilities=bundle.probabilities,
         features=bundle.features,
+        records_delivery=store.manifest.deliveries[-1].number,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from datetime import date
 
 from riskmodel.domain import Stage
 from riskmodel.errors import Finding, NotEnoughData, RecordsRefused, Where
@@ -18,8 +19,25 @@ from riskmodel.records.store import RecordStore
 from riskmodel.wording import LANGUAGES
 
 
-def make_county(run: Run) -> None:
-    """Write the fictional county, unless the same one is there, or the configuration names none."""
+def make_county(run: Run, *, until: date | None = None) -> None:
+    """Write the fictional county, unless the same one is there, or the configuration names none.
+
+    With `until` the files of `county/records` hold what was recorded by that day, as a bureau would have sent
+    them then; the whole county waits in `county/whole`, so that later deliveries need no other one.
+    """
+    _make_whole_county(run)
+    folder = run.workspace.county
+    if until is None or run.configuration.county is None:
+        return
+    from riskmodel.county.writing import write_until
+
+    if not (folder / "whole").exists():
+        (folder / "records").rename(folder / "whole")
+    rows = write_until(folder / "whole", folder / "records", until)
+    run.say("county_until", until=until, rows=rows, folder=folder / "records")
+
+
+def _make_whole_county(run: Run) -> None:
     asked = run.configuration.county
     if asked is None:
         return
@@ -61,11 +79,12 @@ def make_county(run: Run) -> None:
     )
 
 
-def take_in_records(run: Run, *, force: bool = False) -> IntakeReport:
+def take_in_records(run: Run, *, force: bool = False, delivered_on: date | None = None) -> IntakeReport:
     """Take the sources' files into the record store: all of them, or nothing.
 
     Beside each file in which something is to be corrected or looked at, its marked workbook is written.
-    `force`: a person says that what looks like a mistake is right, and that is recorded.
+    `force`: a person says that what looks like a mistake is right, and that is recorded. `delivered_on`: the
+    day on which the files came; None: today.
 
     Raises
     ------
@@ -78,7 +97,7 @@ def take_in_records(run: Run, *, force: bool = False) -> IntakeReport:
         report = take_in(
             sources,
             store=run.workspace.records,
-            delivered_on=run.today,
+            delivered_on=delivered_on or run.today,
             force=force,
             identity_key=_identity_key(run),
         )

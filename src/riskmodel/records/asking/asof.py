@@ -17,7 +17,7 @@ from riskmodel.domain import RegionRule
 from riskmodel.records.asking.cohort import create_cohort
 from riskmodel.records.contract import TABLES, Table
 from riskmodel.records.keeping.engine import duckdb_settings
-from riskmodel.records.keeping.rows import STORED, column_types, latest_first, quoted
+from riskmodel.records.keeping.rows import STORED, column_types, latest_first, quoted, statement_of
 from riskmodel.records.store import RecordStore
 
 KNOWN = "known_from <= $day AND (known_until IS NULL OR known_until > $day)"
@@ -92,6 +92,22 @@ WHERE longer.start_date < longer.end_date AND EXISTS (
 """
 
 
+def corrected_rows(of: Table) -> str:
+    """Return the SQL of a stored file's rows (`$file`) as if what was withdrawn had never been said.
+
+    A row that replaced a withdrawn one is known from when that one was: it says the same statement (key, and
+    when it was recorded) of the same source, only rightly. Nothing else is known any earlier.
+    """
+    same = ", ".join(["origin", *statement_of(of)])
+    return f"""
+        SELECT * EXCLUDE (said_from)
+                 REPLACE (least(known_from, coalesce(said_from, known_from)) AS known_from)
+        FROM (
+            SELECT *, min(known_from) FILTER (known_until IS NOT NULL) OVER (PARTITION BY {same}) AS said_from
+            FROM read_parquet($file)
+        ) WHERE known_until IS NULL"""
+
+
 def held_rows(of: Table, columns: Iterable[str]) -> str:
     """Return the SQL of the rows of a table that hold on `$day`: known by then, each key's latest statement.
 
@@ -119,11 +135,15 @@ class BucketReader:
         Which bucket, from 0.
     threads, memory_limit
         What the engine may use; beyond the limit it fails and does not spill personal data to a disk.
+    corrected
+        Take what was corrected since for what was said then: for scoring a day again, never for learning.
     """
 
     def __init__(
-        self, store: RecordStore | Path, bucket: int, *, threads: int = 1, memory_limit: str = "1GB"
-    ) -> None:
+        self, store: RecordStore | Path, bucket: int, *, threads: int = 1, memory_limit: str = "1GB",
+        corrected: bool = False,
+    ) -> None:  # fmt: skip
+        self._corrected = corrected
         self._store = store if isinstance(store, RecordStore) else RecordStore.open(store)
         self._calendar_state: tuple[int, ...] | None = None
         settings = duckdb_settings(threads=threads, memory_limit=memory_limit)
@@ -177,12 +197,13 @@ class BucketReader:
             columns = ", ".join(f'"{n}" {t}' for n, t in (column_types(each) | STORED).items())
             connection.execute(f"CREATE TABLE raw.{each.name} ({columns}, single BOOLEAN)")
             file = self._store.file(each.name, bucket)
+            stored = corrected_rows(each) if self._corrected else "SELECT * FROM read_parquet($file)"
             if file is not None:
                 # Most facts have one statement: knowing which spares a sort at every as-of date.
                 connection.execute(
                     f"""INSERT INTO raw.{each.name} BY NAME
                         SELECT *, count(*) OVER (PARTITION BY {quoted(each.key)}) = 1 AS single
-                        FROM read_parquet($file)""",
+                        FROM ({stored})""",
                     {"file": str(file)},
                 )
         connection.execute("CREATE TABLE tables_present (table_name VARCHAR)")

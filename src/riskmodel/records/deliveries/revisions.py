@@ -16,7 +16,14 @@ import duckdb
 from riskmodel.errors import Where
 from riskmodel.records.contract import Table
 from riskmodel.records.findings import Findings
-from riskmodel.records.keeping.rows import BEGINNING, STORED, column_types, quoted
+from riskmodel.records.keeping.rows import (
+    BEGINNING,
+    STORED,
+    column_types,
+    has_recorded_on,
+    quoted,
+    statement_of,
+)
 
 _TOLD_BY_CLOSING = ("end_date", "exit_reason", "to_school_id", "expected_return", "recorded_on")
 _BEGINNING = f"DATE '{BEGINNING.isoformat()}'"
@@ -32,7 +39,7 @@ def known_from_sql(table: Table, reporting_delay_days: int) -> str:
         known = _BEGINNING
     else:
         known = f"greatest({quoted(table.event_dates)}) + {reporting_delay_days}"
-    return f"coalesce(recorded_on, {known})" if _has_recorded_on(table) else known
+    return f"coalesce(recorded_on, {known})" if has_recorded_on(table) else known
 
 
 def merge(
@@ -93,7 +100,7 @@ def _make_fresh(
 
 def report_conflicts(connection: duckdb.DuckDBPyConnection, table: Table, findings: Findings) -> None:
     """Refuse statements of `merged` that contradict each other, naming both rows."""
-    content, statement = quoted(column_types(table)), ", ".join(_statement(table))
+    content, statement = quoted(column_types(table)), ", ".join(statement_of(table))
     keyed = "".join(f' AND "{c.name}" IS NOT NULL' for c in table.columns if c.key and not c.may_be_empty)
     claims = f"FROM merged WHERE known_until IS NULL AND NOT implied{keyed}"
     doubtful = connection.execute(
@@ -156,7 +163,7 @@ def _merge_with_stored(connection: duckdb.DuckDBPyConnection, table: Table, deli
     )
     same_statement = " AND ".join(
         f"{a} IS NOT DISTINCT FROM {b}"
-        for a, b in zip(_statement(table, "a."), _statement(table, "b."), strict=True)
+        for a, b in zip(statement_of(table, "a."), statement_of(table, "b."), strict=True)
     )
     stored_columns = ", ".join(f'b."{n}"' for n in (column_types(table) | STORED) if n != "known_until")
     fresh_columns = ", ".join(f'a."{n}"' for n in (column_types(table) | STORED) if n != "known_from")
@@ -180,20 +187,3 @@ def _merge_with_stored(connection: duckdb.DuckDBPyConnection, table: Table, deli
             FROM fresh AS a
             WHERE NOT EXISTS (SELECT 1 FROM kept AS b WHERE b.known_until IS NULL AND {same_content})"""
     )
-
-
-def _statement(table: Table, prefix: str = "") -> list[str]:
-    """Return the SQL of what makes two rows the same statement: the key and when it was recorded.
-
-    Where that is not said, an opening and a closing of one spell are two statements.
-    """
-    parts = [f'{prefix}"{name}"' for name in table.key if name != "recorded_on"]
-    if _has_recorded_on(table):
-        parts.append(f"{prefix}recorded_on")
-    if table.spell:
-        parts.append(f"({prefix}recorded_on IS NULL AND {prefix}end_date IS NULL)")
-    return parts
-
-
-def _has_recorded_on(table: Table) -> bool:
-    return "recorded_on" in column_types(table)

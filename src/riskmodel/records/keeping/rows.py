@@ -54,6 +54,24 @@ def latest_first(of: Table) -> str:
     return LATEST_FIRST.format(closed_first="end_date NULLS LAST, " if of.spell else "")
 
 
+def statement_of(of: Table, prefix: str = "") -> list[str]:
+    """Return the SQL of what makes two rows the same statement: the key and when it was recorded.
+
+    Where that is not said, an opening and a closing of one spell are two statements.
+    """
+    parts = [f'{prefix}"{name}"' for name in of.key if name != "recorded_on"]
+    if has_recorded_on(of):
+        parts.append(f"{prefix}recorded_on")
+    if of.spell:
+        parts.append(f"({prefix}recorded_on IS NULL AND {prefix}end_date IS NULL)")
+    return parts
+
+
+def has_recorded_on(of: Table) -> bool:
+    """Tell whether a table's rows can say when they were recorded."""
+    return "recorded_on" in column_types(of)
+
+
 def bucket_of(student_id: str, bucket_count: int) -> int:
     """Return the bucket of a student: first 8 hex digits of the md5, modulo the count."""
     return int(hashlib.md5(student_id.encode(), usedforsecurity=False).hexdigest()[:8], 16) % bucket_count
