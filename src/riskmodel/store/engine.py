@@ -7,17 +7,20 @@ keys on.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.exc import DatabaseError
 
 from riskmodel.errors import StoreError, Where
+from riskmodel.store.glance import Found, Glance, OneRow
 from riskmodel.store.migrations import migrate
 from riskmodel.store.tables import METADATA, SCHEMA, SCHEMA_VERSION
 
@@ -30,10 +33,11 @@ _WRITER: ContextVar[Connection | None] = ContextVar("writer", default=None)
 
 @dataclass(frozen=True)
 class Store:
-    """An open store. Every function of this package takes one; only these two methods begin transactions."""
+    """An open store. Every function of this package takes one; only two methods here begin transactions."""
 
     engine: Engine
     folder: Path
+    wait_seconds: float = 5.0
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -71,8 +75,36 @@ class Store:
                 finally:
                     _WRITER.reset(token)
 
+    def remember(self, what: Hashable, read: Callable[[], Found]) -> Found:
+        """Return what `read` finds; it is asked again only after something was committed.
+
+        Raises
+        ------
+        StoreError
+            If the store is locked, damaged or gone.
+        """
+        with _said_clearly():
+            return self._glance.remember(what, read)
+
+    def row(self, query: OneRow, **values: object) -> tuple[Any, ...] | None:
+        """Return the one row that a composed query finds with these values.
+
+        Raises
+        ------
+        StoreError
+            If the store is locked, damaged or gone.
+        """
+        with _said_clearly():
+            return self._glance.row(query, values)
+
+    @cached_property
+    def _glance(self) -> Glance:
+        return Glance(self.folder / FILE_NAME, self.wait_seconds)
+
     def close(self) -> None:
         """Close all connections."""
+        if "_glance" in vars(self):
+            self._glance.close()
         self.engine.dispose()
 
 
@@ -99,7 +131,7 @@ def open_store(folder: Path, *, create: bool = False, wait_seconds: float = 5.0)
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
         raise StoreError("store_not_writable", Where(file=FILE_NAME)) from None
-    store = Store(_sqlite_engine(file, wait_seconds), folder)
+    store = Store(_sqlite_engine(file, wait_seconds), folder, wait_seconds)
     try:
         if create:
             _make_or_migrate(store)
@@ -157,16 +189,21 @@ def _said_clearly() -> Iterator[None]:
     """Turn the driver's errors into ours: its messages hold values of rows, ours never do."""
     try:
         yield
-    except OperationalError as problem:
-        reason = str(problem.orig)
-        if "locked" in reason or "busy" in reason:
-            raise StoreError("store_locked", Where(file=FILE_NAME)) from None
-        if "readonly" in reason:
-            raise StoreError("store_not_writable", Where(file=FILE_NAME)) from None
-        if "full" in reason:
-            raise StoreError("store_disk_full", Where(file=FILE_NAME)) from None
-        raise StoreError("store_damaged", Where(file=FILE_NAME)) from None
-    except DatabaseError as problem:
-        if "malformed" in str(problem.orig) or "not a database" in str(problem.orig):
-            raise StoreError("store_damaged", Where(file=FILE_NAME)) from None
-        raise
+    except (DatabaseError, sqlite3.DatabaseError) as problem:
+        code = _what_happened(problem.orig if isinstance(problem, DatabaseError) else problem)
+        if code is None:
+            raise
+        raise StoreError(code, Where(file=FILE_NAME)) from None
+
+
+def _what_happened(problem: BaseException | None) -> str | None:
+    said = str(problem)
+    if "malformed" in said or "not a database" in said:
+        return "store_damaged"
+    if not isinstance(problem, sqlite3.OperationalError):
+        return None
+    if "locked" in said or "busy" in said:
+        return "store_locked"
+    if "readonly" in said:
+        return "store_not_writable"
+    return "store_disk_full" if "full" in said else "store_damaged"

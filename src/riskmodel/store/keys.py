@@ -135,8 +135,23 @@ def revoke(store: Store, key_id: str, *, at: datetime) -> None:
 def recognise(store: Store, plain: str, *, at: datetime) -> Principal | None:
     """Tell whose key this is; None if it is unknown, revoked or expired at that instant.
 
-    An unknown id takes the same comparison as a wrong secret, so that the time tells nothing.
+    A key is remembered only until anything in the store changes, so that one revoked by any process is
+    refused from then on. An unknown id takes the same comparison as a wrong secret, so that the time tells
+    nothing.
     """
+    known = store.remember(("key", _hash(plain)), lambda: _find(store, plain, at))
+    if known is None or (known.expires_at is not None and known.expires_at <= instant_text(at)):
+        return None
+    return known.principal
+
+
+@dataclass(frozen=True)
+class _Known:
+    principal: Principal
+    expires_at: str | None
+
+
+def _find(store: Store, plain: str, at: datetime) -> _Known | None:
     key_id, secret = _split(plain)
     with store.reading() as connection:
         row = connection.execute(select(KEYS).where(KEYS.c.key_id == key_id)).one_or_none()
@@ -144,9 +159,10 @@ def recognise(store: Store, plain: str, *, at: datetime) -> Principal | None:
     right = hmac.compare_digest(_hash(secret), _NO_SECRET if row is None else row.secret_sha256)
     if row is None or not right or not _lives(row, at):
         return None
-    return Principal(
+    principal = Principal(
         key_id, row.role, reach.school_ids, reach.townships, reach.classes, _permissions(row.permissions)
     )
+    return _Known(principal, row.expires_at)
 
 
 def list_keys(store: Store) -> tuple[KeyRecord, ...]:
