@@ -16,7 +16,7 @@ export DO_NOT_TRACK := true
 # A bureau's own certificates are those of the system.
 export UV_SYSTEM_CERTS := true
 
-.PHONY: help run term promote publish rollback serve oulad oulad-proof oulad-recipes uci knowable intake-kills validity mutants gates steps test lint types unit lock clean docs corpus bench-intake
+.PHONY: help run term promote publish rollback serve oulad oulad-proof oulad-recipes uci knowable intake-kills validity mutants gates steps test lint types unit lock clean docs corpus isolation bench-intake
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -106,6 +106,9 @@ gates: $(VENV)/run.installed  ## eleven bad models through the real training: ea
 
 steps: $(VENV)/run.installed  ## time and memory of each step, at 20,000 and 200,000 students over six years
 	@$(BIN)/python benchmarks/county_steps.py $(or $(FOLDER),workspace-steps)
+
+isolation: $(VENV)/test.installed  ## proof of who may see what, in full (50,000 cells, a machine of transfers, canaries)
+	@RISKMODEL_ISOLATION=full $(BIN)/pytest -q -n 0 tests/isolation
 
 corpus: $(VENV)/test.installed  ## 50 kinds of messy input, 40 seeds each, pairs, clean ones (CORPUS="--seeds 4": less)
 	@PYTHONPATH=benchmarks $(BIN)/python -m corpus $(CORPUS)

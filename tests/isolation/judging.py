@@ -1,0 +1,170 @@
+"""Whether an answer is what the oracle says."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from .asking import Answer, Asker, forms
+from .cells import ODD, Cell, Matrix
+from .oracle import children_of, holds_school, never, verdict
+from .world import ABSENT, ABSENT_SCHOOL, CLOSED, SCHOOLS, World
+
+BATCH = 64
+
+
+@dataclass
+class Judged:
+    """What the matrix counted."""
+
+    cells: int = 0
+    wrong: list[tuple[str, str]] = field(default_factory=list)
+    by_verdict: dict[str, int] = field(default_factory=dict)
+    by_operation: dict[str, int] = field(default_factory=dict)
+    shown_in: dict[str, int] = field(default_factory=dict)
+    """Good answers that showed a child, by operation."""
+    looks: dict[str, frozenset[str]] = field(default_factory=dict)
+    """Children found in an answer to a reading, by request."""
+
+
+class Judge:
+    """Asks cells, and holds each answer against the oracle and against the answer about nobody."""
+
+    def __init__(self, matrix: Matrix, asker: Asker) -> None:
+        self.matrix, self.asker = matrix, asker
+        self.world: World = matrix.world
+        marks = {mark: one for one, mark in self.world.marks.items()}
+        named = {form: one for one in (*self.world.children, *SCHOOLS, CLOSED) for form in forms(one)}
+        self._who_is = named | marks
+        self._any = re.compile(
+            "|".join(re.escape(one) for one in sorted(self._who_is, key=len, reverse=True))
+        )
+        self._nobody: dict[tuple[object, ...], tuple[object, ...]] = {}
+
+    def judge(self, cells: Iterator[Cell], *, stop_at_first: bool = False) -> Judged:
+        """Ask all cells; or stop at the first that is wrong."""
+        judged = Judged()
+        while some := [cell for _, cell in zip(range(BATCH), cells, strict=False)]:
+            answers = self.asker.ask_all([self.matrix.request(cell) for cell in some])
+            for cell, answer in zip(some, answers, strict=True):
+                judged.wrong += [(cell.told(), why) for why in self._wrong(cell, answer, judged)]
+                judged.cells += 1
+                name = cell.operation.name
+                judged.by_operation[name] = judged.by_operation.get(name, 0) + 1
+            if stop_at_first and judged.wrong:
+                break
+        return judged
+
+    def _wrong(self, cell: Cell, answer: Answer, judged: Judged) -> Iterator[str]:
+        if not cell.documented:
+            yield from self._undocumented(answer)
+            return
+        expected = "shown"
+        if cell.operation.needs_key:
+            expected = verdict(
+                self.world, cell.who, cell.operation.method, cell.operation.path, cell.path_values()
+            )
+        judged.by_verdict[expected] = judged.by_verdict.get(expected, 0) + 1
+        if str(answer.status) not in cell.operation.statuses and answer.status != 304:
+            yield f"{answer.status} is not documented"
+        usual = tuple(self.matrix.usual(cell.who, cell.operation).items())
+        good = answer.status in (200, 201, 202, 204, 304)
+        if expected == "refused" and answer.status != 401:
+            yield f"a refused key got {answer.status}"
+        elif expected == "forbidden" and answer.status not in (403, 422):
+            yield f"what the key may not do got {answer.status}"
+        elif expected == "hidden" and answer.status not in (404, 422):
+            yield f"a hidden child or school got {answer.status}"
+        elif expected == "shown" and cell.values == usual and not good and cell.who.only is None:
+            yield f"what may be seen got {answer.status}"
+        elif expected == "shown" and answer.status in (401, 403) and cell.who.only is None:
+            yield f"what may be done got {answer.status}"
+        yield from self._too_much(cell, answer, judged)
+        yield from self._tells_apart(cell, answer)
+
+    def _undocumented(self, answer: Answer) -> Iterator[str]:
+        found = {self._who_is[one] for one in self._any.findall(answer.text())}
+        if answer.status != 405 or found:
+            yield f"a method that is not documented got {answer.status} and showed {sorted(found)}"
+
+    def _too_much(self, cell: Cell, answer: Answer, judged: Judged) -> Iterator[str]:
+        """Find every child and school in the bytes of the answer that is not this principal's."""
+        text = answer.text()
+        sent = {one for value in dict(cell.values).values() for one in self._ids_in(value)}
+        found = {self._who_is[one] for one in self._any.findall(text)}
+        children = children_of(self.world, cell.who)
+        schools = {one for one in SCHOOLS if holds_school(self.world, cell.who, one)} | (
+            {CLOSED} if cell.who.role in ("bureau", "data_team") and cell.who.only is None else set()
+        )
+        marks = self.world.marks
+        marked = {one for one in found - children - schools if marks[one] in text}
+        strange = {one for one in found - children - schools if one not in sent}
+        if cell.operation.needs_key and (
+            strange or marked - {self.world.marks[one] for one in self._left(cell)}
+        ):
+            yield f"showed {sorted(strange)} {sorted(marked)}"
+        for mark in never(cell.who):
+            if re.search(rf"(?<![0-9]){re.escape(mark)}(?![0-9])", text):
+                yield f"showed {mark}, which is not for this role"
+        reads = cell.method == "GET" or ":" in cell.operation.path
+        if reads and answer.status == 200 and cell.operation.needs_key:
+            seen = frozenset(one for one in found & children)
+            judged.looks[answer.request_id] = seen
+            if seen:
+                name = cell.operation.name
+                judged.shown_in[name] = judged.shown_in.get(name, 0) + 1
+
+    def _left(self, cell: Cell) -> set[str]:
+        """Who has left this principal's school, and is asked about by a route that still helps."""
+        asked = cell.path_values().get("student_id")
+        told = verdict(self.world, cell.who, cell.operation.method, cell.operation.path, cell.path_values())
+        return {asked} if asked is not None and told == "either" else set()
+
+    def _tells_apart(self, cell: Cell, answer: Answer) -> Iterator[str]:
+        """Ask the same about nobody wherever a hidden child or school was asked about: nothing may differ."""
+        children = children_of(self.world, cell.who)
+        schools = {one for one in SCHOOLS if holds_school(self.world, cell.who, one)}
+        in_path = cell.path_values()
+        hidden = [
+            one for key, value in cell.values for one in self._ids_in(value)
+            if one not in children | schools and one not in self._left(cell)
+            and (key.startswith("path.") or not {"student_id", "school_id"} & set(in_path))
+        ]  # fmt: skip
+        if cell.who.role in ("bureau", "data_team"):
+            hidden = [one for one in hidden if one != CLOSED]
+        if not hidden or not cell.who.alive:
+            return
+        swapped = tuple((key, self._nobodys(value, hidden)) for key, value in cell.values)
+        twin = replace(cell, values=swapped)
+        key = (cell.who.name, cell.operation.name, swapped, cell.headers)
+        if key not in self._nobody:
+            self._nobody[key] = self.asker.ask(self.matrix.request(twin)).same_for((ABSENT, ABSENT_SCHOOL))
+        if answer.same_for((*hidden, ABSENT, ABSENT_SCHOOL)) != self._nobody[key]:
+            yield f"{sorted(set(hidden))} can be told from nobody"
+
+    def _ids_in(self, value: str) -> list[str]:
+        return [self._who_is[one] for one in self._any.findall(value)] if value not in ODD else []
+
+    def _nobodys(self, value: str, hidden: Sequence[str]) -> str:
+        for one in hidden:
+            for form in forms(one):
+                value = value.replace(form, ABSENT if one.startswith("st-") else ABSENT_SCHOOL)
+        return value
+
+
+def not_written_down(world: World, judged: Judged, audit_file: str, student_ref: object) -> list[str]:
+    """Return requests whose rows in the log of looks are not exactly the children that the answer showed."""
+    with sqlite3.connect(audit_file) as file:
+        rows = file.execute("SELECT request_id, student_ref FROM look WHERE shown = 1").fetchall()
+    file.close()
+    written: dict[str, set[str]] = {}
+    for request_id, ref in rows:
+        written.setdefault(request_id, set()).add(ref)
+    refs = {one: student_ref(one) for one in world.children}  # type: ignore[operator]
+    return [
+        request_id
+        for request_id, seen in judged.looks.items()
+        if {refs[one] for one in seen} != written.get(request_id, set())
+    ]

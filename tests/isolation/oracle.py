@@ -1,0 +1,69 @@
+"""What each of them may see: the promise in some thirty lines, written without a look at the code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from .world import COUNSELLORS_FACT, RISK, Place, Who, World
+
+EVERYWHERE = {"bureau", "data_team"}
+NOT_FOR = {
+    "read_audit": {"district", "school", "counsellor", "class_teacher"},
+    "write_actions": {"data_team"},
+    "write_feedback": {"data_team", "district"},
+}
+
+
+def holds(world: World, who: Who, place: Place | None) -> bool:
+    if not who.alive or place is None or who.only is not None:
+        return False
+    return (
+        who.role in EVERYWHERE
+        or place.school_id in who.schools
+        or world.township(place.school_id) in who.townships
+        or (place.school_id, place.grade, place.class_name) in who.classes
+    )
+
+
+def holds_school(world: World, who: Who, school_id: str) -> bool:
+    of_class = Place(school_id, *next(((g, c) for s, g, c in who.classes if s == school_id), (0, "")))
+    return any(place.school_id == school_id for place in world.now.values()) and holds(world, who, of_class)
+
+
+def children_of(world: World, who: Who) -> frozenset[str]:
+    """All who may appear in an answer: who is theirs today, and for who sees everywhere who was before."""
+    left = world.before if who.role in EVERYWHERE else {}
+    return frozenset(one for one in world.children if holds(world, who, world.now.get(one) or left.get(one)))
+
+
+def permission(method: str, path: str) -> str | None:
+    """What a route asks of a key beyond reading."""
+    if path.startswith("/v1/audit"):
+        return "read_audit"
+    writes = method != "get" and ":" not in path
+    return next((f"write_{what}" for what in ("actions", "feedback") if writes and what in path), None)
+
+
+def verdict(world: World, who: Who, method: str, path: str, asked: Mapping[str, str]) -> str:
+    """Say `refused`, `forbidden`, `hidden`, `shown`, or `either` of the last two: who has left a school can
+    still be helped by it, and is found by who sees everywhere in the sets that hold the child.
+    """
+    if not who.alive:
+        return "refused"
+    needed = permission(method, path)
+    if who.role in NOT_FOR.get(needed or "", ()) or (who.only is not None and needed not in who.only):
+        return "forbidden"
+    if "student_id" in asked:
+        child = asked["student_id"]
+        left = world.before.get(child) if child not in world.now else None
+        if left is not None and (who.role in EVERYWHERE or ("actions" in path and holds(world, who, left))):
+            return "either"
+        if not holds(world, who, world.now.get(child)):
+            return "hidden"
+    return "hidden" if "school_id" in asked and not holds_school(world, who, asked["school_id"]) else "shown"
+
+
+def never(who: Who) -> list[str]:
+    """Marks that stand in no answer to this role."""
+    facts = [] if who.role in {"counsellor"} | EVERYWHERE else [str(COUNSELLORS_FACT)]
+    return facts + ([str(RISK)] if who.role == "class_teacher" else [])

@@ -1,0 +1,214 @@
+"""A published county, in which every child and school can be told from its bytes, and who asks about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from riskmodel.domain import (
+    Band,
+    FeatureInfo,
+    PerHundred,
+    School,
+    ScoredStudent,
+    ScoredTerm,
+    Stage,
+    Statement,
+    TermFacts,
+    Unknown,
+)
+from riskmodel.store.engine import Store, open_store
+from riskmodel.store.keys import make_key, revoke, rotate
+from riskmodel.store.principals import SchoolClass
+from riskmodel.store.publishing import publish
+
+NOW = datetime(2026, 11, 2, 6, 30, tzinfo=UTC)
+TOWNSHIPS = {"a": "东乡㚁", "b": "西乡㚂"}
+SCHOOLS = tuple(f"sc-{district}{number}-x" for district in TOWNSHIPS for number in (1, 2, 3))
+"""Two districts of three schools."""
+CLOSED = "sc-c1-x"
+"""A school that stands in the former set only."""
+ABSENT_SCHOOL, ABSENT = "sc-z9-x", "st-z9-9-x"
+COUNSELLORS_FACT = 77123
+"""A value that stands in counsellors' facts only."""
+MARGIN = 55.321987
+RISK = 0.137
+
+_FACTS = TermFacts(
+    region="demo",
+    term="2026-2027-1",
+    as_of_date=date(2026, 10, 31),
+    horizon_end=date(2027, 4, 29),
+    valid_until=date(2027, 1, 29),
+    model_version="model-1",
+    rule_version="rule-1",
+    wording_version="words-1",
+    records_hash="00ff",
+    data_complete_to=date(2026, 10, 30),
+    probabilities=True,
+    features=(
+        FeatureInfo(name="now", unit="days", family="attendance", source="attendance"),
+        FeatureInfo(name="before", unit="days", family="attendance", source="attendance"),
+    ),
+)
+_FORMER = replace(_FACTS, term="2025-2026-2", as_of_date=date(2026, 4, 30))
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a child is in a set."""
+
+    school_id: str
+    grade: int
+    class_name: str
+
+
+@dataclass(frozen=True)
+class Who:
+    """Who asks, as the promise knows them: nothing here is of the code's own types."""
+
+    name: str
+    role: str
+    schools: frozenset[str] = frozenset()
+    townships: frozenset[str] = frozenset()
+    classes: frozenset[tuple[str, int, str]] = frozenset()
+    only: frozenset[str] | None = None
+    alive: bool = True
+    header: str | None = None
+
+
+@dataclass
+class World:
+    """What is published, what only was, and who asks."""
+
+    workspace: Path
+    store: Store
+    now: dict[str, Place]
+    before: dict[str, Place]
+    marks: dict[str, str]
+    """The one character by which each child's masked name is known, and each school's name."""
+    set_id: str = ""
+    former_set_id: str = ""
+    principals: list[Who] = field(default_factory=list)
+
+    @property
+    def children(self) -> list[str]:
+        """Everybody who was ever published."""
+        return list(dict.fromkeys([*self.now, *self.before]))
+
+    def township(self, school_id: str) -> str:
+        """The township of a school."""
+        return TOWNSHIPS.get(school_id[3], "南乡㚃")
+
+
+def child(student_id: str, place: Place, mark: str, number: int) -> ScoredStudent:
+    """A listed child with a fact for everybody and one for the counsellor."""
+    seen = Statement(
+        "attendance", "api.example.reason", "can_act", "class_teacher", 0.9, 3,
+        {"now": 9.0, "before": 2.0}, "attendance", date(2026, 10, 30),
+    )  # fmt: skip
+    hidden = replace(
+        seen, family="home", audience="counsellor", contribution=0.4, dots=1,
+        values={"now": float(COUNSELLORS_FACT), "before": 1.0},
+    )  # fmt: skip
+    return ScoredStudent(
+        student_id=student_id,
+        school_id=place.school_id,
+        stage=Stage.JUNIOR,
+        grade=place.grade,
+        class_name=place.class_name,
+        masked_name=f"{mark}**",
+        number_tail=f"{4000 + number}",
+        risk=RISK,
+        band=list(Band)[number % 4],
+        listed=True,
+        similar=PerHundred(14, 8, 22),
+        reasons=(seen, hidden),
+        strengths=(replace(seen, code="api.example.strength", values={}, contribution=-0.5),),
+        unknowns=(Unknown("api.example.unknown"),),
+        attendance_history=(1.0, None, 3.0),
+    )
+
+
+def term(world: World, places: dict[str, Place], facts: TermFacts) -> ScoredTerm:
+    """The scored term of children at places."""
+    schools = sorted({place.school_id for place in places.values()} | set(SCHOOLS))
+    return ScoredTerm(
+        facts,
+        tuple(School(one, f"学校{world.marks[one]}", world.township(one)) for one in schools),
+        tuple(
+            child(student_id, place, world.marks[student_id], number)
+            for number, (student_id, place) in enumerate(places.items())
+        ),
+    )
+
+
+def make_world(workspace: Path) -> World:
+    """Publish a former and a current set, and make everybody's keys."""
+    now = {
+        f"st-{school[3:5]}-{number}-x": Place(school, 7 + number % 2, str(1 + number // 2))
+        for school in SCHOOLS
+        for number in range(4)
+    }
+    before = dict(now)
+    now |= {"st-mv-1-x": Place(SCHOOLS[3], 7, "1"), "st-二号 'Ü\"-x": Place(SCHOOLS[0], 7, "1")}
+    before |= {
+        "st-mv-1-x": Place(SCHOOLS[0], 7, "1"),
+        "st-go-1-x": Place(SCHOOLS[0], 7, "1"),
+        "st-cl-1-x": Place(CLOSED, 7, "1"),
+    }
+    named = [*now, *(set(before) - set(now)), *SCHOOLS, CLOSED]
+    marks = {one: chr(0x3440 + number) for number, one in enumerate(sorted(named))}
+    world = World(workspace, open_store(workspace / "store", create=True), now, before, marks)
+    for places, facts, at in ((before, _FORMER, NOW - timedelta(days=180)), (now, _FACTS, NOW)):
+        world.former_set_id = world.set_id
+        world.set_id = publish(world.store, term(world, places, facts), published_at=at, published_by="test")
+    _make_principals(world)
+    return world
+
+
+def _make_principals(world: World) -> None:
+    first, fourth = SCHOOLS[0], SCHOOLS[3]
+
+    def add(name: str, role: str, **told: Any) -> str:
+        only, alive = told.pop("only", None), told.pop("alive", True)
+        expires_at = told.pop("expires_at", None)
+        who = Who(
+            name, role, only=only, alive=alive, **{key: frozenset(value) for key, value in told.items()}
+        )
+        key = make_key(
+            world.store, role=role, label=f"label {len(world.principals)}",
+            made_at=NOW - timedelta(days=40), school_ids=who.schools,
+            townships=who.townships, classes=[SchoolClass(*one) for one in who.classes], permissions=only,
+            expires_at=expires_at,
+        )  # type: ignore[arg-type]  # fmt: skip
+        world.principals.append(replace(who, header=f"Bearer {key}"))
+        return key
+
+    add("data team", "data_team")
+    bureau = add("bureau", "bureau")
+    add("bureau, log only", "bureau", only=frozenset({"read_audit"}))
+    add("district east", "district", townships=[TOWNSHIPS["a"]])
+    add("district west and a school", "district", townships=[TOWNSHIPS["b"]], schools=[first])
+    for school in SCHOOLS:
+        add(f"school {school}", "school", schools=[school])
+    add("two schools", "school", schools=[first, fourth, CLOSED])
+    add("closed school", "school", schools=[CLOSED])
+    add("counsellor", "counsellor", schools=[first])
+    add("class teacher", "class_teacher", classes=[(first, 7, "1")])
+    add("teacher of two classes", "class_teacher", classes=[(first, 8, "2"), (fourth, 7, "1")])
+    add("expired", "bureau", alive=False, expires_at=NOW)
+    revoke(world.store, add("revoked", "bureau", alive=False).split("_")[1], at=NOW)
+    replaced = add("replaced", "bureau", alive=False).split("_")[1]
+    heir = rotate(world.store, replaced, at=NOW - timedelta(days=14), overlap=timedelta(days=14))
+    world.principals += [
+        Who("heir", "bureau", header=f"Bearer {heir}"),
+        Who("nobody", "bureau", alive=False),
+        Who("malformed", "bureau", alive=False, header="Basic cm06cm0="),
+        Who(
+            "wrong secret", "bureau", alive=False,
+            header=f"Bearer {bureau[:-1]}{'A' if bureau[-1] != 'A' else 'B'}",
+        ),
+    ]  # fmt: skip
