@@ -82,6 +82,7 @@ class Judge:
         elif expected == "shown" and answer.status in (401, 403) and cell.who.only is None:
             yield f"what may be done got {answer.status}"
         yield from self._too_much(cell, answer, judged)
+        yield from self._too_little(cell, answer)
         yield from self._tells_apart(cell, answer)
 
     def _undocumented(self, answer: Answer) -> Iterator[str]:
@@ -115,6 +116,24 @@ class Judge:
             if seen:
                 name = cell.operation.name
                 judged.shown_in[name] = judged.shown_in.get(name, 0) + 1
+
+    def _too_little(self, cell: Cell, answer: Answer) -> Iterator[str]:
+        """Find whoever is missing from a whole list: an empty answer hides everything and is no help."""
+        usual = self.matrix.usual(cell.who, cell.operation)
+        asked = {key for key, value in cell.values if value != usual.get(key)}
+        if answer.status != 200 or cell.method != "GET" or any(not key.startswith("path.") for key in asked):
+            return
+        found = {self._who_is[one] for one in self._any.findall(answer.text())}
+        if cell.operation.path == "/v1/schools":
+            missing = {one for one in SCHOOLS if holds_school(self.world, cell.who, one)} - found
+        elif cell.operation.path == "/v1/schools/{school_id}/students":
+            place = cell.path_values()["school_id"]
+            own = children_of(self.world, cell.who) & set(self.world.now)
+            missing = {one for one in own if self.world.now[one].school_id == place} - found
+        else:
+            return
+        if missing:
+            yield f"left out {sorted(missing)}"
 
     def _left(self, cell: Cell) -> set[str]:
         """Who has left this principal's school, and is asked about by a route that still helps."""
