@@ -10,13 +10,24 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from functools import partial
 
-from riskmodel.domain import Language, PerHundred, PublishedSet, School, ScoredStudent, Statement, Unit
+from riskmodel.domain import (
+    ActionTaken,
+    Language,
+    PerHundred,
+    PublishedSet,
+    School,
+    ScoredStudent,
+    Statement,
+    Unit,
+)
 from riskmodel.store.looks import LooksOfKey
 from riskmodel.store.principals import RIGHTS, Role
 from riskmodel.store.reading import Page
 from riskmodel.wording import text
 from riskmodel.wording.statements import statement_text, unknown_text
 from serve.schemas import (
+    ActionList,
+    ActionOut,
     ListedStudent,
     LookReport,
     LooksOut,
@@ -85,6 +96,34 @@ def school_list(schools: Iterable[School], published: PublishedSet, *, today: da
     """Tell the schools that the key may see."""
     return SchoolList(
         schools=tuple(school_out(school) for school in schools), set=set_out(published, today=today)
+    )
+
+
+def action_list(actions: Iterable[ActionTaken]) -> ActionList:
+    """Tell what was done."""
+    return ActionList(actions=tuple(_action(taken) for taken in actions))
+
+
+def _action(taken: ActionTaken) -> ActionOut:
+    told = taken.action
+    return ActionOut(
+        action_id=taken.action_id,
+        student_id=told.student_id,
+        kind=told.kind,
+        day=told.day,
+        done_by=told.done_by,
+        programme=told.programme,
+        amount_yuan=told.amount_yuan,
+        hours=told.hours,
+        result=told.result,
+        note=told.note,
+        corrects=told.corrects,
+        withdrawn=told.withdrawn,
+        is_in_force=taken.is_in_force,
+        recorded_at=taken.recorded_at,
+        set_id=taken.set_id,
+        band=taken.band,
+        listed=taken.listed,
     )
 
 

@@ -8,6 +8,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from riskmodel.domain import (
+    Action,
+    ActionTaken,
     Band,
     FeatureInfo,
     PerHundred,
@@ -22,9 +24,9 @@ from riskmodel.domain import (
 from riskmodel.store.looks import LooksOfKey
 from riskmodel.store.reading import Page
 from riskmodel.wording import text
-from serve.answers import look_report, school_list, student_page, student_risk
+from serve.answers import action_list, look_report, school_list, student_page, student_risk
 from serve.problems import STATUS
-from serve.schemas import Alive, ProblemOut, Ready
+from serve.schemas import ActionIn, ActionsIn, Alive, ProblemOut, Ready
 
 TODAY = date(2026, 11, 3)
 _SCHOOL = School("sch-0007", "云溪中学", "云溪镇")
@@ -100,6 +102,23 @@ _LOOKS = LooksOfKey(
 )
 
 
+_ACTION = ActionTaken(
+    action=Action(
+        student_id=_STUDENT.student_id, kind="visited", day=date(2026, 11, 2), done_by="李老师",
+        action_id="2026-0417", result="reached", note="家访，约定每周通一次电话",
+    ),
+    action_id="2026-0417",
+    set_id=_PUBLISHED.set_id,
+    school_id=_SCHOOL.school_id,
+    risk=_STUDENT.risk,
+    band=_STUDENT.band,
+    listed=True,
+    recorded_at=datetime(2026, 11, 3, 1, 15, tzinfo=UTC),
+    key_id="0f3c9a1b7d52",
+    is_in_force=True,
+)  # fmt: skip
+
+
 def answer_examples() -> dict[str, dict[str, BaseModel]]:
     """Return named examples by operation."""
     page = Page(_PUBLISHED.set_id, (_STUDENT, _WITHOUT_SCORE), None)
@@ -115,6 +134,8 @@ def answer_examples() -> dict[str, dict[str, BaseModel]]:
         "read_looks": {
             "one_key": look_report([_LOOKS], since=date(2026, 10, 4), until=TODAY),
         },
+        "record_actions": {"kept": action_list([_ACTION])},
+        "list_actions": {"kept": action_list([_ACTION])},
         "health": {"alive": Alive()},
         "readiness": {
             "ready": Ready(
@@ -130,12 +151,18 @@ def answer_examples() -> dict[str, dict[str, BaseModel]]:
 
 def asked_examples() -> dict[str, dict[str, Any]]:
     """Return named examples of what is sent, by operation."""
-    return {}
+    sent = ActionIn.model_validate({name: getattr(_ACTION.action, name) for name in ActionIn.model_fields})
+    return {
+        "record_actions": {"visited": ActionsIn(actions=(sent,))},
+    }
 
 
 def page_examples() -> dict[str, dict[str, dict[str, str]]]:
     """Return named examples of answers that are no JSON, by operation and media type."""
     return {}
+
+
+_WRONG = {"invalid_request": ("limit",), "actions_refused": ("actions.3.student_id",)}
 
 
 def problem_example(code: str) -> dict[str, Any]:
@@ -146,5 +173,5 @@ def problem_example(code: str) -> dict[str, Any]:
         status=STATUS[code],
         detail=text(f"problems.{code}.detail", "zh"),
         code=code,
-        parameters=("limit",) if code == "invalid_request" else None,
+        parameters=_WRONG.get(code),
     ).model_dump(mode="json", exclude_none=True)

@@ -21,6 +21,7 @@ _ALWAYS = ("too_large", "internal_error")
 _WITH_A_KEY = ("key_refused", "not_allowed", "nothing_published", "store_unavailable", "audit_unavailable")
 _MORE: dict[str, tuple[str, ...]] = {
     "list_students": ("set_changed",),
+    "record_actions": ("actions_refused",),
     "readiness": ("nothing_published", "store_unavailable", "audit_unavailable"),
 }
 """Problems of single operations, beside those that follow from what an operation takes."""
@@ -41,7 +42,7 @@ def problems_of(operation: dict[str, Any], path: str) -> set[str]:
     return codes
 
 
-TAGS = ("students", "schools", "sets", "words", "audit", "health")
+TAGS = ("students", "schools", "actions", "sets", "words", "audit", "health")
 
 
 def describe(app: FastAPI) -> None:

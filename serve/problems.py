@@ -6,7 +6,7 @@ a missing student shall be the same answer to the byte.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -17,6 +17,7 @@ from starlette.types import Scope
 
 from riskmodel.domain import Language
 from riskmodel.errors import RiskmodelError
+from riskmodel.store.actions import ActionsRefused
 from riskmodel.wording import text
 from serve.schemas import ProblemOut
 
@@ -33,6 +34,7 @@ STATUS: Mapping[str, int] = {
     "too_large": 413,
     "invalid_request": 422,
     "idempotency_key_reused": 422,
+    "actions_refused": 422,
     "internal_error": 500,
     "nothing_published": 503,
     "store_unavailable": 503,
@@ -123,13 +125,23 @@ def _invalid(request: Request, problem: Exception) -> Response:
     assert isinstance(problem, RequestValidationError)  # noqa: S101
     # The place of an unknown parameter is what the client wrote: only our own names are told.
     told = [error["loc"] for error in problem.errors() if error["type"] != "extra_forbidden"]
-    places = [str(place[1]) for place in told if len(place) > 1]
     ours = _our_names(request.app.openapi())
-    known = dict.fromkeys(place for place in places if place in ours)
+    places = [_named(place[1:], ours) for place in told]
+    known = dict.fromkeys(place for place in places if place)
     return problem_response(Problem("invalid_request", parameters=known), request.scope)
 
 
-def _our_names(document: dict[str, Any]) -> set[str]:
+def _named(place: Iterable[str | int], ours: Container[str | int]) -> str:
+    """Write the place of a value as far as its names are ours: `actions.3.kind`."""
+    told: list[str] = []
+    for part in place:
+        if part not in ours and not (told and isinstance(part, int)):
+            break
+        told.append(str(part))
+    return ".".join(told)
+
+
+def _our_names(document: dict[str, Any]) -> set[str | int]:
     """Return the names of all parameters and fields that this service knows."""
     operations = [told for path in document["paths"].values() for told in path.values()]
     parameters = {one["name"] for told in operations for one in told.get("parameters", ())}
@@ -145,5 +157,8 @@ def _riskmodel(request: Request, problem: Exception) -> Response:
             request.scope["riskmodel.visit"].note(STATUS[code])
         except RiskmodelError as unwritable:
             return _riskmodel(request, unwritable)
-    parameters = _NAMED.get(problem.code, ())
+    parameters: tuple[str, ...] = _NAMED.get(problem.code, ())
+    if isinstance(problem, ActionsRefused):
+        named = [f"actions.{refusal.position}.{refusal.field}" for refusal in problem.refusals]
+        code, parameters = "actions_refused", tuple(dict.fromkeys(named))
     return problem_response(Problem(code, parameters=parameters), request.scope)

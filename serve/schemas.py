@@ -6,11 +6,12 @@ What a field means, in both languages, stands in the wording files under `api.fi
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from riskmodel.domain import Band, Family, Kind, Stage
+from riskmodel.domain import ActionKind, ActionResult, Band, Family, Kind, Stage
+from riskmodel.store.actions import LONGEST, MOST_AT_ONCE, MOST_HOURS, MOST_YUAN
 from riskmodel.store.principals import Role
 
 
@@ -182,6 +183,65 @@ class LookReport(_Shape):
     since: date
     until: date
     keys: tuple[LooksOut, ...]
+
+
+_Id = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+def _longest(name: str) -> Any:
+    return Field(default=None, min_length=1, max_length=LONGEST[name])
+
+
+class ActionIn(_Shape):
+    """Something that was done for a student, as it is told."""
+
+    student_id: _Id
+    kind: ActionKind
+    day: date
+    done_by: Annotated[str, Field(min_length=1, max_length=LONGEST["done_by"])]
+    action_id: str | None = _longest("action_id")
+    programme: str | None = _longest("programme")
+    amount_yuan: Annotated[float, Field(gt=0, le=MOST_YUAN)] | None = None
+    hours: Annotated[float, Field(gt=0, le=MOST_HOURS)] | None = None
+    result: ActionResult | None = None
+    note: str | None = _longest("note")
+    corrects: str | None = _longest("corrects")
+    withdrawn: bool = False
+    set_id: str | None = _longest("set_id")
+
+
+class ActionsIn(_Shape):
+    """What was done, for any number of students: all of it is kept, or nothing."""
+
+    actions: Annotated[tuple[ActionIn, ...], Field(max_length=MOST_AT_ONCE)]
+
+
+class ActionOut(_Shape):
+    """An action as it is kept, with what had been served."""
+
+    action_id: str
+    student_id: str
+    kind: ActionKind
+    day: date
+    done_by: str
+    programme: str | None
+    amount_yuan: float | None
+    hours: float | None
+    result: ActionResult | None
+    note: str | None
+    corrects: str | None
+    withdrawn: bool
+    is_in_force: bool
+    recorded_at: datetime
+    set_id: str
+    band: Band
+    listed: bool
+
+
+class ActionList(_Shape):
+    """Actions, oldest first; corrected ones stand among them."""
+
+    actions: tuple[ActionOut, ...]
 
 
 class Alive(_Shape):

@@ -20,8 +20,10 @@ from serve.problems import Problem, problem_response
 
 LOG = logging.getLogger("serve.requests")
 
-MOST_BODY_BYTES = 131_072
-"""A thousand ids at once, or 500 actions. (FastAPI's own `max_body_size` answers in plain text.)"""
+MOST_BODY_BYTES = 8_192
+"""What reads by GET looks at no body. (FastAPI's own `max_body_size` answers in plain text.)"""
+MOST_POSTED_BYTES = 2_097_152
+"""500 actions with the longest note each, all of it written as escapes."""
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; "
@@ -75,7 +77,8 @@ class Surroundings:
 def _body_too_large(scope: Scope) -> bool:
     headers = dict(scope["headers"])
     length = headers.get(b"content-length", b"0")
-    return b"transfer-encoding" in headers or not length.isdigit() or int(length) > MOST_BODY_BYTES
+    most = MOST_POSTED_BYTES if scope["method"] == "POST" else MOST_BODY_BYTES
+    return b"transfer-encoding" in headers or not length.isdigit() or int(length) > most
 
 
 def _log(scope: Scope, status: int, seconds: float, problem: Exception | None) -> None:

@@ -172,8 +172,8 @@ class Matrix:
                 usual[key] = own[0] if own else "st-a1-0-x"
             elif name in SCHOOL_IDS and parameter["in"] == "path":
                 usual[key] = schools[0] if schools else SCHOOLS[0]
-            elif parameter.get("required"):
-                usual[key] = self.values(parameter)[0]
+            elif parameter.get("required") and (values := self.values(parameter)):
+                usual[key] = values[0]
         if operation.body is not None:
             child, school = (own or ["st-a1-0-x"])[0], (schools or [SCHOOLS[0]])[0]
             usual["body"] = json.dumps(self._filled(operation.body, child, school), ensure_ascii=False)
