@@ -20,14 +20,18 @@ from riskmodel.domain import (
     Statement,
     Unit,
 )
+from riskmodel.store.feedback import Feedback
 from riskmodel.store.looks import LooksOfKey
 from riskmodel.store.principals import RIGHTS, Role
 from riskmodel.store.reading import Page
+from riskmodel.store.tickets import Ticket
 from riskmodel.wording import text
 from riskmodel.wording.statements import statement_text, unknown_text
 from serve.schemas import (
     ActionList,
     ActionOut,
+    FeedbackList,
+    FeedbackOut,
     ListedStudent,
     LookReport,
     LooksOut,
@@ -124,6 +128,40 @@ def _action(taken: ActionTaken) -> ActionOut:
         set_id=taken.set_id,
         band=taken.band,
         listed=taken.listed,
+    )
+
+
+def feedback_list(
+    student_id: str,
+    said: Iterable[Feedback],
+    tickets: Iterable[Ticket],
+    published: PublishedSet,
+    *,
+    today: date,
+) -> FeedbackList:
+    """Tell what was said of a student's sheets."""
+    by_id = {ticket.ticket_id: ticket for ticket in tickets}
+    return FeedbackList(
+        student_id=student_id,
+        feedback=tuple(feedback_out(each, by_id.get(each.ticket_id or 0)) for each in said),
+        set=set_out(published, today=today),
+    )
+
+
+def feedback_out(said: Feedback, ticket: Ticket | None) -> FeedbackOut:
+    """Tell one thing that was said, and the intake's answer."""
+    return FeedbackOut(
+        feedback_id=said.feedback_id,
+        set_id=said.set_id,
+        code=said.code,
+        code_label=_words(f"feedback.{said.code}"),
+        family=said.family,
+        family_label=_words(f"families.{said.family}") if said.family else None,
+        noted_on=said.noted_on,
+        on_paper=said.on_paper,
+        ticket_id=said.ticket_id,
+        answer=ticket.answer if ticket else None,
+        answered_on=ticket.closed_at.date() if ticket and ticket.closed_at else None,
     )
 
 

@@ -18,7 +18,7 @@ from riskmodel.store.engine import open_store
 from riskmodel.workspace import FORMAT, Workspace
 from serve.openapi import describe
 from serve.problems import handle_problems
-from serve.routes import actions, docs, health, looks, schools, students
+from serve.routes import actions, docs, feedback, health, looks, schools, students
 from serve.settings import Settings
 from serve.surroundings import Surroundings
 from serve.tags import Tags
@@ -66,7 +66,7 @@ def create_app(
     app.add_middleware(Tags)
     app.add_middleware(Surroundings)
     handle_problems(app)
-    for room in (students, schools, actions, looks, health, docs):
+    for room in (students, feedback, schools, actions, looks, health, docs):
         app.include_router(room.router)
     app.mount("/static", docs.static_files(), name="static")
     describe(app)

@@ -21,12 +21,22 @@ from riskmodel.domain import (
     TermFacts,
     Unknown,
 )
+from riskmodel.store.feedback import Feedback
 from riskmodel.store.looks import LooksOfKey
 from riskmodel.store.reading import Page
+from riskmodel.store.tickets import Ticket
 from riskmodel.wording import text
-from serve.answers import action_list, look_report, school_list, student_page, student_risk
+from serve.answers import (
+    action_list,
+    feedback_list,
+    feedback_out,
+    look_report,
+    school_list,
+    student_page,
+    student_risk,
+)
 from serve.problems import STATUS
-from serve.schemas import ActionIn, ActionsIn, Alive, ProblemOut, Ready
+from serve.schemas import ActionIn, ActionsIn, Alive, FeedbackIn, ProblemOut, Ready
 
 TODAY = date(2026, 11, 3)
 _SCHOOL = School("sch-0007", "云溪中学", "云溪镇")
@@ -117,6 +127,29 @@ _ACTION = ActionTaken(
     key_id="0f3c9a1b7d52",
     is_in_force=True,
 )  # fmt: skip
+_SAID = Feedback(
+    feedback_id="fb-7d1c09a4e2b86f35",
+    set_id=_PUBLISHED.set_id,
+    student_id=_STUDENT.student_id,
+    school_id=_SCHOOL.school_id,
+    code="F1",
+    family="attendance",
+    noted_on=date(2026, 11, 3),
+    entered_at=datetime(2026, 11, 3, 8, 5, tzinfo=UTC),
+    entered_by="4be1a0c2d3f4",
+    on_paper=False,
+    ticket_id=17,
+)
+_TICKET = Ticket(
+    ticket_id=17,
+    student_id=_STUDENT.student_id,
+    school_id=_SCHOOL.school_id,
+    family="attendance",
+    opened_at=_SAID.entered_at,
+    closed_at=datetime(2026, 11, 9, 2, 0, tzinfo=UTC),
+    closed_by="4be1a0c2d3f4",
+    answer="corrected",
+)
 
 
 def answer_examples() -> dict[str, dict[str, BaseModel]]:
@@ -126,6 +159,10 @@ def answer_examples() -> dict[str, dict[str, BaseModel]]:
         "read_student_risk": {
             "with_a_score": student_risk(_STUDENT, _PUBLISHED, role="school", today=TODAY),
             "without_a_score": student_risk(_WITHOUT_SCORE, _PUBLISHED, role="school", today=TODAY),
+        },
+        "give_feedback": {"data_wrong": feedback_out(_SAID, None)},
+        "read_feedback": {
+            "answered": feedback_list(_STUDENT.student_id, (_SAID,), (_TICKET,), _PUBLISHED, today=TODAY)
         },
         "list_students": {
             "last_page": student_page(page, _SCHOOL, _PUBLISHED, role="school", next_page=None, today=TODAY),
@@ -154,6 +191,7 @@ def asked_examples() -> dict[str, dict[str, Any]]:
     sent = ActionIn.model_validate({name: getattr(_ACTION.action, name) for name in ActionIn.model_fields})
     return {
         "record_actions": {"visited": ActionsIn(actions=(sent,))},
+        "give_feedback": {"data_wrong": FeedbackIn(code="F1", family="attendance")},
     }
 
 

@@ -50,9 +50,15 @@ _OF_STORE = {
     "order_unreadable": "invalid_request",
     "idempotency_key_reused": "idempotency_key_reused",
     "cursor_of_former_set": "set_changed",
+    "feedback_student_unknown": "not_found",
+    "feedback_family_wrong": "invalid_request",
     "audit_unwritable": "audit_unavailable",
 }
-_NAMED = {"cursor_unreadable": ("after",), "order_unreadable": ("sort",)}
+_NAMED = {
+    "cursor_unreadable": ("after",),
+    "feedback_family_wrong": ("family",),
+    "order_unreadable": ("sort",),
+}
 
 
 class Problem(Exception):  # noqa: N818  the name of RFC 9457

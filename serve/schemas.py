@@ -12,7 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from riskmodel.domain import ActionKind, ActionResult, Band, Family, Kind, Stage
 from riskmodel.store.actions import LONGEST, MOST_AT_ONCE, MOST_HOURS, MOST_YUAN
+from riskmodel.store.feedback import Code as FeedbackCode
 from riskmodel.store.principals import Role
+from riskmodel.store.tickets import Answer as TicketAnswer
 
 
 class _Shape(BaseModel):
@@ -242,6 +244,37 @@ class ActionList(_Shape):
     """Actions, oldest first; corrected ones stand among them."""
 
     actions: tuple[ActionOut, ...]
+
+
+class FeedbackIn(_Shape):
+    """What a school says of a student's sheet. No free text: what is personal is said in person."""
+
+    code: FeedbackCode
+    family: Family | None = None
+
+
+class FeedbackOut(_Shape):
+    """One thing that was said of a student's sheet, and the intake's answer where data were called wrong."""
+
+    feedback_id: str
+    set_id: str
+    code: FeedbackCode
+    code_label: Words
+    family: Family | None
+    family_label: Words | None
+    noted_on: date
+    on_paper: bool
+    ticket_id: int | None
+    answer: TicketAnswer | None
+    answered_on: date | None
+
+
+class FeedbackList(_Shape):
+    """Everything that was said of a student's sheets, oldest first."""
+
+    student_id: str
+    feedback: tuple[FeedbackOut, ...]
+    set: SetOut
 
 
 class Alive(_Shape):

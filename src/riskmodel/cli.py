@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 TERM_OF_WORK = (
     "county", "mapping", "intake", "check", "features", "train", "backtest", "audit", "report", "promote",
-    "publish", "score", "rollback", "explain", "sheets", "keys", "looks", "serve", "term", "run",
+    "publish", "score", "rollback", "explain", "sheets", "feedback", "tickets", "keys", "looks", "serve",
+    "term", "run",
 )  # fmt: skip
 
 
@@ -50,6 +51,10 @@ keys = typer.Typer(
 
 mapping = typer.Typer(
     help=text("commands.mapping", "zh") + " / " + text("commands.mapping", "en"), no_args_is_help=True
+)
+
+tickets = typer.Typer(
+    help=text("commands.tickets", "zh") + " / " + text("commands.tickets", "en"), no_args_is_help=True
 )
 
 Config = Annotated[Path, typer.Option("--config", help="configs/demo.yaml")]
@@ -260,6 +265,39 @@ def sheets(
         write_sheets(run, school_ids=tuple(school or ()))
 
 
+@app.command(help=_help("feedback"))
+def feedback(
+    file: Annotated[Path | None, typer.Argument(help=text("commands.feedback_file", "en"))] = None,
+    config: Config = DEMO,
+) -> None:
+    """Keep what came back on paper, and tell how often the reasons fit."""
+    with _job(config) as run:
+        from riskmodel.pipelines import take_feedback, tell_agreement
+
+        if file is not None:
+            take_feedback(run, file)
+        tell_agreement(run)
+
+
+@tickets.command("list", help=_help("tickets_list"))
+def tickets_list(config: Config = DEMO) -> None:
+    """List the data that schools call wrong, and how long each has waited."""
+    _step(config, "list_tickets")
+
+
+@tickets.command("close", help=_help("tickets_close"))
+def tickets_close(
+    ticket: int,
+    answer: Annotated[str, typer.Option(help="corrected | stands | unclear")],
+    config: Config = DEMO,
+) -> None:
+    """Close a ticket with its answer."""
+    with _job(config) as job:
+        from riskmodel.pipelines import close_data_ticket
+
+        close_data_ticket(job, ticket, answer=answer)
+
+
 @app.command(help=_help("serve"))
 def serve(config: Config = DEMO, port: Port = 8000) -> None:
     """Start the server alone."""
@@ -410,6 +448,7 @@ def mapping_suggest(file: Annotated[Path, typer.Argument(exists=True, dir_okay=F
 
 app.add_typer(mapping, name="mapping")
 app.add_typer(keys, name="keys")
+app.add_typer(tickets, name="tickets")
 
 
 def _check_port(port: int) -> None:

@@ -146,6 +146,7 @@ class RunConfiguration(_Strict):
     capacity: Capacity
     sheets_for_schools: int = Field(default=2, ge=0)
     valid_days: int = Field(default=90, ge=1)
+    ticket_school_days: int = Field(default=10, ge=1, le=60)
     recipe: str | None = None
     publish_simpler: bool = False
     protected_features: ProtectedFeatures | None = None

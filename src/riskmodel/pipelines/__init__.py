@@ -11,6 +11,12 @@ from riskmodel.pipelines.auditing import audit_model
 from riskmodel.pipelines.backtesting import backtest
 from riskmodel.pipelines.checking import check_records
 from riskmodel.pipelines.explaining import explain_student, tell_explanation
+from riskmodel.pipelines.feedback import (
+    close_data_ticket,
+    list_tickets,
+    take_feedback,
+    tell_agreement,
+)
 from riskmodel.pipelines.looking import show_looks
 from riskmodel.pipelines.publishing import (
     list_keys,
@@ -36,8 +42,10 @@ __all__ = [
     "backtest",
     "build_features",
     "check_records",
+    "close_data_ticket",
     "explain_student",
     "list_keys",
+    "list_tickets",
     "make_county",
     "make_key",
     "prepare_term",
@@ -51,7 +59,9 @@ __all__ = [
     "show_looks",
     "show_what_to_open",
     "suggest_mapping",
+    "take_feedback",
     "take_in_records",
+    "tell_agreement",
     "tell_explanation",
     "told_to_programs",
     "train_model",

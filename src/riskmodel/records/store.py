@@ -114,6 +114,11 @@ class RecordStore:
         rows = self._latest("schools", "school_id, name, coalesce(township, '')", order="school_id")
         return tuple(School(*row) for row in rows)
 
+    def calendar(self) -> dict[date, bool]:
+        """Return what the calendar says of days for all schools: whether each is a school day."""
+        rows = self._latest("calendar", "date, school_id, is_school_day", order="date")
+        return {day: school_day for day, school_id, school_day in rows if not school_id}
+
     def _table_complete_to(self, name: str) -> date | None:
         sources = {delivery.source for delivery in self.manifest.deliveries if name in delivery.tables}
         days = self.manifest.complete_to

@@ -1,4 +1,4 @@
-"""The tables of the published store: sets, their schools and students, the pointer, keys.
+"""The tables of the published store: sets, their schools and students, the pointer, keys, feedback.
 
 SQLAlchemy Core, so that SQLite and PostgreSQL hold the same. Instants are text in UTC with a fixed number of
 digits, so that they sort and compare as text on both. A set is never changed once it is complete.
@@ -168,6 +168,42 @@ def _rows_never_change(table: Table) -> None:
 
 
 _rows_never_change(ACTIONS)
+
+TICKETS = Table(
+    "data_ticket", METADATA,
+    Column("ticket_id", Integer, primary_key=True, autoincrement=True),
+    Column("student_id", Text, nullable=False),
+    Column("school_id", Text, nullable=False),
+    Column("family", Text),
+    Column("opened_at", Text, nullable=False),
+    Column("closed_at", Text),
+    Column("closed_by", Text),
+    Column("answer", Text),
+    CheckConstraint("answer IN ('corrected', 'stands', 'unclear')", name="answer_is_known"),
+    CheckConstraint("(closed_at IS NULL) = (answer IS NULL)", name="closed_with_an_answer"),
+    Index("tickets_of_a_student", "student_id"),
+)  # fmt: skip
+"""Data that somebody at a school calls wrong: the intake asks the source, and answers."""
+
+FEEDBACK = Table(
+    "feedback", METADATA,
+    Column("feedback_id", Text, primary_key=True),
+    Column("set_id", Text, nullable=False),
+    Column("student_id", Text, nullable=False),
+    Column("school_id", Text, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("family", Text, nullable=False),
+    Column("noted_on", Text, nullable=False),
+    Column("entered_at", Text, nullable=False),
+    Column("entered_by", Text, nullable=False),
+    Column("on_paper", Boolean, nullable=False),
+    Column("ticket_id", Integer, ForeignKey("data_ticket.ticket_id")),
+    CheckConstraint("code IN ('F0', 'F1', 'F2', 'F3', 'F4', 'F5')", name="code_is_known"),
+    UniqueConstraint("set_id", "student_id", "code", "family", "noted_on", name="said_once"),
+    Index("feedback_of_a_student", "student_id"),
+)  # fmt: skip
+"""What a school said of a sheet. `family` is empty where none was named. No free text: what is personal is
+said in person, and no part of the model wing can read any of it."""
 
 
 def instant_text(instant: datetime) -> str:
