@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 TERM_OF_WORK = (
     "county", "mapping", "intake", "check", "features", "train", "backtest", "audit", "report", "promote",
-    "publish", "score", "rollback", "explain", "sheets", "feedback", "tickets", "keys", "looks", "serve",
-    "term", "run",
+    "publish", "score", "rollback", "explain", "sheets", "feedback", "tickets", "object", "keys", "looks",
+    "serve", "term", "run",
 )  # fmt: skip
 
 
@@ -296,6 +296,20 @@ def tickets_close(
         from riskmodel.pipelines import close_data_ticket
 
         close_data_ticket(job, ticket, answer=answer)
+
+
+@app.command("object", help=_help("object"))
+def take_objection(
+    student: Annotated[str, typer.Argument(metavar="STUDENT", help=text("commands.explain_student", "en"))],
+    by: Annotated[str, typer.Option("--by", help=text("commands.object_by", "en"))],
+    lift: Annotated[bool, typer.Option("--lift", help=text("commands.object_lift", "en"))] = False,
+    config: Config = DEMO,
+) -> None:
+    """Take a guardian's objection down, or lift it."""
+    with _job(config) as job:
+        from riskmodel import pipelines
+
+        pipelines.take_objection(job, student, by=by, lift=lift)
 
 
 @app.command(help=_help("serve"))

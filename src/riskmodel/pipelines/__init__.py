@@ -18,6 +18,7 @@ from riskmodel.pipelines.feedback import (
     tell_agreement,
 )
 from riskmodel.pipelines.looking import show_looks
+from riskmodel.pipelines.objecting import take_objection
 from riskmodel.pipelines.publishing import (
     list_keys,
     make_key,
@@ -61,6 +62,7 @@ __all__ = [
     "suggest_mapping",
     "take_feedback",
     "take_in_records",
+    "take_objection",
     "tell_agreement",
     "tell_explanation",
     "told_to_programs",

@@ -13,14 +13,14 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any, get_args
 
-from sqlalchemy import Connection, Row, Select, func, insert, select
+from sqlalchemy import Connection, Row, Select, func, insert, not_, select
 
 from riskmodel.domain import Action, ActionKind, ActionResult, ActionTaken, Band
 from riskmodel.errors import StoreError
 from riskmodel.store.engine import Store
 from riskmodel.store.principals import RIGHTS, Principal
 from riskmodel.store.rows import read_student
-from riskmodel.store.scope import sees_student
+from riskmodel.store.scope import objects, sees_student
 from riskmodel.store.sets import current_set_id
 from riskmodel.store.tables import ACTIONS, SETS, STUDENTS, instant, instant_text
 
@@ -125,7 +125,8 @@ def actions_in_force(
 ) -> tuple[ActionTaken, ...]:
     """Return what was done for any student within the scope, as it stands after all corrections.
 
-    What the data team's evaluation reads, and what lists count. Both days are included.
+    What the data team's evaluation reads, and what lists count. Both days are included. Where a guardian
+    objects, the child is not among them.
 
     Raises
     ------
@@ -133,7 +134,7 @@ def actions_in_force(
         `not_allowed` if the principal may not read lists.
     """
     principal.must("read_list")
-    query = _all()
+    query = _all().where(not_(objects(ACTIONS.c.student_id)))
     if since is not None:
         query = query.where(ACTIONS.c.day >= since.isoformat())
     if until is not None:

@@ -6,10 +6,10 @@ school, is seen by others from the next publishing on, with no key changed.
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, FromClause, and_, false, or_, select, true, tuple_
+from sqlalchemy import ColumnElement, FromClause, and_, false, not_, or_, select, true, tuple_
 
 from riskmodel.store.principals import Principal
-from riskmodel.store.tables import SCHOOLS, STUDENTS
+from riskmodel.store.tables import OBJECTIONS, SCHOOLS, STUDENTS
 
 
 def sees_school(principal: Principal, school: FromClause = SCHOOLS) -> ColumnElement[bool]:
@@ -25,9 +25,13 @@ def sees_school(principal: Principal, school: FromClause = SCHOOLS) -> ColumnEle
 
 
 def sees_student(principal: Principal, student: FromClause = STUDENTS) -> ColumnElement[bool]:
-    """Limit rows of published students to those of the principal's schools, townships and classes."""
+    """Limit rows of published students to those of the principal's schools, townships and classes.
+
+    A child whose guardian objects is nobody's, whoever asks.
+    """
+    willing = not_(objects(student.c.student_id))
     if principal.rights.everywhere:
-        return true()
+        return willing
     ways = [student.c.school_id.in_(sorted(principal.school_ids))]
     if principal.townships:
         near = select(SCHOOLS.c.school_id).where(
@@ -37,7 +41,20 @@ def sees_student(principal: Principal, student: FromClause = STUDENTS) -> Column
     if principal.classes:
         place = tuple_(student.c.school_id, student.c.grade, student.c.class_name)
         ways.append(place.in_(sorted(principal.classes)))
-    return or_(*ways)
+    return and_(willing, or_(*ways))
+
+
+def objects(student_id: ColumnElement[str]) -> ColumnElement[bool]:
+    """Tell whether an objection of the child's guardian holds: the last row about the child says so."""
+    made, later = OBJECTIONS.alias("made"), OBJECTIONS.alias("later")
+    after = select(later.c.number).where(
+        later.c.student_id == made.c.student_id, later.c.number > made.c.number
+    )
+    return (
+        select(made.c.number)
+        .where(made.c.student_id == student_id, made.c.lifted.is_(False), not_(after.exists()))
+        .exists()
+    )
 
 
 def is_theirs_now(

@@ -159,6 +159,16 @@ ACTIONS = Table(
 )  # fmt: skip
 """What was done for whom, with what had been served. No foreign key to the set: an action outlives it."""
 
+OBJECTIONS = Table(
+    "objection", METADATA,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("student_id", Text, nullable=False, index=True),
+    Column("lifted", Boolean, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("at", Text, nullable=False),
+)  # fmt: skip
+"""The last row of a child says whether an objection holds."""
+
 
 def _rows_never_change(table: Table) -> None:
     """Let the database itself refuse to change a row of a table that only grows."""
@@ -167,7 +177,8 @@ def _rows_never_change(table: Table) -> None:
     event.listen(table, "after_create", trigger.execute_if(dialect="sqlite"))
 
 
-_rows_never_change(ACTIONS)
+for _table in (ACTIONS, OBJECTIONS):
+    _rows_never_change(_table)
 
 TICKETS = Table(
     "data_ticket", METADATA,
