@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from . import attendance, home, marks, roll, school
+from . import attendance, home, marks, roll, school, season
 from .known import Known, read_known
 
 __all__ = ["Known", "features", "read_known"]
@@ -20,8 +20,7 @@ DECIMALS = 9
 
 def features(known: Known) -> pd.DataFrame:
     """Compute every feature: one row per student of the cohort, by `student_id`; NaN where not known."""
-    alone = pd.concat(
-        [part(known) for part in (attendance.features, marks.features, home.features, roll.features)], axis=1
-    )
+    parts = (attendance, marks, home, roll, season)
+    alone = pd.concat([part.features(known) for part in parts], axis=1)
     alone = alone.astype("float64").round(DECIMALS)
     return pd.concat([alone, school.features(known, alone).astype("float64").round(DECIMALS)], axis=1)

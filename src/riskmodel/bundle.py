@@ -38,7 +38,7 @@ from riskmodel.models.training import TrainedModel
 
 Floats = NDArray[np.float64]
 
-FORMAT = 3
+FORMAT = 4
 GOLDEN_ROWS = 200
 GOLDEN_TOLERANCE = 1e-9
 """On the machine that wrote the bundle margins come back bit for bit; another processor's last digit is

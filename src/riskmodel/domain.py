@@ -133,7 +133,11 @@ Unit = Literal[
     "days", "weeks", "months", "years", "share", "points", "count", "km", "yuan", "flag", "code",
     "standard_deviations",
 ]  # fmt: skip
-Family = Literal["attendance", "study", "home", "money", "travel", "mobility", "age_and_grade", "school"]
+Family = Literal[
+    "attendance", "study", "home", "money", "travel", "mobility", "age_and_grade", "season", "school"
+]
+SEASON = "days_since_term_start"
+"""The feature that says where in the term a day lies: the weights of a line vary with it."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,6 +32,7 @@ def test_there_are_features_of_every_family() -> None:
         "travel",
         "mobility",
         "age_and_grade",
+        "season",
         "school",
     }
 

@@ -1,6 +1,7 @@
 import numpy as np
+import pytest
 
-from riskmodel.models.logistic import fit_logistic
+from riskmodel.models.logistic import Logistic, fit_logistic
 
 
 def test_a_planted_line_is_recovered_in_order_and_sign():
@@ -39,3 +40,35 @@ def test_a_typing_error_moves_no_margin_beyond_four_standard_deviations():
     model = fit_logistic(X, y, names=("a",))
     far, absurd = model.margin(np.array([[10.0], [1e9]]))
     assert far == absurd
+
+
+def _a_column_that_tells_more_late_in_a_term():
+    chance = np.random.default_rng(0)
+    X = np.column_stack([chance.normal(size=(6000, 2)), chance.choice([28.0, 70.0, 112.0], size=6000)])
+    X[chance.random(6000) < 0.1, 1] = np.nan
+    y = (chance.random(6000) < 1 / (1 + np.exp(2 - X[:, 0] * X[:, 2] / 100))).astype(int)
+    return X, y
+
+
+def test_a_weight_varies_with_the_day_of_the_term_and_contributions_still_add_up():
+    X, y = _a_column_that_tells_more_late_in_a_term()
+    model = fit_logistic(X, y, names=("a", "b", "day"), season="day")
+    plain = fit_logistic(X, y, names=("a", "b", "day"))
+
+    def one_more_of_a(model, day):
+        low, high = model.margin(np.array([[0.0, 0.0, day], [1.0, 0.0, day]]))
+        return high - low
+
+    assert one_more_of_a(model, 28.0) < 0.5 < 0.8 < one_more_of_a(model, 112.0)
+    assert one_more_of_a(plain, 28.0) == pytest.approx(one_more_of_a(plain, 112.0))
+    np.testing.assert_allclose(model.contributions(X).sum(axis=1), model.margin(X), atol=1e-9)
+    assert Logistic.from_text(model.text).margin(X).tobytes() == model.margin(X).tobytes()
+
+
+def test_dates_that_all_lie_on_one_day_of_their_terms_give_the_line_without_it():
+    X, y = _a_column_that_tells_more_late_in_a_term()
+    X[:, 2] = 56.0
+    model, plain = (fit_logistic(X, y, names=("a", "b", "day"), season=name) for name in ("day", None))
+    alone = fit_logistic(X[:, :2], y, names=("a", "b"))
+    assert model.text == plain.text
+    np.testing.assert_allclose(model.margin(X), alone.margin(X[:, :2]), atol=1e-4)

@@ -12,13 +12,14 @@ neither 0 nor "no". No feature reads the ledger, or how a running spell ends.
 from __future__ import annotations
 
 from riskmodel.domain import FeatureInfo
-from riskmodel.features import aid, attendance, enrolment, home, marks, school, travel
+from riskmodel.features import aid, attendance, enrolment, home, marks, school, season, travel
 from riskmodel.features.declaration import Feature, Group
 
 __all__ = ["ALL_FEATURES", "GROUPS", "Feature", "Group"]
 
 GROUPS: tuple[Group, ...] = (
     attendance.GROUP, marks.GROUP, home.GROUP, aid.GROUP, travel.GROUP, enrolment.GROUP,
+    season.GROUP,
 )  # fmt: skip
 """Groups of the first stage. The second has one, `school.GROUP`."""
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from riskmodel.domain import FeatureMatrix, Labels, Outcome
+from riskmodel.domain import SEASON, FeatureMatrix, Labels, Outcome
 from riskmodel.models.gbm import BinnedRows
 from riskmodel.models.hazard import exposures
 from riskmodel.models.logistic import Logistic, fit_logistic
@@ -197,6 +197,7 @@ class Grower:
             self._rows.X[at],
             self._rows.y[at],
             names=self._rows.names,
+            season=SEASON,
             exposure=None if self._exposure is None else self._exposure[at],
             times=times,
         )

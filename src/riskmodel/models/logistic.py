@@ -1,6 +1,7 @@
 """Logistic regression: the simple model that stands beside the trees, and a part of recipes that average.
 
-Where rows are leavings by exposure, it is the Poisson regression of the same form.
+Where rows are leavings by exposure, it is the Poisson regression of the same form. Where a column says where
+in the term a day lies, every weight may vary with it: on a given day the model is a line as before.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ class Logistic:
     """A fitted logistic regression, as numbers.
 
     `indicators` are the columns of X with a column of their own that says "not known"; `centre`, `scale`
-    and `weight` count the p columns first, then the indicators.
+    and `weight` count the p columns first, then the indicators. `season` is the position of the column
+    with which weights vary (empty: they do not), and `varying` by how much a standard deviation of it
+    changes each of them.
     """
 
     names: tuple[str, ...]
@@ -41,19 +44,22 @@ class Logistic:
     scale: Floats
     weight: Floats
     intercept: float
+    season: NDArray[np.int_]
+    varying: Floats
 
     def margin(self, X: Floats) -> Floats:
         """Return raw log-odds, one per row of X (n, p); NaN in X means not known."""
         # Row by row, not as a matrix product: a row alone gets the same bits as among others.
-        return np.asarray((self._standardised(X) * self.weight).sum(axis=1) + self.intercept)
+        return np.asarray(self._added(X).sum(axis=1) + self.intercept)
 
     def contributions(self, X: Floats) -> Floats:
         """Return (n, p + 1) log-odds that each column adds against the mean of training, the last the base.
 
-        A row sums to its margin: of a straight line the SHAP value of a column is its weight times its
-        distance from the mean. "Not known" is counted with the first of the columns that lack together.
+        A row sums to its margin: of a straight line the SHAP value of a column is its weight (on the row's
+        day) times its distance from the mean. "Not known" is counted with the first of the columns that lack
+        together.
         """
-        added = self._standardised(X) * self.weight
+        added = self._added(X)
         columns = added[:, : len(self.names)].astype(np.float64)
         columns[:, self.indicators] += added[:, len(self.names) :]
         return np.column_stack([columns, np.full(len(X), self.intercept)])
@@ -70,11 +76,16 @@ class Logistic:
         """Read what `text` gave."""
         told = json.loads(text)
         arrays = {f.name: np.array(told[f.name], dtype=np.float64) for f in fields(cls) if "Floats" in f.type}
-        indicators = np.array(told["indicators"], dtype=np.int_)
-        return cls(**{**told, **arrays, "names": tuple(told["names"]), "indicators": indicators})
+        positions = {name: np.array(told[name], dtype=np.int_) for name in ("indicators", "season")}
+        return cls(**{**told, **arrays, **positions, "names": tuple(told["names"])})
 
-    def _standardised(self, X: Floats) -> NDArray[np.float32]:
-        return _standardise(_widen(X, self.median, self.indicators), self.centre, self.scale)
+    def _added(self, X: Floats) -> Floats:
+        """Return what each of the p columns and the indicators adds."""
+        columns = _standardise(_widen(X, self.median, self.indicators), self.centre, self.scale)
+        weight = self.weight
+        for season in self.season:
+            weight = weight + columns[:, [season]] * self.varying
+        return np.asarray(columns * weight, dtype=np.float64)
 
 
 def fit_logistic(
@@ -82,6 +93,7 @@ def fit_logistic(
     y: NDArray[np.int_] | Floats,
     *,
     names: Sequence[str],
+    season: str | None = None,
     exposure: Floats | None = None,
     times: NDArray[np.int_] | None = None,
 ) -> Logistic:
@@ -93,6 +105,9 @@ def fit_logistic(
         (n, p) values, NaN where not known, and 0 or 1 for each row.
     names
         The p column names.
+    season
+        Name of a column with which all weights may vary, under the same penalty; None, a column that is not
+        there, or one with the same value in all rows: they do not.
     exposure
         (n,) share of the horizon's hazard each row was observed for; None: every outcome is known.
     times
@@ -105,24 +120,31 @@ def fit_logistic(
     wide = _widen(X, median, indicators)
     centre, scale = wide.mean(axis=0, dtype=np.float64), wide.std(axis=0, dtype=np.float64)
     scale = np.where(scale > 0, scale, 1.0)
+    varies = np.array([number for number, name in enumerate(names) if name == season], dtype=np.int_)
+    varies = varies[[np.ptp(wide[:, number]) > 0 for number in varies]]
     columns = _standardise(wide, centre, scale)
+    size = columns.shape[1]
+    columns = np.hstack([columns, *(columns * columns[:, [number]] for number in varies)])
     if exposure is None:
         model = LogisticRegression(C=PRIOR_SD**2, max_iter=1000, tol=TOLERANCE).fit(
             columns, y, sample_weight=times
         )
     else:
-        weight = exposure if times is None else exposure * times
+        counted = exposure if times is None else exposure * times
         # Its loss is a mean by weight, so that the prior's precision is divided by the sum of weights.
-        model = PoissonRegressor(alpha=1 / (PRIOR_SD**2 * weight.sum()), max_iter=1000, tol=TOLERANCE)
-        model.fit(columns, y / exposure, sample_weight=weight)
+        model = PoissonRegressor(alpha=1 / (PRIOR_SD**2 * counted.sum()), max_iter=1000, tol=TOLERANCE)
+        model.fit(columns, y / exposure, sample_weight=counted)
+    weight = np.asarray(model.coef_, dtype=np.float64).reshape(-1)
     return Logistic(
         names=tuple(names),
         indicators=indicators,
         median=median,
         centre=centre,
         scale=scale,
-        weight=np.asarray(model.coef_, dtype=np.float64).reshape(-1),
+        weight=weight[:size],
         intercept=float(np.ravel(model.intercept_)[0]),
+        season=varies,
+        varying=weight[size:],
     )
 
 

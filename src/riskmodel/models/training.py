@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from riskmodel.domain import FeatureInfo, FeatureMatrix, Labels, Outcome
+from riskmodel.domain import SEASON, FeatureInfo, FeatureMatrix, Labels, Outcome
 from riskmodel.errors import NotEnoughData
 from riskmodel.models.calibration import Calibrator, fit_calibrator
 from riskmodel.models.learning import Grower, LearningRows, outcomes_of, resample, rows_to_learn
@@ -242,7 +242,7 @@ def _fit(
         if 0 < outcomes[1].sum() < len(outcomes[1]):
             # Binned anew: bins made with the held-out rows would know their values.
             margins[0, held] = Grower.of(part, recipe).fit(seed=seed).margin(X[held])
-            margins[1, held] = fit_logistic(*outcomes, names=rows.names).margin(X[held])
+            margins[1, held] = fit_logistic(*outcomes, names=rows.names, season=SEASON).margin(X[held])
 
     def member(number: int) -> Scorer:
         drawn, times = resample(students, seed=[seed, number])
@@ -250,7 +250,7 @@ def _fit(
 
     with ThreadPoolExecutor(FITS_BESIDE_EACH_OTHER) as pool:
         model = pool.submit(grower.fit, seed=seed)
-        logistic = pool.submit(fit_logistic, *rows.with_outcome(), names=rows.names)
+        logistic = pool.submit(fit_logistic, *rows.with_outcome(), names=rows.names, season=SEASON)
         folded = [pool.submit(fold, *split) for split in held_out]
         members = [pool.submit(member, number) for number in range(bag)]
         _wait([model, logistic, *folded, *members], progress)

