@@ -23,24 +23,34 @@ from riskmodel.domain import (
 from riskmodel.store.feedback import Feedback
 from riskmodel.store.looks import LooksOfKey
 from riskmodel.store.principals import RIGHTS, Role
-from riskmodel.store.reading import Page
+from riskmodel.store.reading import ClassCount, Page
 from riskmodel.store.tickets import Ticket
 from riskmodel.wording import text
 from riskmodel.wording.statements import statement_text, unknown_text
 from serve.schemas import (
     ActionList,
     ActionOut,
+    BatchItem,
+    ClassOut,
     FeedbackList,
     FeedbackOut,
+    FoundStudent,
     ListedStudent,
     LookReport,
     LooksOut,
+    LookupAnswer,
+    LookupItem,
     ModelOut,
+    PastRisk,
     PerHundredOut,
+    RiskHistory,
+    SchoolAnswer,
     SchoolList,
     SchoolOut,
+    SetAnswer,
     SetOut,
     StatementOut,
+    StudentBatch,
     StudentPage,
     StudentRisk,
     UnknownOut,
@@ -65,21 +75,21 @@ def student_risk(student: ScoredStudent, published: PublishedSet, *, role: Role,
         masked_name=_name(student, role),
         risk=student.risk if RIGHTS[role].risk else None,
         band=student.band,
-        band_label=_words(f"bands.{student.band}.name"),
-        band_meaning=_words(f"bands.{student.band}.meaning"),
+        band_label=words(f"bands.{student.band}.name"),
+        band_meaning=words(f"bands.{student.band}.meaning"),
         listed=student.listed,
         near_line=student.near_line,
         similar_per_100=_similar(student.similar, published.facts.horizon_days),
         reasons=_statements(student.reasons, role, units),
         strengths=_statements(student.strengths, role, units),
-        withheld=_words("api.withheld") if hidden else None,
+        withheld=words("api.withheld") if hidden else None,
         unknowns=tuple(
-            UnknownOut(code=unknown.code, text=_both(partial(unknown_text, unknown, units)))
+            UnknownOut(code=unknown.code, text=both(partial(unknown_text, unknown, units)))
             for unknown in student.unknowns
         ),
         model=model_out(published),
         set=set_out(published, today=today),
-        notice=_words("api.notice"),
+        notice=words("api.notice"),
     )
 
 
@@ -92,7 +102,7 @@ def student_page(
         students=tuple(_listed(student, role) for student in page.students),
         next=next_page,
         set=set_out(published, today=today),
-        notice=_words("api.notice"),
+        notice=words("api.notice"),
     )
 
 
@@ -148,20 +158,99 @@ def feedback_list(
     )
 
 
+def school_answer(
+    school: School, classes: Iterable[ClassCount], published: PublishedSet, *, today: date
+) -> SchoolAnswer:
+    """Tell a school and its classes."""
+    return SchoolAnswer(
+        school=school_out(school),
+        classes=tuple(
+            ClassOut(
+                grade=one.grade,
+                class_name=one.class_name,
+                student_count=one.students,
+                listed_count=one.listed,
+            )
+            for one in classes
+        ),
+        set=set_out(published, today=today),
+    )
+
+
 def feedback_out(said: Feedback, ticket: Ticket | None) -> FeedbackOut:
     """Tell one thing that was said, and the intake's answer."""
     return FeedbackOut(
         feedback_id=said.feedback_id,
         set_id=said.set_id,
         code=said.code,
-        code_label=_words(f"feedback.{said.code}"),
+        code_label=words(f"feedback.{said.code}"),
         family=said.family,
-        family_label=_words(f"families.{said.family}") if said.family else None,
+        family_label=words(f"families.{said.family}") if said.family else None,
         noted_on=said.noted_on,
         on_paper=said.on_paper,
         ticket_id=said.ticket_id,
         answer=ticket.answer if ticket else None,
         answered_on=ticket.closed_at.date() if ticket and ticket.closed_at else None,
+    )
+
+
+def set_answer(published: PublishedSet, *, current: bool, today: date) -> SetAnswer:
+    """Tell a set, and what made it."""
+    return SetAnswer(set=set_out(published, today=today), model=model_out(published), current=current)
+
+
+def risk_history(
+    student_id: str,
+    told: Iterable[tuple[PublishedSet, ScoredStudent]],
+    *,
+    role: Role,
+    today: date,
+) -> RiskHistory:
+    """Tell what each set told of a student."""
+    return RiskHistory(
+        student_id=student_id,
+        risks=tuple(
+            PastRisk(
+                school_id=student.school_id,
+                grade=student.grade,
+                class_name=student.class_name,
+                risk=student.risk if RIGHTS[role].risk else None,
+                band=student.band,
+                band_label=words(f"bands.{student.band}.name"),
+                listed=student.listed,
+                near_line=student.near_line,
+                similar_per_100=_similar(student.similar, published.facts.horizon_days),
+                model=model_out(published),
+                set=set_out(published, today=today),
+            )
+            for published, student in told
+        ),
+        notice=words("api.notice"),
+    )
+
+
+def student_batch(
+    students: Iterable[ScoredStudent | None], published: PublishedSet, *, role: Role, today: date
+) -> StudentBatch:
+    """Tell of each student who was asked about; None: not within the scope."""
+    told = [
+        None if student is None else student_risk(student, published, role=role, today=today)
+        for student in students
+    ]
+    return StudentBatch(
+        answers=tuple(BatchItem(found=student is not None, student=student) for student in told),
+        set=set_out(published, today=today),
+    )
+
+
+def lookup_answer(
+    students: Iterable[ScoredStudent | None], published: PublishedSet, *, role: Role, today: date
+) -> LookupAnswer:
+    """Tell whom each roll number belongs to; None: to nobody within the scope."""
+    told = [None if student is None else _found(student, role) for student in students]
+    return LookupAnswer(
+        answers=tuple(LookupItem(found=student is not None, student=student) for student in told),
+        set=set_out(published, today=today),
     )
 
 
@@ -229,6 +318,16 @@ def _name(student: ScoredStudent, role: Role) -> str:
     return student.masked_name if RIGHTS[role].names else NO_NAME
 
 
+def _found(student: ScoredStudent, role: Role) -> FoundStudent:
+    return FoundStudent(
+        student_id=student.student_id,
+        school_id=student.school_id,
+        grade=student.grade,
+        class_name=student.class_name,
+        masked_name=_name(student, role),
+    )
+
+
 def _listed(student: ScoredStudent, role: Role) -> ListedStudent:
     return ListedStudent(
         student_id=student.student_id,
@@ -237,7 +336,7 @@ def _listed(student: ScoredStudent, role: Role) -> ListedStudent:
         class_name=student.class_name,
         masked_name=_name(student, role),
         band=student.band,
-        band_label=_words(f"bands.{student.band}.name"),
+        band_label=words(f"bands.{student.band}.name"),
         listed=student.listed,
         near_line=student.near_line,
     )
@@ -247,8 +346,8 @@ def _similar(similar: PerHundred | None, days: int) -> PerHundredOut | None:
     if similar is None:
         return None
     code = "api.similar_per_100" if similar.point else "api.similar_per_100_few"
-    words = _words(code, point=similar.point, low=similar.low, high=similar.high, days=days)
-    return PerHundredOut(point=similar.point, low=similar.low, high=similar.high, text=words)
+    said = words(code, point=similar.point, low=similar.low, high=similar.high, days=days)
+    return PerHundredOut(point=similar.point, low=similar.low, high=similar.high, text=said)
 
 
 def _statements(
@@ -258,10 +357,10 @@ def _statements(
         StatementOut(
             code=statement.code,
             family=statement.family,
-            family_label=_words(f"families.{statement.family}"),
+            family_label=words(f"families.{statement.family}"),
             kind=statement.kind,
             dots=statement.dots,
-            text=_both(partial(statement_text, statement, units)),
+            text=both(partial(statement_text, statement, units)),
             values=dict(statement.values),
             source=statement.source,
             source_date=statement.source_date,
@@ -271,9 +370,11 @@ def _statements(
     )
 
 
-def _words(code: str, **slots: object) -> Words:
-    return _both(lambda language: text(code, language, **slots))
+def words(code: str, **slots: object) -> Words:
+    """Say a code in both languages."""
+    return both(lambda language: text(code, language, **slots))
 
 
-def _both(say: Callable[[Language], str]) -> Words:
+def both(say: Callable[[Language], str]) -> Words:
+    """Say something in both languages."""
     return Words(zh=say("zh"), en=say("en"))

@@ -18,7 +18,8 @@ from riskmodel.store.engine import open_store
 from riskmodel.workspace import FORMAT, Workspace
 from serve.openapi import describe
 from serve.problems import handle_problems
-from serve.routes import actions, docs, feedback, health, looks, schools, students
+from serve.routes import actions, docs, feedback, health, looks, schools, sets, students, words
+from serve.security import check_key
 from serve.settings import Settings
 from serve.surroundings import Surroundings
 from serve.tags import Tags
@@ -62,11 +63,12 @@ def create_app(
         redirect_slashes=False,
         generate_unique_id_function=_operation_id,
     )
+    app.state.lookup_key_file = Workspace(told.workspace).lookup_key
     app.state.store, app.state.audit, app.state.clock = store, audit, clock
     app.add_middleware(Tags)
     app.add_middleware(Surroundings)
-    handle_problems(app)
-    for room in (students, feedback, schools, actions, looks, health, docs):
+    handle_problems(app, check_key=check_key)
+    for room in (students, schools, sets, actions, feedback, words, looks, health, docs):
         app.include_router(room.router)
     app.mount("/static", docs.static_files(), name="static")
     describe(app)

@@ -23,7 +23,7 @@ from riskmodel.domain import (
 )
 from riskmodel.store.feedback import Feedback
 from riskmodel.store.looks import LooksOfKey
-from riskmodel.store.reading import Page
+from riskmodel.store.reading import ClassCount, Page
 from riskmodel.store.tickets import Ticket
 from riskmodel.wording import text
 from serve.answers import (
@@ -31,12 +31,32 @@ from serve.answers import (
     feedback_list,
     feedback_out,
     look_report,
+    lookup_answer,
+    model_out,
+    risk_history,
+    school_answer,
     school_list,
+    set_answer,
+    set_out,
+    student_batch,
     student_page,
     student_risk,
+    words,
 )
 from serve.problems import STATUS
-from serve.schemas import ActionIn, ActionsIn, Alive, FeedbackIn, ProblemOut, Ready
+from serve.schemas import (
+    ActionIn,
+    ActionsIn,
+    Alive,
+    BatchAsked,
+    CardOut,
+    FeedbackIn,
+    LookupAsked,
+    ProblemOut,
+    Ready,
+    SetList,
+)
+from serve.words import reason_book
 
 TODAY = date(2026, 11, 3)
 _SCHOOL = School("sch-0007", "云溪中学", "云溪镇")
@@ -167,6 +187,30 @@ def answer_examples() -> dict[str, dict[str, BaseModel]]:
         "list_students": {
             "last_page": student_page(page, _SCHOOL, _PUBLISHED, role="school", next_page=None, today=TODAY),
         },
+        "list_sets": {"one_set": SetList(sets=(set_answer(_PUBLISHED, current=True, today=TODAY),))},
+        "read_current_set": {"current_set": set_answer(_PUBLISHED, current=True, today=TODAY)},
+        "read_set": {"one_set": set_answer(_PUBLISHED, current=True, today=TODAY)},
+        "read_school": {
+            "one_school": school_answer(_SCHOOL, [ClassCount(8, "3", 46, 3)], _PUBLISHED, today=TODAY)
+        },
+        "list_student_risks": {
+            "one_set": risk_history(_STUDENT.student_id, [(_PUBLISHED, _STUDENT)], role="school", today=TODAY)
+        },
+        "batch_get_students": {
+            "one_found_one_not": student_batch([_STUDENT, None], _PUBLISHED, role="school", today=TODAY)
+        },
+        "look_up_students": {
+            "one_found_one_not": lookup_answer([_STUDENT, None], _PUBLISHED, role="school", today=TODAY)
+        },
+        "list_reasons": {"vocabulary": reason_book(_PUBLISHED, today=TODAY)},
+        "read_model_card": {
+            "where_to_read_it": CardOut(
+                model=model_out(_PUBLISHED),
+                set=set_out(_PUBLISHED, today=TODAY),
+                pages={"zh": "/v1/model-card?lang=zh", "en": "/v1/model-card?lang=en"},
+                notice=words("api.notice"),
+            )
+        },
         "list_schools": {"one_school": school_list([_SCHOOL], _PUBLISHED, today=TODAY)},
         "read_looks": {
             "one_key": look_report([_LOOKS], since=date(2026, 10, 4), until=TODAY),
@@ -192,12 +236,18 @@ def asked_examples() -> dict[str, dict[str, Any]]:
     return {
         "record_actions": {"visited": ActionsIn(actions=(sent,))},
         "give_feedback": {"data_wrong": FeedbackIn(code="F1", family="attendance")},
+        "batch_get_students": {
+            "two_students": BatchAsked(student_ids=(_STUDENT.student_id, _WITHOUT_SCORE.student_id))
+        },
+        "look_up_students": {
+            "two_numbers": LookupAsked(roll_numbers=("G110101200001011234", "L110101200001015678"))
+        },
     }
 
 
 def page_examples() -> dict[str, dict[str, dict[str, str]]]:
     """Return named examples of answers that are no JSON, by operation and media type."""
-    return {}
+    return {"read_model_card": {"text/html": {"card_as_page": "<!doctype html>…"}}}
 
 
 _WRONG = {"invalid_request": ("limit",), "actions_refused": ("actions.3.student_id",)}

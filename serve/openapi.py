@@ -22,6 +22,8 @@ _WITH_A_KEY = ("key_refused", "not_allowed", "nothing_published", "store_unavail
 _MORE: dict[str, tuple[str, ...]] = {
     "list_students": ("set_changed",),
     "record_actions": ("actions_refused",),
+    "look_up_students": ("lookup_unavailable",),
+    "read_model_card": ("not_found", "not_acceptable"),
     "readiness": ("nothing_published", "store_unavailable", "audit_unavailable"),
 }
 """Problems of single operations, beside those that follow from what an operation takes."""
@@ -35,6 +37,8 @@ def problems_of(operation: dict[str, Any], path: str) -> set[str]:
         codes |= {*_WITH_A_KEY}
     if "{" in path:
         codes |= {"not_found"}
+    if "requestBody" in operation:
+        codes |= {"malformed_request"}
     if takes - {"path"} or "requestBody" in operation:
         codes |= {"invalid_request"}
     if any(parameter["name"] == IDEMPOTENCY_KEY for parameter in operation.get("parameters", ())):

@@ -6,7 +6,7 @@ a missing student shall be the same answer to the byte.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -30,6 +30,7 @@ STATUS: Mapping[str, int] = {
     "not_found": 404,
     "route_unknown": 404,
     "method_not_allowed": 405,
+    "not_acceptable": 406,
     "set_changed": 409,
     "too_large": 413,
     "invalid_request": 422,
@@ -39,6 +40,7 @@ STATUS: Mapping[str, int] = {
     "nothing_published": 503,
     "store_unavailable": 503,
     "audit_unavailable": 503,
+    "lookup_unavailable": 503,
 }
 """Every problem that this service tells, and its status. Title and detail stand under `problems.<code>`."""
 
@@ -107,11 +109,31 @@ def asked_language(scope: Scope) -> Language:
     return "en" if wanted["en"] > wanted["zh"] else "zh"
 
 
-def handle_problems(app: FastAPI) -> None:
-    """Let the application tell every problem in this one way."""
+def handle_problems(app: FastAPI, *, check_key: Callable[[Request], None]) -> None:
+    """Let the application tell every problem in this one way.
+
+    Parameters
+    ----------
+    check_key
+        Raises the problem of a request without a good key: FastAPI reads a body before it asks for the key,
+        and who has none shall not learn what is wrong with it.
+    """
+
+    def key_first(tell: Callable[[Request, Exception], Response]) -> Callable[[Request, Exception], Response]:
+        def told(request: Request, problem: Exception) -> Response:
+            is_of_the_body = getattr(problem, "status_code", 400) == 400
+            if is_of_the_body and request.method != "GET" and "riskmodel.key_id" not in request.scope:
+                try:
+                    check_key(request)
+                except Problem as refused:
+                    return problem_response(refused, request.scope)
+            return tell(request, problem)
+
+        return told
+
     app.add_exception_handler(Problem, _problem)
-    app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, key_first(_http))
+    app.add_exception_handler(RequestValidationError, key_first(_invalid))
     app.add_exception_handler(RiskmodelError, _riskmodel)
 
 

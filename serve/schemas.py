@@ -5,16 +5,37 @@ What a field means, in both languages, stands in the wording files under `api.fi
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from riskmodel.domain import ActionKind, ActionResult, Band, Family, Kind, Stage
+from riskmodel.domain import (
+    ActionKind,
+    ActionResult,
+    Audience,
+    Band,
+    Family,
+    Kind,
+    Language,
+    Stage,
+    Unit,
+)
 from riskmodel.store.actions import LONGEST, MOST_AT_ONCE, MOST_HOURS, MOST_YUAN
 from riskmodel.store.feedback import Code as FeedbackCode
+from riskmodel.store.paging import ORDER_NAMES, USUAL_ORDER
 from riskmodel.store.principals import Role
 from riskmodel.store.tickets import Answer as TicketAnswer
+
+StudentId = Annotated[str, Field(min_length=1, max_length=64)]
+RollNumber = Annotated[str, Field(min_length=1, max_length=40)]
+
+
+def _comma(names: Iterable[str], *, signed: bool = False) -> str:
+    """Return the pattern of names separated by commas."""
+    one = f"{'-?' if signed else ''}({'|'.join(names)})"
+    return f"^{one}(,{one})*$"
 
 
 class _Shape(BaseModel):
@@ -94,6 +115,9 @@ class ListedStudent(_Shape):
     listed: bool
     near_line: bool
 
+    model_config = ConfigDict(json_schema_extra={"required": ["student_id"]})
+    """`fields` may leave out all but the id."""
+
 
 class StudentRisk(_Shape):
     """Everything that is shown of one student."""
@@ -128,6 +152,182 @@ class SchoolOut(_Shape):
     township: str
 
 
+class ClassOut(_Shape):
+    """A class of a school."""
+
+    grade: int
+    class_name: str
+    student_count: int
+    listed_count: int
+
+
+class SchoolAnswer(_Shape):
+    """A school and its classes."""
+
+    school: SchoolOut
+    classes: tuple[ClassOut, ...]
+    set: SetOut
+
+
+class SetAnswer(_Shape):
+    """A published set, and what made it."""
+
+    set: SetOut
+    model: ModelOut
+    current: bool
+
+
+class SetList(_Shape):
+    """The sets that were ever current, the last to become so first."""
+
+    sets: tuple[SetAnswer, ...]
+
+
+class PastRisk(_Shape):
+    """What one set told of a student."""
+
+    school_id: str
+    grade: int
+    class_name: str
+    risk: Annotated[float, Field(ge=0, le=1)] | None
+    band: Band
+    band_label: Words
+    listed: bool
+    near_line: bool
+    similar_per_100: PerHundredOut | None
+    model: ModelOut
+    set: SetOut
+
+
+class RiskHistory(_Shape):
+    """What was told of a student, set by set, the last to become current first."""
+
+    student_id: str
+    risks: tuple[PastRisk, ...]
+    notice: Words
+
+
+class RiskQuery(_Shape):
+    """Of which set: the current one where neither is given; of a term, the set that was current last."""
+
+    set_id: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    term: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+
+
+class LanguageQuery(_Shape):
+    """In which language a page is."""
+
+    lang: Language = "zh"
+
+
+class BatchAsked(_Shape):
+    """Ids of students."""
+
+    student_ids: Annotated[tuple[StudentId, ...], Field(min_length=1, max_length=1000)]
+
+
+class BatchItem(_Shape):
+    """The answer for one id: foreign and missing are the same."""
+
+    found: bool
+    student: StudentRisk | None
+
+
+class StudentBatch(_Shape):
+    """An answer for each id, in the order in which they were asked."""
+
+    answers: tuple[BatchItem, ...]
+    set: SetOut
+
+
+class LookupAsked(_Shape):
+    """Roll numbers. They are read from the body only, and kept nowhere."""
+
+    roll_numbers: Annotated[tuple[RollNumber, ...], Field(min_length=1, max_length=1000)]
+
+
+class FoundStudent(_Shape):
+    """Whom a roll number belongs to."""
+
+    student_id: str
+    school_id: str
+    grade: int
+    class_name: str
+    masked_name: str
+
+
+class LookupItem(_Shape):
+    """The answer for one roll number."""
+
+    found: bool
+    student: FoundStudent | None
+
+
+class LookupAnswer(_Shape):
+    """An answer for each roll number, in the order in which they were asked; no number is repeated."""
+
+    answers: tuple[LookupItem, ...]
+    set: SetOut
+
+
+class CodeOut(_Shape):
+    """A code and its words."""
+
+    code: str
+    text: Words
+
+
+class BandOut(_Shape):
+    """A band: what a school is asked to do."""
+
+    code: Band
+    name: Words
+    meaning: Words
+    mark: str
+
+
+class SlotOut(_Shape):
+    """A place in a sentence for a value: `{name}`."""
+
+    name: str
+    unit: Unit | None
+    label: Words | None
+
+
+class SentenceOut(_Shape):
+    """A sentence that can be said of a student, its slots in braces."""
+
+    code: str
+    use: Literal["reason", "strength", "unknown"]
+    family: Family | None
+    kind: Kind | None
+    audience: Audience
+    text: Words
+    slots: tuple[SlotOut, ...]
+
+
+class ReasonBook(_Shape):
+    """The whole vocabulary: a program can say the same facts in its own way."""
+
+    bands: tuple[BandOut, ...]
+    families: tuple[CodeOut, ...]
+    kinds: tuple[CodeOut, ...]
+    sentences: tuple[SentenceOut, ...]
+    first_steps: tuple[CodeOut, ...]
+    feedback: tuple[CodeOut, ...]
+    wording_version: str
+    set: SetOut
+
+
+class CardOut(_Shape):
+    """Which model, and where its card can be read."""
+
+    model: ModelOut
+    set: SetOut
+    pages: dict[Language, str]
+    notice: Words
+
+
 class SchoolList(_Shape):
     """The schools that the key may see."""
 
@@ -152,6 +352,8 @@ class StudentQuery(_Shape):
     grade: Annotated[int, Field(ge=1, le=20)] | None = None
     class_name: str | None = Field(default=None, alias="class", min_length=1, max_length=50)
     listed: bool | None = None
+    sort: Annotated[str, Field(max_length=60, pattern=_comma(ORDER_NAMES, signed=True))] = USUAL_ORDER
+    fields: Annotated[str, Field(max_length=300, pattern=_comma(ListedStudent.model_fields))] | None = None
     limit: Annotated[int, Field(ge=1, le=500)] = 100
     after: Annotated[str, Field(max_length=1000)] | None = None
 

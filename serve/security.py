@@ -25,10 +25,28 @@ def principal(
     Problem
         `key_refused` with a challenge.
     """
-    if credentials is None:
+    return _known(request, None if credentials is None else credentials.credentials)
+
+
+def check_key(request: Request) -> None:
+    """Refuse a request without a good key whose body could not be read.
+
+    FastAPI reads a body as JSON before it asks for the key; whoever has none shall not learn even that.
+
+    Raises
+    ------
+    Problem
+        `key_refused` with a challenge.
+    """
+    scheme, _, plain = request.headers.get("authorization", "").partition(" ")
+    _known(request, plain.strip() if scheme.lower() == "bearer" else None)
+
+
+def _known(request: Request, plain: str | None) -> Principal:
+    if plain is None:
         raise Problem("key_refused", headers={"WWW-Authenticate": _CHALLENGE})
     state = request.app.state
-    known = recognise(state.store, credentials.credentials, at=state.clock())
+    known = recognise(state.store, plain, at=state.clock())
     if known is None:
         raise Problem("key_refused", headers={"WWW-Authenticate": f'{_CHALLENGE}, error="invalid_token"'})
     request.scope["riskmodel.key_id"] = known.key_id

@@ -1,26 +1,119 @@
-"""One student."""
+"""Students: what was found about one, now and before, about many at once, and whose a roll number is."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated
 
-from riskmodel.store import reading
-from serve.answers import student_risk
-from serve.deps import Visiting
+from fastapi import APIRouter, Query, Request
+
+from riskmodel.domain import PublishedSet, ScoredStudent
+from riskmodel.store import reading, sets
+from riskmodel.store.roll_numbers import lookup_key, roll_ref
+from serve.answers import lookup_answer, risk_history, student_batch, student_risk
+from serve.deps import Visit, Visiting
 from serve.problems import Problem
-from serve.schemas import StudentRisk
+from serve.schemas import (
+    BatchAsked,
+    LookupAnswer,
+    LookupAsked,
+    RiskHistory,
+    RiskQuery,
+    StudentBatch,
+    StudentRisk,
+)
 
 router = APIRouter(prefix="/v1/students", tags=["students"])
 
 
 @router.get("/{student_id}/risk")
-def read_student_risk(student_id: str, visit: Visiting) -> StudentRisk:
+def read_student_risk(student_id: str, query: Annotated[RiskQuery, Query()], visit: Visiting) -> StudentRisk:
     """Answer with the student's risk, band, reasons, strengths and what is not known."""
+    published = chosen_set(query, visit)
+    student = seen_student(student_id, published, visit)
+    answer = student_risk(student, published, role=visit.principal.role, today=visit.at.date())
+    visit.note(200, set_id=published.set_id, shown=[student_id])
+    return answer
+
+
+@router.get("/{student_id}/risks")
+def list_student_risks(student_id: str, visit: Visiting) -> RiskHistory:
+    """Answer with what each published set told of the student."""
+    current = reading.current_set(visit.store).set_id
+    told = reading.student_history(visit.store, visit.principal, student_id)
+    if not told:
+        visit.note(404, set_id=current, missed=[student_id])
+        raise Problem("not_found")
+    answer = risk_history(student_id, told, role=visit.principal.role, today=visit.at.date())
+    visit.note(200, set_id=current, shown=[student_id])
+    return answer
+
+
+@router.post(":batchGet")
+def batch_get_students(asked: BatchAsked, visit: Visiting) -> StudentBatch:
+    """Answer for each of up to a thousand ids, in their order."""
     published = reading.current_set(visit.store)
+    found = reading.students_by_id(visit.store, visit.principal, asked.student_ids, set_id=published.set_id)
+    answer = student_batch(
+        map(found.get, asked.student_ids),
+        published,
+        role=visit.principal.role,
+        today=visit.at.date(),
+    )
+    missed = [one for one in dict.fromkeys(asked.student_ids) if one not in found]
+    visit.note(200, set_id=published.set_id, shown=list(found), missed=missed)
+    return answer
+
+
+@router.post(":lookup")
+def look_up_students(asked: LookupAsked, visit: Visiting, request: Request) -> LookupAnswer:
+    """Answer whom each of up to a thousand roll numbers belongs to, in their order."""
+    key = lookup_key(request.app.state.lookup_key_file)
+    if key is None:
+        raise Problem("lookup_unavailable")
+    published = reading.current_set(visit.store)
+    refs = [roll_ref(number, key) for number in asked.roll_numbers]
+    found = reading.students_by_roll_ref(visit.store, visit.principal, refs, set_id=published.set_id)
+    answer = lookup_answer(map(found.get, refs), published, role=visit.principal.role, today=visit.at.date())
+    shown = [one.student_id for one in found.values()]
+    # Who was not found has no id: what stands for the number stands for the look, too.
+    missed = [ref for ref in dict.fromkeys(refs) if ref not in found]
+    visit.note(200, set_id=published.set_id, shown=shown, missed=missed)
+    return answer
+
+
+def chosen_set(query: RiskQuery, visit: Visit) -> PublishedSet:
+    """Return the set that was asked for: the current one, one by its id, or the last of a term.
+
+    Raises
+    ------
+    Problem
+        `invalid_request` if both are given, `not_found` if there is no such set.
+    """
+    visit.principal.must("read_risk")
+    if query.set_id is not None and query.term is not None:
+        raise Problem("invalid_request", parameters=("set_id", "term"))
+    if query.set_id is not None:
+        chosen = sets.published_set(visit.store, query.set_id)
+    elif query.term is not None:
+        chosen = sets.set_of_term(visit.store, query.term)
+    else:
+        chosen = reading.current_set(visit.store)
+    if chosen is None:
+        visit.note(404)
+        raise Problem("not_found")
+    return chosen
+
+
+def seen_student(student_id: str, published: PublishedSet, visit: Visit) -> ScoredStudent:
+    """Return the student, if within the scope.
+
+    Raises
+    ------
+    Problem
+        `not_found`; the miss is written down.
+    """
     student = reading.student(visit.store, visit.principal, student_id, set_id=published.set_id)
     if student is None:
         visit.note(404, set_id=published.set_id, missed=[student_id])
         raise Problem("not_found")
-    answer = student_risk(student, published, role=visit.principal.role, today=visit.at.date())
-    visit.note(200, set_id=published.set_id, shown=[student_id])
-    return answer
+    return student

@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from .asking import Asker, Request
 from .oracle import holds, holds_school
-from .world import ABSENT, ABSENT_SCHOOL, CLOSED, NOW, SCHOOLS, Who, World
+from .world import ABSENT, ABSENT_SCHOOL, CLOSED, NOW, SCHOOLS, Who, World, roll_number
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 ODD = (
@@ -264,6 +264,8 @@ class Matrix:
             if isinstance(node, dict):
                 return {key: fill(value, key) for key, value in node.items()}
             if isinstance(node, list):
+                if name == "roll_numbers":
+                    return [roll_number(one) for one in several]
                 if name in STUDENT_IDS and all(isinstance(one, str) for one in node):
                     return several
                 if isinstance(student, list) and node and "student_id" in (node[0] if node[0] else ()):

@@ -23,6 +23,8 @@ from riskmodel.store.engine import Store, open_store
 from riskmodel.store.keys import make_key, revoke, rotate
 from riskmodel.store.principals import SchoolClass
 from riskmodel.store.publishing import publish
+from riskmodel.store.roll_numbers import lookup_key, roll_ref
+from riskmodel.store.sets import Document
 
 NOW = datetime(2026, 11, 2, 6, 30, tzinfo=UTC)
 TOWNSHIPS = {"a": "东乡㚁", "b": "西乡㚂"}
@@ -162,11 +164,25 @@ def make_world(workspace: Path) -> World:
     named = [*now, *(set(before) - set(now)), *SCHOOLS, CLOSED]
     marks = {one: chr(0x3440 + number) for number, one in enumerate(sorted(named))}
     world = World(workspace, open_store(workspace / "store", create=True), now, before, marks)
+    key = lookup_key(world.workspace / "lookup.key", create=True)
+    assert key is not None
     for places, facts, at in ((before, _FORMER, NOW - timedelta(days=180)), (now, _FACTS, NOW)):
         world.former_set_id = world.set_id
-        world.set_id = publish(world.store, term(world, places, facts), published_at=at, published_by="test")
+        world.set_id = publish(
+            world.store,
+            term(world, places, facts),
+            published_at=at,
+            published_by="test",
+            roll_refs={one: roll_ref(roll_number(one), key) for one in places},
+            documents=[Document("card", "zh", "<p>卡</p>"), Document("card", "en", "<p>card</p>")],
+        )
     _make_principals(world)
     return world
+
+
+def roll_number(child: str) -> str:
+    """Return the roll number of a child, in which its id cannot be read."""
+    return f"L{int.from_bytes(child.encode()) % 10**18:018}"
 
 
 def _make_principals(world: World) -> None:

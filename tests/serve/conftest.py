@@ -26,6 +26,8 @@ from riskmodel.domain import (
 from riskmodel.store.engine import Store, open_store
 from riskmodel.store.keys import make_key, revoke
 from riskmodel.store.publishing import publish
+from riskmodel.store.roll_numbers import lookup_key, roll_ref
+from riskmodel.store.sets import Document
 from serve.app import create_app
 from serve.settings import Settings
 
@@ -51,6 +53,14 @@ SCHOOLS = ("a1", "a2", "a3", "b1", "b2", "b3")
 """Two districts of three schools."""
 CLOSED = "c1"
 """A school that stands in the former set only."""
+
+
+CARD = "<!doctype html><style>p { margin: 0 }</style><p>模型卡</p>"
+
+
+def roll_number(student_id: str) -> str:
+    """Return the roll number of a student: a temporary one, which holds no birthday."""
+    return f"L{int.from_bytes(student_id.encode()[:7]) % 10**18:018}"
 
 
 def make_student(student_id: str, school_id: str, number: int = 0) -> ScoredStudent:
@@ -111,11 +121,17 @@ def publish_county(workspace: Path) -> County:
     )
     county.former = ["erased", "gone"]
     publish(county.store, former, published_at=NOW - timedelta(days=30), published_by="test")
+    key = lookup_key(workspace / "lookup.key", create=True)
+    assert key is not None
     students = [
         make_student(student_id, school, number)
         for number, (student_id, school) in enumerate(county.students.items())
     ]
-    publish(county.store, make_term(students), published_at=NOW, published_by="test")
+    publish(
+        county.store, make_term(students), published_at=NOW, published_by="test",
+        roll_refs={one: roll_ref(roll_number(one), key) for one in county.students},
+        documents=[Document("card", "zh", CARD), Document("card", "en", CARD)],
+    )  # fmt: skip
 
     def add(name: str, role: str, schools: tuple[str, ...] = (), **changes: datetime) -> str:
         plain = make_key(
