@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 TERM_OF_WORK = (
     "county", "mapping", "intake", "check", "features", "train", "backtest", "audit", "report", "promote",
     "publish", "score", "rollback", "explain", "sheets", "feedback", "tickets", "object", "keys", "looks",
-    "serve", "term", "run",
+    "export-child", "erase", "serve", "term", "run",
 )  # fmt: skip
 
 
@@ -444,6 +444,32 @@ def looks(
         )
     if not whole:
         raise typer.Exit(1)
+
+
+@app.command("export-child", help=_help("export_child"))
+def export_child(
+    student: Annotated[str, typer.Argument(metavar="STUDENT", help=text("commands.explain_student", "en"))],
+    out: Annotated[Path, typer.Option("--out", help=text("commands.export_out", "en"))],
+    config: Config = DEMO,
+) -> None:
+    """Write everything that is held about one child into a folder."""
+    with _job(config) as job:
+        from riskmodel import pipelines
+
+        pipelines.export_child(job, student, out=out)
+
+
+@app.command(help=_help("erase"))
+def erase(
+    student: Annotated[str, typer.Argument(metavar="STUDENT", help=text("commands.explain_student", "en"))],
+    by: Annotated[str, typer.Option("--by", help=text("commands.rollback_by", "en"))],
+    config: Config = DEMO,
+) -> None:
+    """Remove one child from everything, and keep it out for good."""
+    with _job(config) as job:
+        from riskmodel.pipelines import erase_child
+
+        erase_child(job, student, by=by)
 
 
 @mapping.command("suggest", help=_help("mapping_suggest"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -38,7 +39,7 @@ COUNSELLORS_FACT = 77123
 MARGIN = 55.321987
 RISK = 0.137
 
-_FACTS = TermFacts(
+FACTS = TermFacts(
     region="demo",
     term="2026-2027-1",
     as_of_date=date(2026, 10, 31),
@@ -55,7 +56,7 @@ _FACTS = TermFacts(
         FeatureInfo(name="before", unit="days", family="attendance", source="attendance"),
     ),
 )
-_FORMER = replace(_FACTS, term="2025-2026-2", as_of_date=date(2026, 4, 30))
+_FORMER = replace(FACTS, term="2025-2026-2", as_of_date=date(2026, 4, 30))
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,8 @@ class World:
     set_id: str = ""
     former_set_id: str = ""
     principals: list[Who] = field(default_factory=list)
+    townships: dict[str, str] = field(default_factory=dict)
+    """Where schools are, if not where their id says."""
 
     @property
     def children(self) -> list[str]:
@@ -102,7 +105,7 @@ class World:
 
     def township(self, school_id: str) -> str:
         """The township of a school."""
-        return TOWNSHIPS.get(school_id[3], "南乡㚃")
+        return self.townships.get(school_id) or TOWNSHIPS.get(school_id[3], "南乡㚃")
 
 
 def child(student_id: str, place: Place, mark: str, number: int) -> ScoredStudent:
@@ -134,12 +137,14 @@ def child(student_id: str, place: Place, mark: str, number: int) -> ScoredStuden
     )
 
 
-def term(world: World, places: dict[str, Place], facts: TermFacts) -> ScoredTerm:
+def term(
+    world: World, places: dict[str, Place], facts: TermFacts, *, schools: Iterable[str] = SCHOOLS
+) -> ScoredTerm:
     """The scored term of children at places."""
-    schools = sorted({place.school_id for place in places.values()} | set(SCHOOLS))
+    named = sorted({place.school_id for place in places.values()} | set(schools))
     return ScoredTerm(
         facts,
-        tuple(School(one, f"学校{world.marks[one]}", world.township(one)) for one in schools),
+        tuple(School(one, f"学校{world.marks[one]}", world.township(one)) for one in named),
         tuple(
             child(student_id, place, world.marks[student_id], number)
             for number, (student_id, place) in enumerate(places.items())
@@ -166,7 +171,7 @@ def make_world(workspace: Path) -> World:
     world = World(workspace, open_store(workspace / "store", create=True), now, before, marks)
     key = lookup_key(world.workspace / "lookup.key", create=True)
     assert key is not None
-    for places, facts, at in ((before, _FORMER, NOW - timedelta(days=180)), (now, _FACTS, NOW)):
+    for places, facts, at in ((before, _FORMER, NOW - timedelta(days=180)), (now, FACTS, NOW)):
         world.former_set_id = world.set_id
         world.set_id = publish(
             world.store,

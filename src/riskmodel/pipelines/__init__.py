@@ -10,6 +10,7 @@ from riskmodel.pipelines.approving import promote_model, roll_back
 from riskmodel.pipelines.auditing import audit_model
 from riskmodel.pipelines.backtesting import backtest
 from riskmodel.pipelines.checking import check_records
+from riskmodel.pipelines.children import erase_child, export_child
 from riskmodel.pipelines.explaining import explain_student, tell_explanation
 from riskmodel.pipelines.feedback import (
     close_data_ticket,
@@ -44,7 +45,9 @@ __all__ = [
     "build_features",
     "check_records",
     "close_data_ticket",
+    "erase_child",
     "explain_student",
+    "export_child",
     "list_keys",
     "list_tickets",
     "make_county",

@@ -19,6 +19,7 @@ from riskmodel.records.checking.plausible import check_plausible
 from riskmodel.records.checking.references import check_references
 from riskmodel.records.checking.sense import check_sense
 from riskmodel.records.contract import TABLES
+from riskmodel.records.deliveries.erasing import leave_out_erased
 from riskmodel.records.deliveries.generation import write_generation
 from riskmodel.records.deliveries.shipment import Shipment, SourceFiles, look_at
 from riskmodel.records.deliveries.staging import create_staged, stage
@@ -170,6 +171,9 @@ def _take_in(
             identity_key,
         )
         identify(connection, before, keyed, read=read, delivered_on=delivered_on, findings=findings)
+        left_out = leave_out_erased(connection, store, on=delivered_on)
+        if left_out:
+            findings.review("erased_left_out", Where(), rows=left_out)
         unread = {t.table.name for each in changed for t in each.changed if t.file not in each.rows}
         check_references(connection, before, read=read, unread=unread, findings=findings)
         check_plausible(

@@ -1,0 +1,86 @@
+"""Everything that the published store holds about one child: told whole, or erased for good."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from typing import Any
+
+from sqlalchemy import Table, delete, or_, select
+
+from riskmodel.errors import StoreError, Where
+from riskmodel.store.engine import FILE_NAME, Store
+from riskmodel.store.principals import Principal
+from riskmodel.store.tables import ANSWERS, METADATA
+
+
+def rows_about(store: Store, principal: Principal, student_id: str) -> dict[str, list[dict[str, Any]]]:
+    """Return every row about a child, of every table that names children, by table.
+
+    Raises
+    ------
+    StoreError
+        `not_allowed` for who does not see everywhere.
+    """
+    _must_see_everywhere(principal)
+    with store.reading() as connection:
+        return {
+            table.name: [
+                dict(row)
+                for row in connection.execute(
+                    select(table).where(table.c.student_id == student_id)
+                ).mappings()
+            ]
+            for table in _tables_of_children()
+        }
+
+
+def erase_student(store: Store, principal: Principal, student_id: str) -> int:
+    """Remove every row about a child from every table, and its bytes from the file and the log beside it.
+
+    The list of tables is that of `tables.py`: a table of a later day that names children is among them.
+
+    Returns
+    -------
+    int
+        How many rows went. 0: there were none; the bytes are cleared all the same.
+
+    Raises
+    ------
+    StoreError
+        `not_allowed` for who does not see everywhere; `store_locked` if somebody reads or writes for longer
+        than the waiting time, so that the bytes may still lie in the file: ask again.
+    """
+    _must_see_everywhere(principal)
+    removed = 0
+    with store.writing() as connection:
+        connection.exec_driver_sql("PRAGMA secure_delete = ON")
+        for table in reversed(_tables_of_children()):
+            removed += connection.execute(delete(table).where(table.c.student_id == student_id)).rowcount
+        # Answers that are kept for a repeated write hold ids within their text.
+        texts = [ANSWERS.c.answer.contains(student_id, autoescape=True)]
+        removed += connection.execute(delete(ANSWERS).where(or_(*texts))).rowcount
+    _clear_bytes(store)
+    return removed
+
+
+def _clear_bytes(store: Store) -> None:
+    """Write the file anew, and cut off the log: a deleted row otherwise lies in free pages for years."""
+    store.close()
+    try:
+        with closing(sqlite3.connect(store.folder / FILE_NAME, timeout=5, isolation_level=None)) as file:
+            file.execute("VACUUM")
+            [busy, *_] = file.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    except sqlite3.OperationalError:
+        busy = 1
+    if busy:
+        raise StoreError("store_locked", Where(file=FILE_NAME))
+
+
+def _tables_of_children() -> list[Table]:
+    return [table for table in METADATA.sorted_tables if "student_id" in table.c]
+
+
+def _must_see_everywhere(principal: Principal) -> None:
+    if not principal.rights.everywhere:
+        raise StoreError("not_allowed")
