@@ -156,7 +156,9 @@ def test_the_interval_is_wilsons() -> None:
 
 def test_a_sheet_finds_its_student_back_and_tells_nothing_by_itself(store: Store, published: str) -> None:
     code = sheet_code(published, STUDENT)
-    assert students_of_codes(store, [code, "00000-00000"]) == {code: (published, STUDENT)}
+    assert students_of_codes(store, Principal("b", "bureau"), [code, "00000-00000"]) == {
+        code: (published, STUDENT)
+    }
     assert STUDENT not in code
     assert sheet_code("another set", STUDENT) != code
 

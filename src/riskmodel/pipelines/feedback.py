@@ -139,7 +139,8 @@ def _read(file: Path, store: Store) -> list[Said]:
         for number, row in enumerate(rows[1:], start=2)
         if any(cell.strip() for cell in row)
     ]
-    students = students_of_codes(store, (plain_code(cells.get("sheet", "")) for _, cells in told))
+    codes = (plain_code(cells.get("sheet", "")) for _, cells in told)
+    students = students_of_codes(store, BUREAU, codes)
     findings: list[Finding] = []
     said: list[Said] = []
     for number, cells in told:

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator
 from sqlalchemy import select
 
 from riskmodel.store.engine import Store
+from riskmodel.store.principals import Principal
+from riskmodel.store.scope import sees_student
 from riskmodel.store.tables import SETS, STUDENTS
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -35,10 +37,17 @@ def plain_code(written: str) -> str:
     return f"{letters[:5]}-{letters[5:]}" if len(letters) == _LENGTH else ""
 
 
-def students_of_codes(store: Store, codes: Iterable[str]) -> dict[str, tuple[str, str]]:
-    """Return set id and student id of each code that is known; the newest sets are searched first."""
+def students_of_codes(store: Store, principal: Principal, codes: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """Return set id and student id of each code that is known and within the scope, the newest sets first.
+
+    Raises
+    ------
+    StoreError
+        `not_allowed` if the principal may not read lists.
+    """
+    principal.must("read_list")
     wanted, found = set(codes), {}
-    for set_id, student_id in _listed(store) if wanted else ():
+    for set_id, student_id in _listed(store, principal) if wanted else ():
         code = sheet_code(set_id, student_id)
         if code in wanted:
             found[code] = (set_id, student_id)
@@ -48,10 +57,12 @@ def students_of_codes(store: Store, codes: Iterable[str]) -> dict[str, tuple[str
     return found
 
 
-def _listed(store: Store) -> Iterator[tuple[str, str]]:
+def _listed(store: Store, principal: Principal) -> Iterator[tuple[str, str]]:
     with store.reading() as connection:
         sets = select(SETS.c.set_id).where(SETS.c.state == "complete").order_by(SETS.c.published_at.desc())
         for set_id in connection.scalars(sets).all():
-            of_set = select(STUDENTS.c.student_id).where(STUDENTS.c.set_id == set_id, STUDENTS.c.listed)
+            of_set = select(STUDENTS.c.student_id).where(
+                STUDENTS.c.set_id == set_id, STUDENTS.c.listed, sees_student(principal)
+            )
             for student_id in connection.scalars(of_set):
                 yield set_id, student_id
