@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 TERM_OF_WORK = (
     "county", "mapping", "intake", "check", "features", "train", "backtest", "audit", "report", "promote",
-    "publish", "score", "rollback", "explain", "sheets", "feedback", "tickets", "object", "keys", "looks",
-    "export-child", "erase", "serve", "term", "run",
+    "publish", "score", "monitor", "rollback", "explain", "sheets", "feedback", "tickets", "object", "keys",
+    "looks", "export-child", "erase", "serve", "term", "run",
 )  # fmt: skip
 
 
@@ -61,6 +61,8 @@ Config = Annotated[Path, typer.Option("--config", help="configs/demo.yaml")]
 Data = Annotated[Path | None, typer.Option("--data", help=text("commands.data", "en"))]
 Force = Annotated[bool, typer.Option("--force", help=text("commands.force", "en"))]
 Port = Annotated[int, typer.Option("--port", min=1, max=65535)]
+ALARM = 3
+"""Exit code of `riskmodel monitor` where somebody has something to do; 1 is an error, as everywhere."""
 DEMO = Path("configs/demo.yaml")
 
 
@@ -205,6 +207,17 @@ def score(
         from riskmodel.pipelines import score_week
 
         score_week(run, week=week)
+
+
+@app.command(help=_help("monitor"))
+def monitor(config: Config = DEMO) -> None:
+    """Watch what is in use; exit code 3 where there is an alarm."""
+    with _job(config) as run:
+        from riskmodel import pipelines
+
+        quiet = pipelines.monitor(run)
+    if not quiet:
+        raise typer.Exit(ALARM)
 
 
 @app.command(help=_help("promote"))

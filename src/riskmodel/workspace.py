@@ -71,6 +71,11 @@ class Workspace:
         return self.root / "terms"
 
     @property
+    def monitor(self) -> Path:
+        """What was seen of each set in use, in a folder per set, and the newest figures for Prometheus."""
+        return self.root / "monitor"
+
+    @property
     def tracking(self) -> Path:
         """MLflow's database and artefacts."""
         return self.root / "mlflow"

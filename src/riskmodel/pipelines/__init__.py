@@ -19,6 +19,7 @@ from riskmodel.pipelines.feedback import (
     tell_agreement,
 )
 from riskmodel.pipelines.looking import show_looks
+from riskmodel.pipelines.monitoring import monitor
 from riskmodel.pipelines.objecting import take_objection
 from riskmodel.pipelines.publishing import (
     list_keys,
@@ -52,6 +53,7 @@ __all__ = [
     "list_tickets",
     "make_county",
     "make_key",
+    "monitor",
     "prepare_term",
     "promote_model",
     "publish_scores",

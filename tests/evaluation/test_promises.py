@@ -1,0 +1,103 @@
+"""Scores as they were served, judged once it is known who left, beside what the card said."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from riskmodel.domain import Band, Outcome, School, ScoredStudent, ScoredTerm, Stage, TermFacts
+from riskmodel.evaluation.promises import Kept, Promised, judge_served, served_rows
+from riskmodel.figures import Interval
+
+DAY = date(2025, 10, 1)
+FACTS = TermFacts(
+    region="demo", term="2025-2026-1", as_of_date=DAY, horizon_end=date(2026, 3, 30),
+    valid_until=date(2026, 1, 1), model_version="m1", rule_version="r", wording_version="w",
+    records_hash="00", data_complete_to=DAY, probabilities=True, features=(),
+)  # fmt: skip
+
+
+def served(*, off: float = 1.0, listed_at_random: bool = False) -> tuple[ScoredTerm, pd.DataFrame]:
+    """Serve 4,000 students of 20 schools, who leave as their true risk says, `off` times that risk."""
+    rng = np.random.default_rng(7)
+    true = np.clip(rng.beta(0.6, 12, 4000), 0.001, 0.9)
+    left = rng.random(4000) < true
+    shown = rng.permutation(true) if listed_at_random else true
+    line = np.quantile(shown, 0.98)
+    students = tuple(
+        ScoredStudent(
+            student_id=f"s{number:05}", school_id=f"school-{number % 20}", stage=Stage.JUNIOR, grade=7,
+            class_name="1", masked_name="", number_tail="", risk=float(shown[number] * off),
+            band=Band.USUAL_CARE, listed=bool(shown[number] >= line),
+        )
+        for number in range(4000)
+    )  # fmt: skip
+    schools = tuple(School(f"school-{number}", "", "") for number in range(20))
+    outcomes = pd.DataFrame(
+        {
+            "as_of_date": pd.Series([pd.Timestamp(DAY)] * 4000).astype("datetime64[s]"),
+            "student_id": [student.student_id for student in students],
+            "outcome": np.where(left, Outcome.LEFT.value, Outcome.STAYED.value),
+        }
+    )
+    return ScoredTerm(FACTS, schools, students), outcomes
+
+
+PROMISED = Promised(Interval(1.0, 0.9, 1.1), Interval(0.33, 0.2, 0.45), Interval(0.14, 0.1, 0.2))
+
+
+def verdicts(promised: Promised = PROMISED, **how: object) -> dict[str, Kept]:
+    term, outcomes = served(**how)  # type: ignore[arg-type]
+    rows = served_rows([term], outcomes)
+    judged = judge_served(rows, term=FACTS.term, model_version="m1", promised=promised, share=0.02, seed=1)
+    assert judged is not None
+    assert judged.dates == (DAY,)
+    return {held.figure: held.kept for held in judged.held}
+
+
+def test_promises_that_came_true_are_kept() -> None:
+    assert set(verdicts().values()) == {Kept.KEPT}
+
+
+def test_risks_that_were_too_high_break_their_promise_and_lists_may_still_keep_theirs() -> None:
+    told = verdicts(off=2.0)
+    assert told["observed_over_expected"] is Kept.BROKEN
+    assert told["precision"] is Kept.KEPT
+
+
+def test_lists_no_better_than_by_lot_break_theirs() -> None:
+    told = verdicts(listed_at_random=True)
+    assert told["precision"] is Kept.BROKEN
+    assert told["recall"] is Kept.BROKEN
+
+
+def test_what_was_not_promised_cannot_be_broken() -> None:
+    assert set(verdicts(promised=Promised(), off=5.0).values()) == {Kept.NOT_PROMISED}
+
+
+def test_lists_better_than_promised_keep_their_promise() -> None:
+    low = replace(PROMISED, precision=Interval(0.05, 0.02, 0.08))
+    assert verdicts(promised=low)["precision"] is Kept.KEPT
+
+
+def test_of_few_leavers_nothing_is_said() -> None:
+    term, outcomes = served()
+    left = outcomes["outcome"] == Outcome.LEFT
+    outcomes.loc[outcomes.index[left][15:], "outcome"] = Outcome.STAYED.value
+    judged = judge_served(
+        served_rows([term], outcomes), term="t", model_version="m", promised=PROMISED, share=0.02, seed=1
+    )
+    assert judged is not None
+    assert {held.kept for held in judged.held} == {Kept.TOO_FEW}
+
+
+def test_what_nobody_knows_yet_is_not_judged() -> None:
+    term, outcomes = served()
+    rows = served_rows([term], outcomes.assign(outcome=Outcome.UNKNOWN.value))
+    assert rows.empty
+    with pytest.raises(IndexError):
+        rows.iloc[0]
