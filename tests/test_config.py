@@ -112,8 +112,9 @@ def test_a_recipe_lies_beside_its_configuration_and_says_only_what_differs(tmp_p
     file = recipe_file(tmp_path / "mine.yaml", "ours")
     file.parent.mkdir()
     said = {"config_version": 1, "trees": {"depth": 2}, "search": {"trials": 3, "minutes": 1}}
-    file.write_text(yaml.safe_dump(said), encoding="utf-8")
+    file.write_text(yaml.safe_dump(said | {"linear": {"prior_sd": 0.3}}), encoding="utf-8")
     recipe = read_recipe(file)
+    assert recipe.prior_sd == 0.3
     assert (recipe.name, recipe.trees.depth, recipe.trees.rounds) == ("ours", 2, PLAIN.trees.rounds)
     assert recipe.search == Search(trials=3, minutes=1)
 

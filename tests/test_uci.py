@@ -39,12 +39,13 @@ def drawn(uci: ModuleType, *, rows: int = 600, signal: float = 1.5) -> Any:
 @pytest.fixture(scope="module")
 def judged(uci: ModuleType) -> Any:
     others = {"logistic": uci.rivals()["logistic"], "nobody": lambda fold: np.full(len(fold.held), 0.3)}
-    ours = {"average": uci.our_models()["average"]}
+    ours = {uci.OURS: uci.our_models()[uci.OURS]}
     return uci.judge(drawn(uci), ours=ours, others=others, seeds=(1, 2), folds=2)
 
 
 def test_our_recipe_is_the_one_that_is_shipped(uci: ModuleType) -> None:
-    assert read_recipe(ROOT / "configs" / "recipes" / "average.yaml") == uci.AVERAGE
+    for ours in (uci.TABLE_AVERAGE, uci.AVERAGE):
+        assert read_recipe(ROOT / "configs" / "recipes" / f"{ours.name}.yaml") == ours
 
 
 def test_the_interval_allows_for_folds_that_share_rows(uci: ModuleType) -> None:
@@ -99,15 +100,15 @@ def test_levels_are_coded_by_the_rows_to_learn_from_alone(uci: ModuleType) -> No
 
 
 def test_the_product_finds_the_planted_signal_and_its_risks_mean_what_they_say(judged: Any) -> None:
-    slope, ratio = judged.calibration("average", resamples=50)
-    assert judged.by_fold("average")["auc"].mean() > 0.8
+    slope, ratio = judged.calibration("table_average", resamples=50)
+    assert judged.by_fold("table_average")["auc"].mean() > 0.8
     assert slope.low < 1 < slope.high
     assert ratio.low < 1 < ratio.high
 
 
 def test_ahead_is_above_0_where_ours_is_better_whatever_the_figure(judged: Any) -> None:
     for figure in ("auc", "average_precision", "brier"):
-        assert judged.ahead(figure, "average", "nobody").low > 0, figure
+        assert judged.ahead(figure, "table_average", "nobody").low > 0, figure
         assert judged.best(figure) == "logistic"
 
 
@@ -131,8 +132,8 @@ def test_the_report_tells_every_model_and_the_best_of_the_others(uci: ModuleType
     told = uci.report(judged, resamples=20)
     assert "600 rows" in told
     assert "2 x 2 folds" in told
-    assert told.count("| **average** |") == 1
-    assert "| **average**, the best |" in told
+    assert told.count("| **table_average** |") == 1
+    assert "| **table_average**, the best |" in told
     assert {line.count("|") for line in told.split("\n\n")[2].splitlines()} == {5}
 
 

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from riskmodel.domain import RegionRule, UnexcusedAbsenceRule
 from riskmodel.errors import ConfigurationError, Where
-from riskmodel.recipe import Recipe, Search, TreeParameters
+from riskmodel.recipe import PRIOR_SD, Recipe, Search, TreeParameters
 from riskmodel.settings_files import read_settings
 
 
@@ -193,6 +193,9 @@ class _RecipeFile(_Strict):
         l2: float = Field(default=TreeParameters.l2, ge=0)
         monotone: bool = TreeParameters.monotone
 
+    class Linear(_Strict):
+        prior_sd: float = Field(default=PRIOR_SD, gt=0, le=10)
+
     class Search(_Strict):
         trials: int = Field(ge=2, le=1000)
         minutes: float = Field(gt=0, le=600)
@@ -201,6 +204,7 @@ class _RecipeFile(_Strict):
     learns: Literal["horizon", "hazard"] = "horizon"
     parts: tuple[Literal["trees", "linear"], ...] = Field(default=("trees",), min_length=1)
     trees: Trees = Trees()
+    linear: Linear = Linear()
     search: Search | None = None
 
     @model_validator(mode="after")
@@ -269,6 +273,7 @@ def read_recipe(file: Path) -> Recipe:
         parts=told.parts,
         trees=TreeParameters(**told.trees.model_dump()),
         search=Search(**told.search.model_dump()) if told.search else None,
+        prior_sd=told.linear.prior_sd,
     )
 
 

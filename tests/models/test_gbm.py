@@ -68,3 +68,11 @@ def test_the_mean_risk_of_a_rare_outcome_is_its_rate():
 )
 def test_no_class_is_weighted(weight):
     assert weight not in parameters_of(TreeParameters())
+
+
+def test_a_column_with_one_value_adds_nothing():
+    # All dates of a region may lie on one day of their terms.
+    X, y = _rows()
+    with_one = np.column_stack([X[:, :2], np.full(len(X), 56.0), X[:, 2:]])
+    beside = fit_gbm(with_one, y, names=("a", "b", "day", "c", "d"), seed=3)
+    assert not beside.contributions(with_one)[:, 2].any()

@@ -14,6 +14,14 @@ def test_a_planted_line_is_recovered_in_order_and_sign():
     assert abs(model.weight[2]) < 0.1
 
 
+def test_a_weaker_prior_lets_a_weight_grow():
+    chance = np.random.default_rng(0)
+    X = chance.normal(size=(300, 1))
+    y = (chance.random(300) < 1 / (1 + np.exp(2 - X[:, 0]))).astype(int)
+    strong, weak = (fit_logistic(X, y, names=("a",), prior_sd=sd).weight[0] for sd in (0.1, 0.3))
+    assert 0 < strong < weak
+
+
 def test_not_known_has_a_weight_of_its_own():
     chance = np.random.default_rng(0)
     X = chance.normal(size=(5000, 2))

@@ -198,6 +198,7 @@ class Grower:
             self._rows.y[at],
             names=self._rows.names,
             season=SEASON,
+            prior_sd=self._recipe.prior_sd,
             exposure=None if self._exposure is None else self._exposure[at],
             times=times,
         )

@@ -13,13 +13,10 @@ from dataclasses import asdict, dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
+from riskmodel.recipe import PRIOR_SD
+
 Floats = NDArray[np.float64]
 
-PRIOR_SD = 0.1
-"""Strength of the L2 penalty, as a prior: a standard deviation more of a column changes the log-odds by
-some 0.1, rarely by more than 0.2. scikit-learn's C is the variance of that prior. Columns come in dozens that
-tell nearly the same, so that a family still moves the log-odds by 1. Chosen from 0.3, 0.1 and 0.05 on a
-development term and a fictional county of their own (docs/decisions/0006), on no test."""
 TOLERANCE = 1e-7
 """On the gradient of the mean loss. With one leaver in a hundred rows that gradient is small from the start:
 at scikit-learn's 1e-4 weights were off in the third digit."""
@@ -94,10 +91,11 @@ def fit_logistic(
     *,
     names: Sequence[str],
     season: str | None = None,
+    prior_sd: float = PRIOR_SD,
     exposure: Floats | None = None,
     times: NDArray[np.int_] | None = None,
 ) -> Logistic:
-    """Fit: medians for what is not known, an indicator of it, standardised and clipped, L2 by `PRIOR_SD`.
+    """Fit: medians for what is not known, an indicator of it, standardised and clipped, with an L2 penalty.
 
     Parameters
     ----------
@@ -108,6 +106,8 @@ def fit_logistic(
     season
         Name of a column with which all weights may vary, under the same penalty; None, a column that is not
         there, or one with the same value in all rows: they do not.
+    prior_sd
+        Strength of the penalty, see `PRIOR_SD`.
     exposure
         (n,) share of the horizon's hazard each row was observed for; None: every outcome is known.
     times
@@ -126,13 +126,13 @@ def fit_logistic(
     size = columns.shape[1]
     columns = np.hstack([columns, *(columns * columns[:, [number]] for number in varies)])
     if exposure is None:
-        model = LogisticRegression(C=PRIOR_SD**2, max_iter=1000, tol=TOLERANCE).fit(
+        model = LogisticRegression(C=prior_sd**2, max_iter=1000, tol=TOLERANCE).fit(
             columns, y, sample_weight=times
         )
     else:
         counted = exposure if times is None else exposure * times
         # Its loss is a mean by weight, so that the prior's precision is divided by the sum of weights.
-        model = PoissonRegressor(alpha=1 / (PRIOR_SD**2 * counted.sum()), max_iter=1000, tol=TOLERANCE)
+        model = PoissonRegressor(alpha=1 / (prior_sd**2 * counted.sum()), max_iter=1000, tol=TOLERANCE)
         model.fit(columns, y / exposure, sample_weight=counted)
     weight = np.asarray(model.coef_, dtype=np.float64).reshape(-1)
     return Logistic(

@@ -107,7 +107,8 @@ def _fitted(audit: Audit) -> int:
 
 def _recipe_of(bundle: ModelBundle) -> Recipe:
     told = bundle.manifest["recipe"]
-    return Recipe(told["name"], told["learns"], tuple(told["parts"]), TreeParameters(**told["trees"]))
+    trees = TreeParameters(**told["trees"])
+    return Recipe(told["name"], told["learns"], tuple(told["parts"]), trees, prior_sd=told["prior_sd"])
 
 
 def _audit(run: Run, store: RecordStore, dates: Dates, folder: Path, *, bootstraps: int) -> Audit:
