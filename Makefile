@@ -6,6 +6,7 @@ PYTHON ?= python3
 CONFIG ?= configs/demo.yaml
 SERVE ?= 1
 PORT ?= 8000
+WORKERS ?= 1
 SEEDS ?= 1 2 3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -68,8 +69,8 @@ publish: $(VENV)/run.installed  ## score the current date and publish
 rollback: $(VENV)/run.installed  ## put in its place again what was published before (BY=name)
 	@$(BIN)/riskmodel rollback --by "$(BY)" --config $(CONFIG)
 
-serve: $(VENV)/run.installed  ## start the server alone
-	@$(BIN)/riskmodel serve --config $(CONFIG) --port $(PORT)
+serve: $(VENV)/run.installed  ## start the server alone (WORKERS=2)
+	@$(BIN)/riskmodel serve --config $(CONFIG) --port $(PORT) --workers $(WORKERS)
 
 oulad: $(VENV)/run.installed  ## the same job on the Open University data (DATA=folder)
 	@test -n "$(DATA)" || { echo "请给出数据所在的文件夹 / name the folder of the data: make oulad DATA=folder"; exit 2; }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -16,9 +17,11 @@ from riskmodel.errors import Where, WorkspaceError
 from riskmodel.store.audit import open_audit
 from riskmodel.store.engine import open_store
 from riskmodel.workspace import FORMAT, Workspace
+from serve.limits import Limits
+from serve.metrics import Metrics
 from serve.openapi import describe
 from serve.problems import handle_problems
-from serve.routes import actions, docs, feedback, health, looks, schools, sets, students, words
+from serve.routes import actions, docs, feedback, health, looks, metrics, schools, sets, students, words
 from serve.security import check_key
 from serve.settings import Settings
 from serve.surroundings import Surroundings
@@ -48,11 +51,16 @@ def create_app(
     store = open_store(Workspace(told.workspace).store, wait_seconds=told.wait_seconds)
     audit = open_audit(store.folder, wait_seconds=told.wait_seconds)
 
+    limits = Limits(store.folder, per_minute=told.requests_per_minute, clock=time.time)
+
+    def close() -> None:
+        for opened in (audit, limits, store):
+            opened.close()
+
     @asynccontextmanager
     async def closing(_app: FastAPI) -> AsyncIterator[None]:
         yield
-        audit.close()
-        store.close()
+        close()
 
     app = FastAPI(
         title="riskmodel",
@@ -65,10 +73,11 @@ def create_app(
     )
     app.state.lookup_key_file = Workspace(told.workspace).lookup_key
     app.state.store, app.state.audit, app.state.clock = store, audit, clock
+    app.state.limits, app.state.metrics, app.state.close = limits, Metrics(), close
     app.add_middleware(Tags)
     app.add_middleware(Surroundings)
     handle_problems(app, check_key=check_key)
-    for room in (students, schools, sets, actions, feedback, words, looks, health, docs):
+    for room in (students, schools, sets, actions, feedback, words, looks, health, metrics, docs):
         app.include_router(room.router)
     app.mount("/static", docs.static_files(), name="static")
     describe(app)

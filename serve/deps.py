@@ -55,23 +55,35 @@ class Visit:
         StoreError
             If it cannot be written: then the answer is a problem and nothing is shown.
         """
-        self.audit.record(
-            Look(
-                at=self.at,
-                key_id=self.principal.key_id,
-                route=self.route,
-                method=self.method,
-                status=status,
-                set_id=set_id,
-                request_id=self.request_id,
-                purpose=self.purpose,
-                shown=tuple(shown),
-                missed=tuple(missed),
-            )
+        self.audit.record(self._look(status, set_id, shown, missed))
+
+    async def noted(
+        self,
+        status: int,
+        *,
+        set_id: str | None = None,
+        shown: Sequence[str] = (),
+        missed: Sequence[str] = (),
+    ) -> None:
+        """Do as `note`, and let other requests go on meanwhile: for routes that need no thread."""
+        await self.audit.recorded(self._look(status, set_id, shown, missed))
+
+    def _look(self, status: int, set_id: str | None, shown: Sequence[str], missed: Sequence[str]) -> Look:
+        return Look(
+            at=self.at,
+            key_id=self.principal.key_id,
+            route=self.route,
+            method=self.method,
+            status=status,
+            set_id=set_id,
+            request_id=self.request_id,
+            purpose=self.purpose,
+            shown=tuple(shown),
+            missed=tuple(missed),
         )
 
 
-def visit(
+async def visit(
     request: Request,
     who: Annotated[Principal, Depends(principal)],
     purpose: Annotated[Purpose | None, Header(alias="X-Purpose")] = None,

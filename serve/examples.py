@@ -247,7 +247,14 @@ def asked_examples() -> dict[str, dict[str, Any]]:
 
 def page_examples() -> dict[str, dict[str, dict[str, str]]]:
     """Return named examples of answers that are no JSON, by operation and media type."""
-    return {"read_model_card": {"text/html": {"card_as_page": "<!doctype html>…"}}}
+    figures = (
+        'riskmodel_requests_total{method="GET",route="/v1/students/{student_id}/risk",status="200"} 812.0\n'
+        "riskmodel_published_age_seconds 86400.0\n"
+    )
+    return {
+        "read_model_card": {"text/html": {"card_as_page": "<!doctype html>…"}},
+        "read_metrics": {"text/plain": {"figures": figures}},
+    }
 
 
 _WRONG = {"invalid_request": ("limit",), "actions_refused": ("actions.3.student_id",)}

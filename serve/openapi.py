@@ -17,8 +17,11 @@ from serve.problems import MEDIA_TYPE, STATUS
 from serve.schemas import ProblemOut
 
 JSON = "application/json"
-_ALWAYS = ("too_large", "internal_error")
-_WITH_A_KEY = ("key_refused", "not_allowed", "nothing_published", "store_unavailable", "audit_unavailable")
+_ALWAYS = ("malformed_request", "too_slow", "too_large", "head_too_large", "internal_error")
+_WITH_A_KEY = (
+    "key_refused", "not_allowed", "too_many_requests",
+    "nothing_published", "store_unavailable", "audit_unavailable",
+)  # fmt: skip
 _MORE: dict[str, tuple[str, ...]] = {
     "list_students": ("set_changed",),
     "record_actions": ("actions_refused",),
@@ -46,6 +49,7 @@ def problems_of(operation: dict[str, Any], path: str) -> set[str]:
     return codes
 
 
+_ALLOWANCE = {"RateLimit-Policy": "rate_limit_policy", "RateLimit": "rate_limit"}
 TAGS = ("students", "schools", "actions", "sets", "words", "audit", "health")
 
 
@@ -104,6 +108,8 @@ def _describe_operation(
     good = next(response for status, response in responses.items() if status.startswith("2"))
     good["description"] = _both("api.good", " · ")
     good["headers"] = {"X-Request-ID": _header("request_id")}
+    if operation.get("security"):
+        good["headers"] |= {name: _header(code) for name, code in _ALLOWANCE.items()}
     if name == "list_students":
         good["headers"]["Link"] = _header("link")
     if "idempotency_key_reused" in problems:
@@ -139,6 +145,9 @@ def _problem_response(status: int) -> dict[str, Any]:
     headers = {"X-Request-ID": _header("request_id")}
     if status == STATUS["key_refused"]:
         headers["WWW-Authenticate"] = _header("challenge")
+    if status == STATUS["too_many_requests"]:
+        headers |= {name: _header(code) for name, code in _ALLOWANCE.items()}
+        headers["Retry-After"] = _header("retry_after")
     return {
         "description": _both("api.problem", " · "),
         "headers": headers,

@@ -1,24 +1,37 @@
-"""Starting the web process: the port is taken first, so that what is wrong is said before anything runs."""
+"""Starting the web process: the port is taken first, so that what is wrong is said before anything runs.
+
+Asked to stop (SIGTERM, SIGINT), it takes no new connection, finishes what runs, and ends with 0. Several
+workers are processes that share the port, the store, the log of looks, and the allowances of keys.
+"""
 
 from __future__ import annotations
 
 import argparse
 import errno
-import logging
+import os
+import signal
 import socket
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import uvicorn
+from fastapi import FastAPI
+from uvicorn.supervisors import Multiprocess
 
 from riskmodel.errors import ConfigurationError, RiskmodelError, Where
 from serve.app import create_app
+from serve.connection import Connection
+from serve.logs import write_lines
 from serve.settings import Settings
+
+STOP_SECONDS = 30
+"""What still runs so long after the wish to stop is broken off."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until interrupted. What is not given comes from the environment (`RISKMODEL_*`).
+    """Serve until asked to stop. What is not given comes from the environment (`RISKMODEL_*`).
 
     Returns
     -------
@@ -29,6 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--workspace", type=Path)
     parser.add_argument("--host")
     parser.add_argument("--port", type=int)
+    parser.add_argument("--workers", type=int)
     given = {name: value for name, value in vars(parser.parse_args(arguments)).items() if value is not None}
     try:
         return serve(Settings(**given))
@@ -38,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def serve(settings: Settings) -> int:
-    """Serve until interrupted.
+    """Serve until asked to stop.
 
     Raises
     ------
@@ -48,16 +62,60 @@ def serve(settings: Settings) -> int:
         If there is nothing to serve.
     """
     with listening_socket(settings.host, settings.port) as listener:
-        app = create_app(settings)
-        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
-        server = uvicorn.Server(
-            uvicorn.Config(app, access_log=False, server_header=False, log_config=None, timeout_keep_alive=15)
-        )
+        if settings.workers > 1:
+            return _serve_by_workers(settings, listener)
+        server = uvicorn.Server(_config(create_app(settings)))
+        write_lines()
+        # uvicorn stops gracefully and then raises the signal again: that is the wished end.
+        signal.signal(signal.SIGTERM, lambda *_: None)
         try:
             server.run(sockets=[listener])
         except KeyboardInterrupt:
             return 0
         return 0 if server.started else 1
+
+
+def worker_app() -> FastAPI:
+    """Make the application of one worker, which is told its settings by the environment."""
+    write_lines()
+    return create_app(Settings())
+
+
+class _Workers(Multiprocess):
+    """uvicorn's processes; at the end nobody is left waiting at a port that no process answers any more."""
+
+    def terminate_all(self) -> None:
+        for listener in self.sockets:
+            listener.close()
+        super().terminate_all()
+
+
+def _serve_by_workers(settings: Settings, listener: socket.socket) -> int:
+    create_app(settings).state.close()  # what is wrong is said here, once, and not by each worker again
+    write_lines()
+    os.environ |= {f"RISKMODEL_{name.upper()}": str(value) for name, value in settings.model_dump().items()}
+    with tempfile.TemporaryDirectory(prefix="riskmodel-metrics-") as folder:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        _Workers(_config("serve.run:worker_app", workers=settings.workers), sockets=[listener]).run()
+    return 0
+
+
+def _config(app: FastAPI | str, *, workers: int = 1) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        factory=isinstance(app, str),
+        workers=workers,
+        http=Connection,
+        ws="none",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # nothing here depends on who a proxy says is behind it
+        log_config=None,
+        timeout_keep_alive=15,
+        timeout_graceful_shutdown=STOP_SECONDS,
+        # At 5 s, uvicorn's own, a busy machine killed each worker before it had started.
+        timeout_worker_healthcheck=60,
+    )
 
 
 def listening_socket(host: str, port: int) -> socket.socket:
@@ -74,7 +132,7 @@ def listening_socket(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
-        listener.listen()
+        listener.listen(1024)
     except OSError as problem:
         listener.close()
         code = "port_in_use" if problem.errno == errno.EADDRINUSE else "port_not_to_be_had"

@@ -6,16 +6,17 @@ id of a student comes into a log; of an unexpected error it holds the kind and t
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import secrets
 import time
-import traceback
-from pathlib import Path
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from serve.logs import error_fields
+from serve.metrics import Metrics
 from serve.problems import Problem, problem_response
 
 LOG = logging.getLogger("serve.requests")
@@ -24,6 +25,9 @@ MOST_BODY_BYTES = 8_192
 """What reads by GET looks at no body. (FastAPI's own `max_body_size` answers in plain text.)"""
 MOST_POSTED_BYTES = 2_097_152
 """500 actions with the longest note each, all of it written as escapes."""
+
+BODY_SECONDS = 10.0
+"""From the end of the headers to the end of the body."""
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; "
@@ -49,6 +53,7 @@ class Surroundings:
             return
         scope["riskmodel.request_id"] = request_id = secrets.token_hex(8)
         began = time.perf_counter()
+        metrics: Metrics = scope["app"].state.metrics
         status = 0
 
         async def finish(message: Message) -> None:
@@ -58,39 +63,73 @@ class Surroundings:
                 headers = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
                     headers.setdefault(name, value)
+                for name, value in scope.get("riskmodel.headers", {}).items():
+                    headers[name] = value
                 headers["X-Request-ID"] = request_id
             await send(message)
 
         problem: Exception | None = None
         try:
-            if _body_too_large(scope):
-                await problem_response(Problem("too_large"), scope)(scope, receive, finish)
+            whole = await _whole_body(scope, receive)
+            if isinstance(whole, Problem):
+                await problem_response(whole, scope)(scope, receive, finish)
             else:
-                await self.app(scope, receive, finish)
+                await self.app(scope, whole, finish)
         except Exception as unexpected:
             problem = unexpected
             if not status:
                 await problem_response(Problem("internal_error"), scope)(scope, receive, finish)
-        _log(scope, status, time.perf_counter() - began, problem)
+        seconds = time.perf_counter() - began
+        metrics.count(_route(scope), scope["method"], status, seconds)
+        _log(scope, status, seconds, problem)
 
 
-def _body_too_large(scope: Scope) -> bool:
+async def _whole_body(scope: Scope, receive: Receive) -> Receive | Problem:
+    """Read a body to its end before anything looks at it, within its limits of size and of time.
+
+    What is sent in pieces of unknown number is counted as it comes.
+    """
     headers = dict(scope["headers"])
     length = headers.get(b"content-length", b"0")
+    if length == b"0" and b"transfer-encoding" not in headers:
+        return receive
     most = MOST_POSTED_BYTES if scope["method"] == "POST" else MOST_BODY_BYTES
-    return b"transfer-encoding" in headers or not length.isdigit() or int(length) > most
+    refused = Problem("too_large", headers={"Connection": "close"})
+    if not length.isdigit() or int(length) > most:
+        return refused
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            while (message := await receive())["type"] == "http.request":
+                body += message.get("body", b"")
+                if len(body) > most:
+                    return refused
+                if not message.get("more_body", False):
+                    break
+    except TimeoutError:
+        return Problem("too_slow", headers={"Connection": "close"})
+    waiting = [{"type": "http.request", "body": bytes(body), "more_body": False}]
+
+    async def again() -> Message:
+        return waiting.pop() if waiting else await receive()
+
+    return again
+
+
+def _route(scope: Scope) -> str | None:
+    path: str | None = getattr(scope.get("route"), "path", None)
+    return path
 
 
 def _log(scope: Scope, status: int, seconds: float, problem: Exception | None) -> None:
     line: dict[str, object] = {
         "request_id": scope["riskmodel.request_id"],
         "method": scope["method"] if scope["method"].isalpha() else "?",
-        "route": getattr(scope.get("route"), "path", None),
+        "route": _route(scope),
         "status": status,
         "milliseconds": round(seconds * 1000, 1),
         "key_id": scope.get("riskmodel.key_id"),
     }
     if problem is not None:
-        place = traceback.extract_tb(problem.__traceback__)[-1]
-        line |= {"error": type(problem).__name__, "place": f"{Path(place.filename).name}:{place.lineno}"}
+        line |= error_fields(problem)
     LOG.log(logging.ERROR if problem is not None else logging.INFO, json.dumps(line))

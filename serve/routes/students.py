@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, Response
 
 from riskmodel.domain import PublishedSet, ScoredStudent
 from riskmodel.store import reading, sets
@@ -25,14 +25,16 @@ from serve.schemas import (
 router = APIRouter(prefix="/v1/students", tags=["students"])
 
 
-@router.get("/{student_id}/risk")
-def read_student_risk(student_id: str, query: Annotated[RiskQuery, Query()], visit: Visiting) -> StudentRisk:
+@router.get("/{student_id}/risk", response_model=StudentRisk)
+async def read_student_risk(
+    student_id: str, query: Annotated[RiskQuery, Query()], visit: Visiting
+) -> Response:
     """Answer with the student's risk, band, reasons, strengths and what is not known."""
-    published = chosen_set(query, visit)
-    student = seen_student(student_id, published, visit)
+    published = await chosen_set(query, visit)
+    student = await seen_student(student_id, published, visit)
     answer = student_risk(student, published, role=visit.principal.role, today=visit.at.date())
-    visit.note(200, set_id=published.set_id, shown=[student_id])
-    return answer
+    await visit.noted(200, set_id=published.set_id, shown=[student_id])
+    return Response(answer.model_dump_json(), media_type="application/json")
 
 
 @router.get("/{student_id}/risks")
@@ -81,7 +83,7 @@ def look_up_students(asked: LookupAsked, visit: Visiting, request: Request) -> L
     return answer
 
 
-def chosen_set(query: RiskQuery, visit: Visit) -> PublishedSet:
+async def chosen_set(query: RiskQuery, visit: Visit) -> PublishedSet:
     """Return the set that was asked for: the current one, one by its id, or the last of a term.
 
     Raises
@@ -99,12 +101,12 @@ def chosen_set(query: RiskQuery, visit: Visit) -> PublishedSet:
     else:
         chosen = reading.current_set(visit.store)
     if chosen is None:
-        visit.note(404)
+        await visit.noted(404)
         raise Problem("not_found")
     return chosen
 
 
-def seen_student(student_id: str, published: PublishedSet, visit: Visit) -> ScoredStudent:
+async def seen_student(student_id: str, published: PublishedSet, visit: Visit) -> ScoredStudent:
     """Return the student, if within the scope.
 
     Raises
@@ -114,6 +116,6 @@ def seen_student(student_id: str, published: PublishedSet, visit: Visit) -> Scor
     """
     student = reading.student(visit.store, visit.principal, student_id, set_id=published.set_id)
     if student is None:
-        visit.note(404, set_id=published.set_id, missed=[student_id])
+        await visit.noted(404, set_id=published.set_id, missed=[student_id])
         raise Problem("not_found")
     return student

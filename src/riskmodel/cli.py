@@ -326,7 +326,11 @@ def take_objection(
 
 
 @app.command(help=_help("serve"))
-def serve(config: Config = DEMO, port: Port = 8000) -> None:
+def serve(
+    config: Config = DEMO,
+    port: Port = 8000,
+    workers: Annotated[int, typer.Option("--workers", min=1, help=text("commands.serve_workers", "en"))] = 1,
+) -> None:
     """Start the server alone."""
     from riskmodel.config import read_configuration
 
@@ -336,7 +340,7 @@ def serve(config: Config = DEMO, port: Port = 8000) -> None:
         for language in LANGUAGES:
             typer.echo(f"✗ {error.text(language)}", err=True)
         raise typer.Exit(1) from None
-    _serve(workspace, port)
+    _serve(workspace, port, workers)
 
 
 @app.command(help=_help("term"))
@@ -512,9 +516,10 @@ def _check_port(port: int) -> None:
             raise ConfigurationError("port_in_use", Where(key="PORT"), port=port)
 
 
-def _serve(workspace: Path, port: int) -> None:
+def _serve(workspace: Path, port: int, workers: int = 1) -> None:
     """Become the web process, which knows nothing of the model wing: its memory and locks are given back."""
     command = [sys.executable, "-m", "serve", "--workspace", str(workspace), "--port", str(port)]
+    command += ["--workers", str(workers)]
     sys.stdout.flush()
     sys.stderr.flush()
     os.execv(sys.executable, command)  # noqa: S606  our own module, no shell

@@ -8,6 +8,7 @@ the count that SQLite keeps, and by a head that was noted elsewhere.
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import hashlib
 import hmac
@@ -118,6 +119,20 @@ class AuditLog:
         """
         try:
             self.submit(look).result(timeout=2 * self._wait)
+        except TimeoutError:
+            raise StoreError("audit_unwritable", Where(file=FILE_NAME)) from None
+
+    async def recorded(self, look: Look) -> None:
+        """Do as `record` within an event loop.
+
+        Raises
+        ------
+        StoreError
+            If it cannot be written. Then nothing may be shown.
+        """
+        try:
+            async with asyncio.timeout(2 * self._wait):
+                await asyncio.wrap_future(self.submit(look))
         except TimeoutError:
             raise StoreError("audit_unwritable", Where(file=FILE_NAME)) from None
 
