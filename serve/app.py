@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
@@ -49,12 +50,14 @@ def create_app(
     told = settings or Settings()
     _check_format(told.workspace)
     store = open_store(Workspace(told.workspace).store, wait_seconds=told.wait_seconds)
+    in_use = (store.folder / "serving.lock").open("a")  # while this is held, no backup takes the place
+    fcntl.flock(in_use, fcntl.LOCK_SH)
     audit = open_audit(store.folder, wait_seconds=told.wait_seconds)
 
     limits = Limits(store.folder, per_minute=told.requests_per_minute, clock=time.time)
 
     def close() -> None:
-        for opened in (audit, limits, store):
+        for opened in (audit, limits, store, in_use):
             opened.close()
 
     @asynccontextmanager

@@ -7,7 +7,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 TERM_OF_WORK = (
     "county", "mapping", "intake", "check", "features", "train", "backtest", "audit", "report", "promote",
     "publish", "score", "monitor", "rollback", "explain", "sheets", "feedback", "tickets", "object", "keys",
-    "looks", "export-child", "erase", "serve", "term", "run",
+    "looks", "export-child", "erase", "serve", "backup", "restore", "term", "run",
 )  # fmt: skip
 
 
@@ -78,13 +78,15 @@ def say(code: str, *, language: Language | None = None, **slots: object) -> None
 
 
 @contextmanager
-def _job(config: Path, data: Path | None = None, *, tell: Say | None = None) -> Iterator[Run]:
+def _job(
+    config: Path, data: Path | None = None, *, tell: Say | None = None, alone: bool = True
+) -> Iterator[Run]:
     """Open the configuration and its workspace; an error becomes two sentences and exit code 1."""
     try:
         from riskmodel.pipelines import Run
 
         run = Run.of(config, say=tell or say, data=data)
-        with run.workspace.opened():
+        with run.workspace.opened() if alone else nullcontext():
             yield run
     except RiskmodelError as error:
         for language in LANGUAGES:
@@ -341,6 +343,31 @@ def serve(
             typer.echo(f"✗ {error.text(language)}", err=True)
         raise typer.Exit(1) from None
     _serve(workspace, port, workers)
+
+
+@app.command(help=_help("backup"))
+def backup(
+    into: Annotated[Path, typer.Argument(metavar="DIR", help=text("commands.backup_dir", "en"))],
+    config: Config = DEMO,
+) -> None:
+    """Back up all that cannot be made again, while everything goes on; the keys apart."""
+    with _job(config, alone=False) as job:
+        from riskmodel.pipelines import back_up
+
+        back_up(job, into)
+
+
+@app.command(help=_help("restore"))
+def restore(
+    backup: Annotated[Path, typer.Argument(metavar="DIR", help=text("commands.restore_dir", "en"))],
+    keys: Annotated[Path | None, typer.Option("--keys", help=text("commands.restore_keys", "en"))] = None,
+    config: Config = DEMO,
+) -> None:
+    """Put a backup in the place of the workspace: whole, or not at all."""
+    with _job(config, alone=False) as job:
+        from riskmodel import pipelines
+
+        pipelines.restore(job, backup, keys=keys)
 
 
 @app.command(help=_help("term"))

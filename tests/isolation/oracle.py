@@ -38,7 +38,7 @@ def children_of(world: World, who: Who) -> frozenset[str]:
 
 def permission(method: str, path: str) -> str | None:
     """What a route asks of a key beyond reading."""
-    if path.startswith("/v1/audit"):
+    if path.startswith(("/v1/audit", "/metrics")):
         return "read_audit"
     writes = method != "get" and ":" not in path
     return next((f"write_{what}" for what in ("actions", "feedback") if writes and what in path), None)

@@ -166,14 +166,9 @@ def county(tmp_path_factory: pytest.TempPathFactory) -> Iterator[County]:
     made.store.close()
 
 
-def settings_of(county: County) -> Settings:
-    """What the process is told in tests, which ask far more often than any school."""
-    return Settings(workspace=county.workspace, wait_seconds=0.2, requests_per_minute=10_000_000)
-
-
 @pytest.fixture(scope="session")
 def app(county: County) -> FastAPI:
-    return create_app(settings_of(county), clock=lambda: NOW)
+    return create_app(Settings(workspace=county.workspace, wait_seconds=0.2), clock=lambda: NOW)
 
 
 @pytest.fixture(scope="session")
@@ -192,6 +187,6 @@ def own_county(tmp_path: Path) -> Iterator[County]:
 
 @pytest.fixture
 def own_client(own_county: County) -> Iterator[TestClient]:
-    app = create_app(settings_of(own_county), clock=lambda: NOW)
+    app = create_app(Settings(workspace=own_county.workspace, wait_seconds=0.2), clock=lambda: NOW)
     with TestClient(app) as opened:
         yield opened

@@ -75,7 +75,7 @@ def test_no_tag_tells_a_foreign_student_from_a_missing_one(client: TestClient, c
 def writing(own_county: Any) -> Iterator[TestClient]:
     """The service with one more route, which writes: it makes a key and answers how many there are."""
     app: FastAPI = create_app(
-        Settings(workspace=own_county.workspace, wait_seconds=0.2, requests_per_minute=10_000_000),
+        Settings(workspace=own_county.workspace, wait_seconds=0.2),
         clock=lambda: NOW,
     )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from riskmodel.pipelines.approving import promote_model, roll_back
 from riskmodel.pipelines.auditing import audit_model
 from riskmodel.pipelines.backtesting import backtest
+from riskmodel.pipelines.backup import back_up, restore
 from riskmodel.pipelines.checking import check_records
 from riskmodel.pipelines.children import erase_child, export_child
 from riskmodel.pipelines.explaining import explain_student, tell_explanation
@@ -42,6 +43,7 @@ from riskmodel.records.suggesting.suggestion import suggest_mapping
 __all__ = [
     "Run",
     "audit_model",
+    "back_up",
     "backtest",
     "build_features",
     "check_records",
@@ -57,6 +59,7 @@ __all__ = [
     "prepare_term",
     "promote_model",
     "publish_scores",
+    "restore",
     "revoke_key",
     "roll_back",
     "rotate_key",
