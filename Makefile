@@ -17,7 +17,7 @@ export DO_NOT_TRACK := true
 # A bureau's own certificates are those of the system.
 export UV_SYSTEM_CERTS := true
 
-.PHONY: help run term promote publish rollback serve oulad oulad-proof oulad-recipes uci knowable intake-kills validity mutants gates steps test lint types unit lock clean docs corpus isolation bench-intake
+.PHONY: help run term promote publish rollback serve oulad oulad-proof oulad-recipes uci knowable intake-kills validity mutants gates steps test lint types unit lock clean docs corpus isolation isolation-timing bench-intake
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -111,6 +111,9 @@ steps: $(VENV)/run.installed  ## time and memory of each step, at 20,000 and 200
 
 isolation: $(VENV)/test.installed  ## proof of who may see what, in full (50,000 cells, a machine of transfers, canaries)
 	@RISKMODEL_ISOLATION=full $(BIN)/pytest -q -n 0 tests/isolation
+
+isolation-timing: $(VENV)/test.installed  ## can a foreign child be told from none by the time of the answer
+	@$(BIN)/python benchmarks/foreign_timing.py
 
 corpus: $(VENV)/test.installed  ## 50 kinds of messy input, 40 seeds each, pairs, clean ones (CORPUS="--seeds 4": less)
 	@PYTHONPATH=benchmarks $(BIN)/python -m corpus $(CORPUS)

@@ -167,7 +167,11 @@ def _check_version(store: Store) -> None:
 def _sqlite_engine(file: Path, wait_seconds: float) -> Engine:
     # As many connections as the web process has threads: nobody waits for the pool.
     engine = create_engine(
-        f"sqlite:///{file}", pool_size=40, max_overflow=10, connect_args={"timeout": wait_seconds}
+        f"sqlite:///{file}",
+        pool_size=40,
+        max_overflow=10,
+        connect_args={"timeout": wait_seconds},
+        hide_parameters=True,  # neither a log nor an error of the driver's names a child
     )
 
     @event.listens_for(engine, "connect")
