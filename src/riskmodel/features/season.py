@@ -1,7 +1,7 @@
 """Where in the term a day lies. It is the same for everybody of a day: learnt from, never told as a reason.
 
 What records show of a child rests on fewer school days early in a term than late in it, so that the same
-share of absence tells less. A model that does not know the day takes it for as much (docs/decisions/0009).
+share of absence tells less. A model that does not know the day takes it for as much (docs/decisions/0010).
 """
 
 from __future__ import annotations
