@@ -17,7 +17,7 @@ export DO_NOT_TRACK := true
 # A bureau's own certificates are those of the system.
 export UV_SYSTEM_CERTS := true
 
-.PHONY: help run term promote publish rollback serve oulad oulad-proof oulad-recipes uci knowable intake-kills validity mutants gates steps test lint types unit lock clean docs corpus isolation isolation-timing bench-intake
+.PHONY: help run term promote publish rollback serve oulad oulad-proof oulad-recipes uci knowable intake-kills validity mutants gates steps test lint types unit lock clean docs corpus isolation isolation-timing bench-intake year drifts fit-cost
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -114,6 +114,14 @@ isolation: $(VENV)/test.installed  ## proof of who may see what, in full (50,000
 
 isolation-timing: $(VENV)/test.installed  ## can a foreign child be told from none by the time of the answer
 	@$(BIN)/python benchmarks/foreign_timing.py
+year: $(VENV)/run.installed  ## a whole school year on a county of 50,000 (YEAR="--students 5000": less; goes on where it stopped)
+	@$(BIN)/python benchmarks/year.py $(or $(FOLDER),workspace-year) $(YEAR)
+
+drifts: $(VENV)/run.installed  ## planted drifts that monitor must find, and ordinary terms in which it must be quiet
+	@$(BIN)/python benchmarks/drifts.py $(or $(FOLDER),workspace-drifts) --ordinary 201 202 203 204 205 --planted 201
+
+fit-cost: $(VENV)/run.installed  ## what the fit step costs beside LightGBM, at 500,000 rows
+	@$(BIN)/python benchmarks/fit_cost.py
 
 corpus: $(VENV)/test.installed  ## 50 kinds of messy input, 40 seeds each, pairs, clean ones (CORPUS="--seeds 4": less)
 	@PYTHONPATH=benchmarks $(BIN)/python -m corpus $(CORPUS)

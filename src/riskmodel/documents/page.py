@@ -16,10 +16,14 @@ Words = str | Markup
 
 @dataclass(frozen=True)
 class Table:
-    """A table: titles of the columns, and rows of as many cells. What is not Markup is escaped."""
+    """A table: titles of the columns, and rows of as many cells. What is not Markup is escaped.
+
+    `prose`: its cells are sentences, which begin at the left; figures stand at the right.
+    """
 
     head: Sequence[Words]
     rows: Sequence[Sequence[Words]]
+    prose: bool = False
     kind = "table"
 
 

@@ -103,7 +103,7 @@ def _alarms(told: Watched, language: Language) -> list[Table | Lines]:
         [line, *(_say(f"alarm.promise.{part}", language) for part in ("means", "owner", "do"))]
         for line in promises
     ]
-    return [Table(head, rows)]
+    return [Table(head, rows, prose=True)]
 
 
 def _about(alarm: Alarm, part: str, language: Language) -> str:
