@@ -1,7 +1,7 @@
 from dataclasses import fields
 from datetime import date
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 import yaml
@@ -10,7 +10,9 @@ from riskmodel.config import (
     Capacity,
     GateLimits,
     ProtectedFeatures,
+    actions_file,
     gates_file,
+    read_actions,
     read_configuration,
     read_gate_limits,
     read_recipe,
@@ -19,6 +21,7 @@ from riskmodel.config import (
     region_rules_file,
     rule_on,
 )
+from riskmodel.domain import Family
 from riskmodel.errors import ConfigurationError
 from riskmodel.evaluation.gates import Limits
 from riskmodel.evaluation.groups import GROUPINGS
@@ -174,3 +177,32 @@ def test_a_decision_on_a_protected_trait_names_the_trait_and_where_it_is_written
 
 def test_the_traits_that_a_bureau_may_decide_on_are_those_that_are_protected() -> None:
     assert get_args(get_args(ProtectedFeatures.model_fields["use"].annotation)[0]) == PROTECTED
+
+
+def test_the_action_library_has_two_steps_for_every_family_in_both_languages() -> None:
+    read = read_actions(actions_file(CONFIGS / "demo.yaml"))
+    assert set(read) == set(get_args(Family)) - {"season"}
+    assert all(sum(step.audience == "class_teacher" for step in steps) >= 2 for steps in read.values())
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda steps: steps.pop("money"), "money"),
+        (lambda steps: steps["money"].pop(), "steps.money"),
+        (lambda steps: steps.update(wealth=steps["money"]), "steps.wealth"),
+        (lambda steps: steps["money"][0].pop("en"), "steps.money.0.en"),
+        (lambda steps: steps["money"][0].update(zh="问问这名贫困生缺什么"), "贫困生"),
+        (lambda steps: steps["money"][0].update(audience="parent"), "steps.money.0.audience"),
+        (lambda steps: steps["money"][0].update(fr="Parler"), "fr"),
+    ],
+)
+def test_a_slip_in_the_action_library_is_told_with_its_key(tmp_path: Path, change: Any, told: str) -> None:
+    content = yaml.safe_load((CONFIGS / "actions.yaml").read_text(encoding="utf-8"))
+    change(content["steps"])
+    file = tmp_path / "actions.yaml"
+    file.write_text(yaml.safe_dump(content, allow_unicode=True), encoding="utf-8")
+    with pytest.raises(ConfigurationError) as refused:
+        read_actions(file)
+    assert refused.value.code == "actions_invalid"
+    assert told in refused.value.text("zh")

@@ -20,7 +20,7 @@ from datetime import date
 from functools import partial
 from pathlib import Path
 from string import Formatter
-from typing import Any
+from typing import Any, get_args
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -31,7 +31,7 @@ from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
 from riskmodel.cli import TERM_OF_WORK, app
-from riskmodel.domain import Language
+from riskmodel.domain import Audience, Band, Language
 from riskmodel.errors import RiskmodelError, Where
 from riskmodel.records.store import RecordStore
 from riskmodel.store.audit import open_audit
@@ -303,13 +303,17 @@ def test_the_listed_of_two_schools_have_sheets_in_both_languages(line: Line) -> 
 
     assert len(written) == 2
     for school_id in written:
-        count = len(students(store, BUREAU, school_id, listed=True, limit=500).students)
+        listed = students(store, BUREAU, school_id, listed=True, limit=500).students
+        count = sum(student.band is not Band.USUAL_CARE for student in listed)
         for language in LANGUAGES:
-            pages = list((folder / school_id).glob(f"*.{language}.html"))
-            prints = list((folder / school_id).glob(f"*.{language}.pdf"))
-            assert len(pages) == len(prints) == count > 0
-            assert all(text("sheet.limits", language) in page.read_text(encoding="utf-8") for page in pages)
-            assert all(pdf.read_bytes().startswith(b"%PDF-") for pdf in prints)
+            for audience in get_args(Audience):
+                pages = list((folder / school_id / audience).glob(f"g*.{language}.html"))
+                prints = list((folder / school_id / audience).glob(f"g*.{language}.pdf"))
+                assert len(pages) == count > 0
+                assert 0 < len(prints) <= count
+                assert all(text("sheet.limits", language) in one.read_text(encoding="utf-8") for one in pages)
+                assert all(pdf.read_bytes().startswith(b"%PDF-") for pdf in prints)
+            assert (folder / school_id / f"list.{language}.xlsx").is_file()
 
 
 def test_sheets_of_another_school_are_written_when_it_is_named(line: Line) -> None:
@@ -325,7 +329,7 @@ def test_sheets_of_another_school_are_written_when_it_is_named(line: Line) -> No
     output = run_one(line.config, "sheets", "--school", third)
 
     assert told(output, "sheets_written")[0]["schools"] == "1"
-    assert list((folder / third).glob("*.pdf"))
+    assert list((folder / third / "counsellor").glob("*.pdf"))
 
 
 def test_the_training_stands_in_mlflow_with_all_that_belongs_to_it(line: Line) -> None:

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 TERM_OF_WORK = (
     "county", "mapping", "intake", "check", "features", "train", "backtest", "audit", "report", "promote",
-    "publish", "score", "monitor", "rollback", "explain", "sheets", "feedback", "tickets", "object", "keys",
-    "looks", "export-child", "erase", "serve", "backup", "restore", "term", "run",
+    "publish", "score", "monitor", "rollback", "explain", "sheets", "guides", "feedback", "tickets",
+    "object", "keys", "looks", "export-child", "erase", "serve", "backup", "restore", "term", "run",
 )  # fmt: skip
 
 
@@ -278,6 +278,27 @@ def sheets(
         from riskmodel.pipelines import write_sheets
 
         write_sheets(run, school_ids=tuple(school or ()))
+
+
+@app.command(help=_help("guides"))
+def guides(
+    source: Annotated[Path, typer.Option("--from", help=text("commands.guides_from", "en"))] = Path(
+        "docs/for-counsellors"
+    ),
+    folder: Annotated[Path, typer.Option("--to", help=text("commands.guides_to", "en"))] = Path(
+        "workspace-guides"
+    ),
+) -> None:
+    """Write the guides for class teachers and counsellors as PDF."""
+    from riskmodel.pipelines import write_guides
+
+    try:
+        written = write_guides(source, folder)
+    except RiskmodelError as error:
+        for language in LANGUAGES:
+            typer.echo(f"✗ {error.text(language)}", err=True)
+        raise typer.Exit(1) from None
+    say("guides_written", files=len(written), folder=folder)
 
 
 @app.command(help=_help("feedback"))

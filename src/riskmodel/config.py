@@ -8,14 +8,15 @@ from __future__ import annotations
 import hashlib
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from riskmodel.domain import RegionRule, UnexcusedAbsenceRule
+from riskmodel.domain import Audience, Family, Language, RegionRule, UnexcusedAbsenceRule
 from riskmodel.errors import ConfigurationError, Where
 from riskmodel.recipe import PRIOR_SD, Recipe, Search, TreeParameters
 from riskmodel.settings_files import read_settings
+from riskmodel.wording import LANGUAGES, forbidden_in
 
 
 class _Strict(BaseModel):
@@ -108,6 +109,14 @@ class Capacity(_Strict):
     ] | None = None  # fmt: skip
 
 
+class SchoolHours(_Strict):
+    """A school's hours for first talks while a set is valid, and what one student is reckoned to take."""
+
+    available: float = Field(default=40.0, gt=0)
+    reach_out: float = Field(default=1.5, gt=0)
+    check_in: float = Field(default=0.5, gt=0)
+
+
 class ProtectedFeatures(_Strict):
     """A bureau's written decision that a model may learn from sex, ethnicity or disability.
 
@@ -147,6 +156,7 @@ class RunConfiguration(_Strict):
     sheets_for_schools: int = Field(default=2, ge=0)
     valid_days: int = Field(default=90, ge=1)
     ticket_school_days: int = Field(default=10, ge=1, le=60)
+    school_hours: SchoolHours = SchoolHours()
     recipe: str | None = None
     publish_simpler: bool = False
     protected_features: ProtectedFeatures | None = None
@@ -180,6 +190,48 @@ class GateLimits(_Strict):
     same_three: _Share
     flipped_by_a_day: _Share
     newest_outcomes_days: int = Field(ge=1)
+
+
+class ActionStep(BaseModel):
+    """One first step: a sentence in each language, and who may be told to take it."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    __pydantic_extra__: dict[str, str]
+
+    zh: str = Field(min_length=4, max_length=120)
+    en: str = Field(min_length=4, max_length=200)
+    audience: Audience = "class_teacher"
+
+    @model_validator(mode="after")
+    def _words(self) -> ActionStep:
+        unknown = set(self.texts) - set(LANGUAGES)
+        if unknown:
+            raise ValueError(f"没有这种语言 / no such language: {', '.join(sorted(unknown))}")
+        found = sorted(
+            {word for language, said in self.texts.items() for word in forbidden_in(said, language)}
+        )
+        if found:
+            raise ValueError(f"不能用的词 / forbidden words: {', '.join(found)}")
+        return self
+
+    @property
+    def texts(self) -> dict[Language, str]:
+        """The sentence by language."""
+        more = cast(dict[Language, str], self.__pydantic_extra__ or {})
+        return {"zh": self.zh, "en": self.en, **more}
+
+
+class _ActionLibrary(_Strict):
+    config_version: Literal[1]
+    steps: dict[Family, Annotated[tuple[ActionStep, ...], Field(min_length=2)]]
+
+    # Season is the same for everybody of a day: nobody's reason, and no step of anybody.
+    @model_validator(mode="after")
+    def _every_family(self) -> _ActionLibrary:
+        missing = [each for each in get_args(Family) if each not in self.steps and each != "season"]
+        if missing:
+            raise ValueError(f"缺少类别 / families are missing: {', '.join(missing)}")
+        return self
 
 
 class _RecipeFile(_Strict):
@@ -285,6 +337,24 @@ def read_gate_limits(file: Path) -> GateLimits:
 def gates_file(configuration_file: Path) -> Path:
     """Return the file of the gates: `gates.yaml` beside the configuration."""
     return configuration_file.parent / "gates.yaml"
+
+
+def read_actions(file: Path) -> dict[Family, tuple[ActionStep, ...]]:
+    """Read a bureau's action library.
+
+    Raises
+    ------
+    ConfigurationError
+        With each key: a family that is none, fewer than two steps, a sentence that is missing, a word
+        that may stand on no sheet.
+    """
+    told = read_settings(file, _ActionLibrary, invalid="actions_invalid")
+    return told.steps
+
+
+def actions_file(configuration_file: Path) -> Path:
+    """Return the file of the action library: `actions.yaml` beside the configuration."""
+    return configuration_file.parent / "actions.yaml"
 
 
 def recipe_file(configuration_file: Path, name: str) -> Path:

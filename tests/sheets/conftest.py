@@ -1,9 +1,11 @@
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 import pytest
 
 from riskmodel import wording
+from riskmodel.config import read_actions
 from riskmodel.domain import (
     Band,
     FeatureInfo,
@@ -16,6 +18,8 @@ from riskmodel.domain import (
     TermFacts,
     Unknown,
 )
+from riskmodel.sheets.school_list import Hours
+from riskmodel.sheets.steps import Step, Steps
 
 SENTENCES = {
     "zh": {
@@ -129,3 +133,17 @@ def fullest(student: ScoredStudent) -> ScoredStudent:
         unknowns=(Unknown("test.stale", {"away_months": 14.0}), Unknown("test.stale", {"away_months": None})),
         attendance_history=(10.5, 11.5, None, 12.5, None, 19.5),
     )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def steps() -> Steps:
+    """The action library of the project."""
+    read = read_actions(Path(__file__).parents[2] / "configs" / "actions.yaml")
+    return Steps.general(
+        {family: tuple(Step(one.texts, one.audience) for one in found) for family, found in read.items()}
+    )
+
+
+@pytest.fixture
+def hours() -> Hours:
+    return Hours(available=3.0, reach_out=1.5, check_in=0.5)

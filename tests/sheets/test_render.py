@@ -28,15 +28,16 @@ from riskmodel.sheets.fonts import find_fonts
 from riskmodel.sheets.grid import hundred
 from riskmodel.sheets.page import page
 from riskmodel.sheets.render import to_html, to_pdf
+from riskmodel.sheets.steps import Steps
 from riskmodel.wording import LANGUAGES, codes, slots, text
 
 BOTH_AUDIENCES: tuple[Audience, ...] = ("class_teacher", "counsellor")
 
 
 @pytest.fixture
-def make(published: PublishedSet, school: School):
+def make(published: PublishedSet, school: School, steps: Steps):
     def made(student: ScoredStudent, audience: Audience = "counsellor", facts=published) -> Sheet:
-        sheet = compose(student, facts, school, audience=audience)
+        sheet = compose(student, facts, school, audience=audience, steps=steps)
         assert sheet is not None
         return sheet
 

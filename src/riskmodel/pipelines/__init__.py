@@ -19,6 +19,7 @@ from riskmodel.pipelines.feedback import (
     take_feedback,
     tell_agreement,
 )
+from riskmodel.pipelines.guides import write_guides
 from riskmodel.pipelines.looking import show_looks
 from riskmodel.pipelines.monitoring import monitor
 from riskmodel.pipelines.objecting import take_objection
@@ -75,6 +76,7 @@ __all__ = [
     "tell_explanation",
     "told_to_programs",
     "train_model",
+    "write_guides",
     "write_report",
     "write_sheets",
 ]

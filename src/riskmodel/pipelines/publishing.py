@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskmodel.bundle import ModelBundle, read_bundle
+from riskmodel.config import actions_file, read_actions
 from riskmodel.domain import AsOf, Band, FeatureMatrix, ScoredStudent, ScoredTerm, TermFacts
 from riskmodel.errors import StoreError, Where, WorkspaceError
 from riskmodel.evaluation.cutoffs import cutoffs_of
@@ -24,6 +25,8 @@ from riskmodel.pipelines.run import Run, clock, complete_to, dates_of, model_ver
 from riskmodel.records.asking.roll_numbers import roll_numbers
 from riskmodel.records.store import RecordStore
 from riskmodel.scoring import scored_term
+from riskmodel.sheets.school_list import Hours
+from riskmodel.sheets.steps import Step, Steps
 from riskmodel.sheets.writing import write_school
 from riskmodel.store import keys
 from riskmodel.store.engine import Store, open_store
@@ -32,6 +35,7 @@ from riskmodel.store.publishing import publish
 from riskmodel.store.reading import current_set, school, schools, students
 from riskmodel.store.roll_numbers import lookup_key, roll_ref
 from riskmodel.store.sets import Document
+from riskmodel.store.tickets import tickets
 from riskmodel.tracking import open_tracking, set_champion, tracking_command
 from riskmodel.wording import LANGUAGES
 from riskmodel.wording import version as wording_version
@@ -155,6 +159,8 @@ def write_sheets(run: Run, *, school_ids: Sequence[str] = ()) -> tuple[Path, ...
         If a school is not in the published set.
     """
     store = open_store(run.workspace.store)
+    steps = _steps(run)
+    hours = Hours(**run.configuration.school_hours.model_dump())
     published = current_set(store)
     chosen = school_ids or _longest_lists(store, run.configuration.sheets_for_schools)
     seconds = clock()
@@ -164,8 +170,16 @@ def write_sheets(run: Run, *, school_ids: Sequence[str] = ()) -> tuple[Path, ...
         if named is None:
             raise StoreError("school_not_published", Where(key=school_id))
         folder = run.workspace.sheets / published.set_id / school_id
+        listed = _listed(store, school_id)
         files += write_school(
-            folder, _listed(store, school_id), published, named, languages=LANGUAGES, audience="class_teacher"
+            folder,
+            listed,
+            published,
+            named,
+            languages=LANGUAGES,
+            steps=steps,
+            hours=hours,
+            tickets=tickets(store, BUREAU, student_ids=[student.student_id for student in listed]),
         )
     run.say(
         "sheets_written",
@@ -175,6 +189,20 @@ def write_sheets(run: Run, *, school_ids: Sequence[str] = ()) -> tuple[Path, ...
         seconds=seconds(),
     )
     return tuple(files)
+
+
+def _steps(run: Run) -> Steps:
+    """Read the bureau's action library; without one, sheets hold the three general steps."""
+    file = actions_file(run.file)
+    if not file.exists():
+        run.say("no_actions", file=file)
+        return Steps.general()
+    return Steps.general(
+        {
+            family: tuple(Step(step.texts, step.audience) for step in steps)
+            for family, steps in read_actions(file).items()
+        }
+    )
 
 
 def show_what_to_open(run: Run, *, port: int) -> None:

@@ -20,12 +20,16 @@ from riskmodel.domain import (
     Unit,
     Unknown,
 )
+from riskmodel.sheets.steps import Step, Steps
+from riskmodel.store.sheet_codes import sheet_code
+from riskmodel.store.tickets import Answer, Ticket
 from riskmodel.wording import codes
 
 MOST_REASONS = 4
 """More reasons than four help nobody (people.md, section 0, after credit practice)."""
 MOST_STRENGTHS = 3
-MOST_STEPS = 5
+ANSWERS_SHOWN_DAYS = 180
+"""How long a sheet shows what the intake answered: the next sheet does, and not those of later years."""
 _BLOCK_DAYS = 28
 
 
@@ -45,6 +49,15 @@ class HistoryBlock:
     days_absent: float | None
 
 
+@dataclass(frozen=True)
+class Answered:
+    """What came of data that the school called wrong."""
+
+    family: Family | None
+    answer: Answer
+    on: date
+
+
 @dataclass(frozen=True, kw_only=True)
 class Sheet:
     """Everything that stands on one sheet, for one audience.
@@ -55,13 +68,20 @@ class Sheet:
         None: no number is given, and the sheet says so (`probabilities` tells which words).
     withheld
         A reason is not for this audience. What it says is nowhere in the sheet.
-    steps, feedback, caveats
+    sheet_code
+        By it the paper finds its student back.
+    told_families
+        Families of the reasons that are told: one of them may be called unfit.
+    answered
+        The latest answer to data that the school called wrong; None: there is none to tell.
+    feedback, caveats
         Wording codes in the order of the sheet.
     units
         Unit of each feature that a statement may name.
     """
 
     set_id: str
+    sheet_code: str
     audience: Audience
     school_name: str
     term: str
@@ -81,28 +101,44 @@ class Sheet:
     history: tuple[HistoryBlock, ...]
     strengths: tuple[Statement, ...]
     unknowns: tuple[Unknown, ...]
-    steps: tuple[str, ...]
+    steps: tuple[Step, ...]
+    told_families: tuple[Family, ...]
+    answered: Answered | None
     feedback: tuple[str, ...]
     caveats: tuple[str, ...]
     units: Mapping[str, Unit]
 
 
 def compose(
-    student: ScoredStudent, published: PublishedSet, school: School, *, audience: Audience
+    student: ScoredStudent,
+    published: PublishedSet,
+    school: School,
+    *,
+    audience: Audience,
+    steps: Steps,
+    tickets: Sequence[Ticket] = (),
 ) -> Sheet | None:
     """Compose the sheet of a student as one audience may read it.
+
+    Parameters
+    ----------
+    steps
+        The library of first steps.
+    tickets
+        What this student's school called wrong.
 
     Returns
     -------
     Sheet or None
-        None for usual care outside the list: such students get no sheet (nobody is asked to do anything).
+        None for usual care: such students get no sheet (nobody is asked to do anything).
     """
-    if student.band is Band.USUAL_CARE and not student.listed:
+    if student.band is Band.USUAL_CARE:
         return None
     facts = published.facts
     visible = _visible(student.reasons[:MOST_REASONS], audience)
     return Sheet(
         set_id=published.set_id,
+        sheet_code=sheet_code(published.set_id, student.student_id),
         audience=audience,
         school_name=school.name,
         term=facts.term,
@@ -122,7 +158,9 @@ def compose(
         history=_history(student.attendance_history, facts.as_of_date),
         strengths=_visible(student.strengths, audience)[:MOST_STRENGTHS],
         unknowns=(*student.unknowns, *(Unknown(code) for code in codes("standing_unknowns."))),
-        steps=_first_steps(visible),
+        steps=steps.first(visible, audience),
+        told_families=tuple(dict.fromkeys(reason.family for reason in visible)),
+        answered=_answered(tickets, facts.as_of_date),
         feedback=codes("feedback."),
         caveats=_caveats(student, said_reasons=bool(visible)),
         units={feature.name: feature.unit for feature in facts.features},
@@ -150,15 +188,15 @@ def _history(blocks: Sequence[float | None], as_of_date: date) -> tuple[HistoryB
     )
 
 
-def _first_steps(reasons: Sequence[Statement]) -> tuple[str, ...]:
-    """Take a talk first, help to refer last, and between them steps in turn from each family."""
-    talk, guardian, refer = codes("first_steps.general.")
-    families: list[Family] = list(dict.fromkeys(reason.family for reason in reasons))
-    shelves = [codes(f"first_steps.{family}.") for family in families]
-    depth = max((len(shelf) for shelf in shelves), default=0)
-    in_turn = [shelf[row] for row in range(depth) for shelf in shelves if row < len(shelf)]
-    chosen = in_turn[: MOST_STEPS - 2] if in_turn else [guardian]
-    return (talk, *chosen, refer)
+def _answered(tickets: Sequence[Ticket], as_of_date: date) -> Answered | None:
+    """Take the latest answer that is not older than half a year."""
+    found = [
+        Answered(ticket.family, ticket.answer, ticket.closed_at.date())
+        for ticket in tickets
+        if ticket.closed_at is not None and ticket.answer is not None
+    ]
+    new = [one for one in found if (as_of_date - one.on).days <= ANSWERS_SHOWN_DAYS]
+    return max(new, key=lambda one: one.on, default=None)
 
 
 def _caveats(student: ScoredStudent, *, said_reasons: bool) -> tuple[str, ...]:

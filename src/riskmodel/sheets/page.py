@@ -57,13 +57,28 @@ def page(sheet: Sheet, language: Language) -> dict[str, Any]:
         "history": _history(sheet, language),
         "strengths": [statement_text(strength, sheet.units, language) for strength in sheet.strengths],
         "unknowns": [unknown_text(unknown, sheet.units, language) for unknown in sheet.unknowns],
-        "steps": [text(code, language) for code in sheet.steps],
-        "feedback": [
-            {"code": code.removeprefix("feedback."), "text": text(code, language)} for code in sheet.feedback
-        ],
+        "steps": [step.text(language) for step in sheet.steps],
+        "feedback": [_option(code, sheet, language) for code in sheet.feedback],
+        "answers": _answers(sheet, language),
         "caveats": [text(code, language) for code in sheet.caveats],
-        "run": text("sheet.run", language, set_id=sheet.set_id),
+        "run": text("sheet.run", language, set_id=sheet.set_id, sheet=sheet.sheet_code),
     }
+
+
+def _option(code: str, sheet: Sheet, language: Language) -> dict[str, Any]:
+    """One way to say that the sheet is wrong; a reason that does not fit is named by its family."""
+    named = sheet.told_families if code == "feedback.F4" else ()
+    families = [text(f"families.{family}", language) for family in named]
+    return {"code": code.removeprefix("feedback."), "text": text(code, language), "families": families}
+
+
+def _answers(sheet: Sheet, language: Language) -> list[str]:
+    if sheet.answered is None:
+        return []
+    told = sheet.answered
+    what = text(f"families.{told.family}" if told.family else "sheet.answer.all", language)
+    day = format_date(told.on, language, as_of=sheet.as_of_date)
+    return [text(f"sheet.answer.{told.answer}", language, family=what, date=day)]
 
 
 def _header(sheet: Sheet, language: Language) -> dict[str, str]:
@@ -82,10 +97,13 @@ def _header(sheet: Sheet, language: Language) -> dict[str, str]:
 
 def class_title(sheet: Sheet, language: Language) -> str:
     """Say grade and class, the grade once."""
-    grade = grade_name(sheet.grade, language)
-    if sheet.class_name.startswith(grade):
-        return sheet.class_name
-    return f"{grade} {sheet.class_name}".strip()
+    return class_words(sheet.grade, sheet.class_name, language)
+
+
+def class_words(grade: int, class_name: str, language: Language) -> str:
+    """Say a class with its grade, the grade once."""
+    name = grade_name(grade, language)
+    return class_name if class_name.startswith(name) else f"{name} {class_name}".strip()
 
 
 def _similar(sheet: Sheet, language: Language) -> list[str]:

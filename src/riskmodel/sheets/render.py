@@ -1,8 +1,9 @@
-"""A sheet as one HTML file, and as one A4 page of PDF. Both print the same words in the same order."""
+"""A sheet as HTML, and pages as PDF. Both print the same words in the same order."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from importlib import resources
 from typing import Any
@@ -31,13 +32,37 @@ def to_pdf(sheet: Sheet, language: Language) -> bytes:
         If no font with Chinese is there, a character has no glyph, or the words do not fit even when set
         most tightly.
     """
+    words = page(sheet, language)
+    return pages_to_pdf([("sheet", words)], language, title=words["labels"]["title"])
+
+
+def pages_to_pdf(
+    pages: Sequence[tuple[str, Mapping[str, Any]]], language: Language, *, title: str, wide: bool = False
+) -> bytes:
+    """Make one PDF of pages in their order; each is a kind that `pages.typ` draws, and its data.
+
+    Parameters
+    ----------
+    wide
+        A4 lying on its side.
+
+    Raises
+    ------
+    RiskmodelError
+        As `to_pdf` does.
+    """
     import typst
 
-    words = page(sheet, language)
     fonts = find_fonts()
-    as_json = json.dumps(words, ensure_ascii=False)
+    as_json = json.dumps([{"kind": kind, "data": data} for kind, data in pages], ensure_ascii=False)
     fonts.require(as_json)
-    inputs = {"page": as_json, "families": json.dumps(fonts.families)}
+    inputs = {
+        "pages": as_json,
+        "families": json.dumps(fonts.families),
+        "language": language,
+        "title": title,
+        "wide": "yes" if wide else "no",
+    }
     try:
         made, warnings = _compiler().compile_with_warnings(
             input=_template(), format="pdf", sys_inputs=inputs, timestamp=0, pdf_tags=False
@@ -53,7 +78,8 @@ def to_pdf(sheet: Sheet, language: Language) -> bytes:
 
 @lru_cache(maxsize=1)
 def _template() -> bytes:
-    return resources.files("riskmodel.sheets").joinpath("sheet.typ").read_bytes()
+    room = resources.files("riskmodel.sheets")
+    return b"\n".join(room.joinpath(f"{part}.typ").read_bytes() for part in ("paper", "sheet", "pages"))
 
 
 @lru_cache(maxsize=1)

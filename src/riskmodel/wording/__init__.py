@@ -8,15 +8,29 @@ folder: a third language is one more file with the same codes (a test compares t
 from __future__ import annotations
 
 import hashlib
+import re
 from functools import lru_cache
 from importlib import resources
 from string import Formatter
-from typing import Any
+from typing import Any, cast
 
 from riskmodel.domain import Language
 from riskmodel.yaml_text import parse_yaml
 
-LANGUAGES: tuple[Language, ...] = ("zh", "en")
+_FIRST = ("zh", "en")
+
+
+def _languages() -> tuple[Language, ...]:
+    """Return the languages whose files are here, Chinese and English first."""
+    found = {
+        name.removesuffix(".yaml")
+        for name in (file.name for file in resources.files(__package__).iterdir())
+        if name.endswith(".yaml")
+    }
+    return cast(tuple[Language, ...], (*_FIRST, *sorted(found - set(_FIRST))))
+
+
+LANGUAGES: tuple[Language, ...] = _languages()
 
 
 def text(code: str, language: Language, **slots: object) -> str:
@@ -48,6 +62,19 @@ def slots(code: str, language: Language = "zh") -> frozenset[str]:
     """Return the names of the slots of a sentence."""
     parsed = Formatter().parse(_sentences(language)[code])
     return frozenset(name for _, name, _, _ in parsed if name)
+
+
+def forbidden_in(sentence: str, language: Language) -> tuple[str, ...]:
+    """Return what may stand on no sheet of a sentence's words: whole ones in English, any part in Chinese."""
+    return tuple(
+        word for word, pattern in _forbidden(language) if re.search(pattern, sentence, re.IGNORECASE)
+    )
+
+
+@lru_cache
+def _forbidden(language: Language) -> tuple[tuple[str, str], ...]:
+    words = (text(code, language) for code in codes("forbidden.", language))
+    return tuple((word, rf"\b{re.escape(word)}\b" if word.isascii() else re.escape(word)) for word in words)
 
 
 @lru_cache(maxsize=1)
