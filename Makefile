@@ -17,7 +17,7 @@ export DO_NOT_TRACK := true
 # A bureau's own certificates are those of the system.
 export UV_SYSTEM_CERTS := true
 
-.PHONY: help run term promote publish rollback serve oulad oulad-proof oulad-recipes uci knowable intake-kills validity mutants gates steps test lint types unit lock clean docs corpus isolation isolation-timing bench-intake year drifts fit-cost
+.PHONY: help run term promote publish rollback serve oulad oulad-proof oulad-recipes uci knowable intake-kills validity mutants gates steps test lint types unit lock clean docs corpus isolation isolation-timing bench-intake year drifts fit-cost bench-serve fuzz
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -105,6 +105,12 @@ mutants: $(VENV)/test.installed  ## do the tests notice small changes to feature
 
 gates: $(VENV)/run.installed  ## eleven bad models through the real training: each is refused
 	@$(BIN)/python benchmarks/planted_models.py
+
+fuzz: $(VENV)/test.installed  ## 50,000 questions made from the OpenAPI document (CASES=50000)
+	@RISKMODEL_FUZZ_CASES=$(or $(CASES),50000) $(BIN)/pytest -q -s -n 0 tests/serve/test_fuzz.py
+
+bench-serve: $(VENV)/test.installed  ## reads, looks, limits beside a bare FastAPI and MLflow's server (STUDENTS=1000000)
+	@$(BIN)/python benchmarks/serve_load.py $(if $(STUDENTS),--students $(STUDENTS))
 
 steps: $(VENV)/run.installed  ## time and memory of each step, at 20,000 and 200,000 students over six years
 	@$(BIN)/python benchmarks/county_steps.py $(or $(FOLDER),workspace-steps)

@@ -1,0 +1,370 @@
+"""What an answer costs: the store's read, and the whole endpoint, beside a bare FastAPI and MLflow's server.
+
+    make bench-serve                  (STUDENTS=1000000 for the size of a province)
+
+Servers of one process each, asked in turn and several rounds, so that whatever else the machine does meets
+all alike; medians are printed, by the clock and by the processor time that each server used. The generator is
+a process of its own with plain sockets (16 connections, each asking again at once): every status is looked
+at, every request names another student and a key of that student's school. Then 200 schools ask once a second
+each, on a plan that does not wait for answers (a late answer counts from when its question was due): alone,
+beside a publishing, and beside a flood by one key.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import selectors
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from riskmodel.domain import (
+    Band,
+    FeatureInfo,
+    PerHundred,
+    School,
+    ScoredStudent,
+    ScoredTerm,
+    Stage,
+    Statement,
+    TermFacts,
+)
+from riskmodel.store.engine import open_store
+from riskmodel.store.keys import make_key
+from riskmodel.store.publishing import publish
+from riskmodel.workspace import FORMAT
+
+SCHOOLS = tuple(f"school-{number:03}" for number in range(200))
+AT = datetime.now(UTC)
+ROW = [0.5] * 60
+
+HELLO = """
+from fastapi import FastAPI
+app = FastAPI()
+@app.get("/hello")
+async def hello() -> dict[str, str]:
+    return {"hello": "world"}
+"""
+BARE = """
+import os
+from pathlib import Path
+from fastapi import FastAPI, Response
+from riskmodel.store.engine import open_store
+from riskmodel.store.principals import Principal
+from riskmodel.store.reading import current_set, student_content
+store = open_store(Path(os.environ["RISKMODEL_WORKSPACE"]) / "store")
+bureau = Principal("bench", "bureau")
+app = FastAPI()
+@app.get("/students/{student_id}")
+async def read(student_id: str) -> Response:
+    found = student_content(store, bureau, student_id, set_id=current_set(store).set_id)
+    return Response(found, media_type="application/json")
+"""
+MLFLOW = """
+import lightgbm, mlflow, numpy, sys
+rows = numpy.random.default_rng(1).random((5000, 60))
+data = lightgbm.Dataset(rows, rows[:, 0] > 0.9)
+model = lightgbm.train({"objective": "binary", "verbose": -1, "num_threads": 1}, data, 200)
+mlflow.lightgbm.save_model(model, sys.argv[1])
+"""
+
+
+@dataclass(frozen=True)
+class Server:
+    """One that is asked: its address, its process, and what it is asked the nth time."""
+
+    name: str
+    port: int
+    pid: int
+    question: Callable[[int], bytes]
+
+
+def a_student(number: int) -> ScoredStudent:
+    """Return a student with four statements, as those of a list have."""
+    seen = Statement(
+        "attendance", "api.example.reason", "can_act", "class_teacher", 0.9, 3,
+        {"now": 9.0, "before": 2.0}, "attendance", date(2026, 10, 30),
+    )  # fmt: skip
+    strength = Statement(
+        "study", "api.example.strength", "can_act", "class_teacher", -0.4, 2, {}, "marks", date(2026, 10, 30)
+    )
+    return ScoredStudent(
+        student_id=f"{number:016x}", school_id=SCHOOLS[number % 200], stage=Stage.JUNIOR,
+        grade=7 + number % 3, class_name=str(number % 9), masked_name="王**", number_tail="0000", risk=0.1,
+        band=Band.REACH_OUT, listed=True, similar=PerHundred(14, 8, 22), reasons=(seen, seen, seen),
+        strengths=(strength,),
+    )  # fmt: skip
+
+
+def a_term(students: int) -> ScoredTerm:
+    """Return a scored term of 200 schools."""
+    facts = TermFacts(
+        region="bench", term="2026-2027-1", as_of_date=date(2026, 10, 31), horizon_end=date(2027, 4, 29),
+        valid_until=date(2027, 1, 29), model_version="m", rule_version="r", wording_version="w",
+        records_hash="0", data_complete_to=date(2026, 10, 30), probabilities=True,
+        features=(FeatureInfo(name="now", unit="days", family="attendance", source="attendance"),
+                  FeatureInfo(name="before", unit="days", family="attendance", source="attendance")),
+    )  # fmt: skip
+    schools = tuple(School(one, one, "t") for one in SCHOOLS)
+    return ScoredTerm(facts, schools, tuple(a_student(number) for number in range(students)))
+
+
+def of_process(pid: int) -> tuple[float, float]:
+    """Return processor seconds and resident MB of a process."""
+    stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    resident = next(line for line in status.splitlines() if line.startswith("VmRSS"))
+    return (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK"), int(resident.split()[1]) / 1024
+
+
+def ask_closed(port: int, questions: Sequence[bytes], seconds: float) -> tuple[int, int]:
+    """Ask on 16 connections, each again at once; return answers and those that are not 200."""
+    selector = selectors.DefaultSelector()
+    number = answered = wrong = 0
+    for _ in range(16):
+        opened = socket.create_connection(("127.0.0.1", port))
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        opened.sendall(questions[number % len(questions)])
+        selector.register(opened, selectors.EVENT_READ, bytearray())
+        number += 1
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        for key, _ in selector.select(timeout=0.5):
+            opened, got = key.fileobj, key.data
+            got += opened.recv(65_536)  # type: ignore[union-attr]
+            if not whole(got):
+                continue
+            answered += 1
+            wrong += not got.startswith(b"HTTP/1.1 200")
+            got.clear()
+            opened.sendall(questions[number % len(questions)])  # type: ignore[union-attr]
+            number += 1
+    for key in list(selector.get_map().values()):
+        key.fileobj.close()  # type: ignore[union-attr]
+    return answered, wrong
+
+
+def whole(got: bytearray) -> bool:
+    """Tell whether an answer has come to its end."""
+    head, separator, body = got.partition(b"\r\n\r\n")
+    if not separator:
+        return False
+    length = head.lower().partition(b"content-length:")[2].split(b"\r\n")[0]
+    return len(body) >= int(length or 0)
+
+
+def ask_open(port: int, questions: Sequence[bytes], seconds: float) -> tuple[list[float], int]:
+    """Ask as each of 200 schools once a second, whatever the answers do; return ms from when each was due."""
+    taken: list[float] = []
+    wrong = [0]
+
+    def school(number: int) -> None:
+        due = began + number / 200
+        with socket.create_connection(("127.0.0.1", port), timeout=120) as opened:
+            for turn in range(int(seconds)):
+                time.sleep(max(0.0, due - time.monotonic()))
+                opened.sendall(questions[(number + 200 * turn) % len(questions)])
+                got = bytearray()
+                while not whole(got):
+                    got += opened.recv(65_536)
+                taken.append((time.monotonic() - due) * 1000)
+                wrong[0] += not got.startswith(b"HTTP/1.1 200")
+                due += 1
+
+    began = time.monotonic() + 1
+    threads = [threading.Thread(target=school, args=(number,)) for number in range(200)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    return sorted(taken), wrong[0]
+
+
+def elsewhere(work: Callable[..., object], *given: object) -> object:
+    """Do it in a process of its own."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(work, given)
+
+
+@contextmanager
+def started(command: Sequence[str], port: int, **environment: str) -> Iterator[int]:
+    """Start a server and wait until it answers."""
+    process = subprocess.Popen(
+        command, env={**os.environ, **environment}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        for _ in range(1200):
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                break
+            except OSError:
+                time.sleep(0.1)
+        yield process.pid
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=60)
+
+
+def free_port() -> int:
+    """Return a port that nobody uses."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def get(path: str, key: str = "") -> bytes:
+    """Write a question."""
+    header = f"Authorization: Bearer {key}\r\n" if key else ""
+    return f"GET {path} HTTP/1.1\r\nHost: x\r\n{header}\r\n".encode()
+
+
+def load() -> str:
+    """Return the load of the machine."""
+    return "load " + " ".join(f"{one:.1f}" for one in os.getloadavg())
+
+
+def compare(servers: Sequence[Server], *, rounds: int, seconds: float) -> None:
+    """Ask the servers in turn; print medians of requests a second, by the clock and by processor time."""
+    by_clock: dict[str, list[float]] = {one.name: [] for one in servers}
+    by_cpu: dict[str, list[float]] = {one.name: [] for one in servers}
+    for _ in range(rounds):
+        for one in servers:
+            questions = [one.question(number) for number in range(20_000)]
+            before = of_process(one.pid)[0]
+            answered, wrong = elsewhere(ask_closed, one.port, questions, seconds)  # type: ignore[misc]
+            used = of_process(one.pid)[0] - before
+            if wrong:
+                sys.exit(f"{one.name}: {wrong} of {answered} answers are not 200")
+            by_clock[one.name].append(answered / seconds)
+            by_cpu[one.name].append(answered / max(used, 0.01))
+    first = servers[0].name
+    for one in servers:
+        clock, cpu = statistics.median(by_clock[one.name]), statistics.median(by_cpu[one.name])
+        share = clock / statistics.median(by_clock[first]), cpu / statistics.median(by_cpu[first])
+        print(
+            f"{one.name:8} {clock:8.0f} requests/s ({share[0]:.2f} of {first})  {cpu:8.0f} "
+            f"a processor second ({share[1]:.2f})  {of_process(one.pid)[1]:6.0f} MB  {load()}",
+            flush=True,
+        )
+
+
+def tell(name: str, taken: Sequence[float], wrong: int) -> None:
+    """Print how long answers took."""
+    at = {share: taken[min(len(taken) - 1, int(len(taken) * share))] for share in (0.5, 0.99)}
+    print(
+        f"{name:22} {len(taken)} answers, {wrong} not 200, "
+        f"median {at[0.5]:.1f} ms, p99 {at[0.99]:.1f} ms  {load()}"
+    )
+
+
+def main() -> None:
+    """Print the comparison and the latencies."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--students", type=int, default=20_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=4)
+    parser.add_argument("--open-seconds", type=int, default=30)
+    parser.add_argument("--without-mlflow", action="store_true")
+    told = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        run(Path(name), told)
+
+
+def run(folder: Path, told: argparse.Namespace) -> None:
+    """Make the store, start the servers, ask them."""
+    (folder / "FORMAT").write_text(f"{FORMAT}\n", encoding="utf-8")
+    store = open_store(folder / "store", create=True)
+    publish(store, a_term(told.students), published_at=AT, published_by="bench")
+    keys = [make_key(store, role="school", school_ids=[one], label="bench", made_at=AT) for one in SCHOOLS]
+    flood = make_key(store, role="bureau", label="flood", made_at=AT)
+    for module, code in (("hello", HELLO), ("bare", BARE)):
+        (folder / f"{module}_app.py").write_text(code, encoding="utf-8")
+    ports = {one: free_port() for one in ("hello", "bare", "full", "mlflow", "limited")}
+
+    def student(number: int) -> int:
+        return number * 7919 % told.students
+
+    def uvicorn(module: str) -> list[str]:
+        app = ["--app-dir", str(folder), f"{module}_app:app", "--no-access-log"]
+        return [sys.executable, "-m", "uvicorn", *app, "--port", str(ports[module])]
+
+    serve = [sys.executable, "-m", "serve", "--workspace", str(folder), "--port"]
+    questions = {
+        "hello": lambda _: get("/hello"),
+        "bare": lambda number: get(f"/students/{student(number):016x}"),
+        "full": lambda number: get(f"/v1/students/{student(number):016x}/risk", keys[student(number) % 200]),
+    }
+    body = json.dumps({"inputs": [ROW]}).encode()
+    posted = b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    posted += f"Content-Length: {len(body)}\r\n\r\n".encode() + body
+    with (
+        started(uvicorn("hello"), ports["hello"]) as hello,
+        started(uvicorn("bare"), ports["bare"], RISKMODEL_WORKSPACE=str(folder)) as bare,
+        started(
+            [*serve, str(ports["full"])], ports["full"], RISKMODEL_REQUESTS_PER_MINUTE="10000000"
+        ) as full,
+    ):
+        servers = [
+            Server(name, ports[name], pid, questions[name])
+            for name, pid in (("hello", hello), ("bare", bare), ("full", full))
+        ]
+        print(f"{told.students:,} students, {os.cpu_count()} processors, generator: plain sockets")
+        compare(servers, rounds=told.rounds, seconds=told.seconds)
+        if not told.without_mlflow:
+            with mlflow_server(folder, ports["mlflow"]) as mlflow:
+                other = Server("mlflow", ports["mlflow"], mlflow, lambda _: posted)
+                compare([other, servers[2]], rounds=told.rounds, seconds=told.seconds)
+    with started([*serve, str(ports["limited"])], ports["limited"]):
+        asked = [questions["full"](number) for number in range(20_000)]
+        by_school = sorted(range(20_000), key=lambda number: student(number) % 200)
+        asked = [asked[number] for number in by_school]
+        plan = [asked[(place % 200) * 100 + place // 200 % 100] for place in range(20_000)]
+        taken, wrong = elsewhere(ask_open, ports["limited"], plan, told.open_seconds)  # type: ignore[misc]
+        tell("200 schools alone", taken, wrong)
+        publishing = threading.Thread(
+            target=publish,
+            args=(store, a_term(told.students)),
+            kwargs={"published_at": AT, "published_by": "b"},
+        )
+        publishing.start()
+        taken, wrong = elsewhere(ask_open, ports["limited"], plan, told.open_seconds)  # type: ignore[misc]
+        tell("beside a publishing", taken, wrong)
+        publishing.join()
+        one_key = [get(f"/v1/students/{number:016x}/risk", flood) for number in range(1000)]
+        flooding = threading.Thread(
+            target=elsewhere, args=(ask_closed, ports["limited"], one_key, told.open_seconds)
+        )
+        flooding.start()
+        taken, wrong = elsewhere(ask_open, ports["limited"], plan, told.open_seconds)  # type: ignore[misc]
+        tell("beside one key's flood", taken, wrong)
+        flooding.join()
+    store.close()
+
+
+@contextmanager
+def mlflow_server(folder: Path, port: int) -> Iterator[int]:
+    """Start MLflow's scoring server on a model of 60 features and 200 trees."""
+    subprocess.run([sys.executable, "-c", MLFLOW, str(folder / "model")], check=True, capture_output=True)
+    app = ["mlflow.pyfunc.scoring_server.app:app", "--port", str(port), "--no-access-log"]
+    command = [sys.executable, "-m", "uvicorn", *app]
+    with started(
+        command, port, __pyfunc_model_path__=str(folder / "model"), MLFLOW_DISABLE_TELEMETRY="true"
+    ) as pid:
+        yield pid
+
+
+if __name__ == "__main__":
+    main()
