@@ -17,7 +17,7 @@ export DO_NOT_TRACK := true
 # A bureau's own certificates are those of the system.
 export UV_SYSTEM_CERTS := true
 
-.PHONY: help run term promote publish rollback serve oulad oulad-proof oulad-recipes uci knowable intake-kills validity mutants gates steps test lint types unit lock clean docs corpus isolation isolation-timing bench-intake year drifts fit-cost bench-serve fuzz
+.PHONY: help run term promote publish rollback serve oulad oulad-proof oulad-recipes uci knowable intake-kills publishing-load publishing-kills validity mutants gates steps test lint types unit lock clean docs corpus isolation isolation-timing bench-intake year drifts fit-cost bench-serve fuzz
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -96,7 +96,14 @@ knowable: $(VENV)/run.installed  ## how much of what is knowable the model reach
 intake-kills: $(VENV)/run.installed  ## proof that an interrupted intake loses nothing (300 kills, full disks, power)
 	@$(BIN)/python benchmarks/intake_interrupted.py
 
-PROOFS := tests/validity tests/labels tests/test_splits.py tests/models/test_alarms.py
+publishing-load: $(VENV)/run.installed  ## 100 publishings under load: no answer mixes two sets; a rollback loses no request
+	@$(BIN)/python benchmarks/publishing_under_load.py
+
+publishing-kills: $(VENV)/run.installed  ## publishing killed at every change of a file, on full disks, and 300 times at random
+	@command -v strace >/dev/null || $(call debian,strace)
+	@$(BIN)/python benchmarks/publishing_interrupted.py
+
+PROOFS := tests/validity tests/test_consent.py tests/labels tests/test_splits.py tests/models/test_alarms.py
 validity: $(VENV)/test.installed  ## proof that nothing from the future is used, in full (200 worlds)
 	@RISKMODEL_VALIDITY=full $(BIN)/pytest -q -n 2 --dist worksteal $(PROOFS)
 

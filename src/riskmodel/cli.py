@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 TERM_OF_WORK = (
     "county", "mapping", "intake", "check", "features", "train", "backtest", "audit", "report", "promote",
     "publish", "score", "monitor", "rollback", "explain", "sheets", "guides", "feedback", "tickets",
-    "object", "keys", "looks", "export-child", "erase", "serve", "backup", "restore", "term", "run",
+    "actions", "object", "retain", "keys", "looks", "export-child", "erase", "serve", "backup", "restore",
+    "term", "run",
 )  # fmt: skip
 
 
@@ -334,6 +335,20 @@ def tickets_close(
         close_data_ticket(job, ticket, answer=answer)
 
 
+@app.command("actions", help=_help("actions"))
+def take_actions(
+    file: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help=text("commands.actions_file", "en"))
+    ],
+    config: Config = DEMO,
+) -> None:
+    """Keep what was done for students, from a list."""
+    with _job(config) as job:
+        from riskmodel import pipelines
+
+        pipelines.take_actions(job, file)
+
+
 @app.command("object", help=_help("object"))
 def take_objection(
     student: Annotated[str, typer.Argument(metavar="STUDENT", help=text("commands.explain_student", "en"))],
@@ -346,6 +361,18 @@ def take_objection(
         from riskmodel import pipelines
 
         pipelines.take_objection(job, student, by=by, lift=lift)
+
+
+@app.command(help=_help("retain"))
+def retain(
+    yes: Annotated[bool, typer.Option("--yes", help=text("commands.retain_yes", "en"))] = False,
+    config: Config = DEMO,
+) -> None:
+    """Show, or remove, what is kept for longer than the configuration says."""
+    with _job(config) as job:
+        from riskmodel import pipelines
+
+        pipelines.retain(job, yes=yes)
 
 
 @app.command(help=_help("serve"))

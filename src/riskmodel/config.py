@@ -27,7 +27,9 @@ class Source(_Strict):
     """Where records come from: a folder of files or a database, and a mapping file where its shape differs.
 
     `url` is the SQLAlchemy URL of a database. Leave its password out and let the driver find it (for
-    PostgreSQL in `~/.pgpass` or PGPASSWORD).
+    PostgreSQL in `~/.pgpass` or PGPASSWORD). `legal_basis` says on what ground the bureau uses the source:
+    with `consent`, a child of whom it tells anything is learnt from and scored only where one is in force
+    (table `consents`). Which ground holds is a question for the bureau's counsel.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Source(_Strict):
     reporting_delay_days: int = Field(default=0, ge=0)
     complete_to: date | None = None
     keyed_by: Literal["student_id", "roll_number"] = "student_id"
+    legal_basis: Literal["statutory_duty", "consent"] = "statutory_duty"
 
     @model_validator(mode="after")
     def _one_place(self) -> Source:
@@ -140,6 +143,24 @@ class ReferenceFigures(_Strict):
     calibration_slope: float | None = None
 
 
+_Days = Annotated[int, Field(ge=1, le=36_500)]
+
+
+class RetentionDays(_Strict):
+    """How long each kind of thing is kept; what has no number is kept until a person removes it.
+
+    `sets`: published scores, from their publishing, with their sheets (never the current set, nor the one
+    that a rollback would bring back). `actions`: from the day on which they were done. `matrices`: features
+    and labels, which can be made anew. `models`: of no set that is kept. The log of looks is kept as a
+    whole: a chain of hashes cannot lose its beginning.
+    """
+
+    sets: _Days | None = None
+    actions: _Days | None = None
+    matrices: _Days | None = None
+    models: _Days | None = None
+
+
 class RunConfiguration(_Strict):
     """One file says what a run does."""
 
@@ -160,6 +181,7 @@ class RunConfiguration(_Strict):
     recipe: str | None = None
     publish_simpler: bool = False
     protected_features: ProtectedFeatures | None = None
+    retention_days: RetentionDays = RetentionDays()
     reference: tuple[ReferenceFigures, ...] = ()
 
 

@@ -125,6 +125,26 @@ class RegionRule:
     spells_begun_in_term: bool = False
 
 
+@dataclass(frozen=True)
+class LeftOut:
+    """Whose records are neither learnt from nor scored, whatever the day: what counts is what is known now.
+
+    Attributes
+    ----------
+    students
+        Whose guardian objects, as the published store keeps it.
+    needs_consent
+        Sources whose legal basis is consent: a child of whom such a source tells anything needs one.
+    """
+
+    students: tuple[str, ...] = ()
+    needs_consent: tuple[str, ...] = ()
+
+
+NOBODY = LeftOut()
+"""Nobody is left out, but for who objects in the records themselves."""
+
+
 FeatureRole = Literal["model", "audit", "fact"]
 """`model`: the model may use it. `audit`: only for checking groups. `fact`: only for words on a sheet."""
 Kind = Literal["can_act", "needs_others", "background"]

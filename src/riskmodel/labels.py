@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from riskmodel.domain import AsOf, Labels, Outcome, RegionRule
+from riskmodel.domain import NOBODY, AsOf, Labels, LeftOut, Outcome, RegionRule
 from riskmodel.outcomes import KNOWN_THEN, judge_cohort, tell_leavings
 from riskmodel.records.asking.asof import BucketReader
 from riskmodel.records.store import RecordStore
@@ -35,7 +35,8 @@ an unaccounted student turned up after the due day."""
 class LabelTask:
     """One bucket, and the as-of dates to label in it. Picklable.
 
-    `rules` holds the region's rule of each as-of date, in the order of `as_of_dates`.
+    `rules` holds the region's rule of each as-of date, in the order of `as_of_dates`; `left_out` says whose
+    records are not used.
     """
 
     store: Path
@@ -44,6 +45,7 @@ class LabelTask:
     rules: tuple[RegionRule, ...]
     label_date: date
     out: Path
+    left_out: LeftOut = NOBODY
 
 
 def label_bucket(task: LabelTask) -> Path:
@@ -58,7 +60,7 @@ def label_bucket(task: LabelTask) -> Path:
 
     store = RecordStore.open(task.store)
     asked = list(zip(task.as_of_dates, task.rules, strict=True))
-    with BucketReader(store, task.bucket) as reader:
+    with BucketReader(store, task.bucket, left_out=task.left_out) as reader:
         cohorts = [_cohort_then(reader, as_of, rule) for as_of, rule in asked]
         parts = []
         for rule in dict.fromkeys(task.rules):

@@ -101,3 +101,23 @@ def test_what_nobody_knows_yet_is_not_judged() -> None:
     assert rows.empty
     with pytest.raises(IndexError):
         rows.iloc[0]
+
+
+def test_those_for_whom_something_was_done_are_told_apart_and_nothing_is_left_out_of_the_rest() -> None:
+    term, outcomes = served()
+    rows = served_rows([term], outcomes)
+    helped = rows["listed"].to_numpy(dtype=bool)
+    told = {"term": "t", "model_version": "m1", "promised": PROMISED, "share": 0.02, "seed": 1}
+    plain = judge_served(rows, **told)  # type: ignore[arg-type]
+    judged = judge_served(rows, helped=helped, **told)  # type: ignore[arg-type]
+    assert plain is not None
+    assert judged is not None
+    assert judged.held == plain.held, "what is promised is judged on all"
+    assert plain.by_help == ()
+    with_help, without = judged.by_help
+    assert (with_help.helped, without.helped) == (True, False)
+    assert with_help.rows == helped.sum()
+    assert with_help.rows + without.rows == len(rows)
+    assert with_help.left == (rows["outcome"][helped] == "left").sum()
+    assert with_help.expected == pytest.approx(rows["risk"][helped].sum())
+    assert without.observed_over_expected is not None

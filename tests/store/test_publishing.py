@@ -208,8 +208,10 @@ def test_a_locked_store_refuses_to_publish_and_keeps_what_it_has(
     store: Store, term: Terms, now: datetime
 ) -> None:
     first = publish(store, term(), published_at=now, published_by="x")
+    other = open_store(store.folder, wait_seconds=0.2)
     with store.writing(), pytest.raises(StoreError) as refused:
-        publish(store, term(), published_at=now, published_by="x")
+        publish(other, term(), published_at=now, published_by="x")
+    other.close()
     assert refused.value.code == "store_locked"
     assert reading.current_set(store).set_id == first
 

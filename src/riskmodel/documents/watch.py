@@ -178,7 +178,20 @@ def _promises(told: Watched, language: Language) -> list[Table | Lines]:
         )
         for judged in told.judged
     ]  # fmt: skip
-    return [Table(head, rows), Lines([*counts, _say("no_effect", language)])]
+    return [Table(head, rows), Lines([*counts, *_by_help(told, language), _say("no_effect", language)])]
+
+
+def _by_help(told: Watched, language: Language) -> list[str]:
+    """Say what came of those for whom something was done, and of the others: never as an effect."""
+    return [
+        text(
+            "monitor.helped" if each.helped else "monitor.not_helped", language, term=judged.term,
+            rows=f"{each.rows:,}", left=f"{each.left:,}", expected=f"{each.expected:.1f}",
+            figure=_figure("observed_over_expected", each.observed_over_expected),
+        )
+        for judged in told.judged
+        for each in judged.by_help
+    ]  # fmt: skip
 
 
 def _figure(name: str, value: object) -> str:

@@ -55,6 +55,21 @@ class Held:
 
 
 @dataclass(frozen=True)
+class ByHelp:
+    """What came of those for whom something was done within the horizon, or of all others.
+
+    The two are no comparison: people choose whom they help, and those who stay can be helped for longer.
+    `observed_over_expected` is None where fewer than `FEWEST_EVENTS` left.
+    """
+
+    helped: bool
+    rows: int
+    left: int
+    expected: float
+    observed_over_expected: Interval | None
+
+
+@dataclass(frozen=True)
 class ServedJudged:
     """What came of a term's scores by one model.
 
@@ -65,6 +80,8 @@ class ServedJudged:
     rows, events, listed, listed_left
         Student-dates judged; leavers, each once; student-dates that schools had on their lists, and of them
         those that left.
+    by_help
+        With and without those for whom something was done; empty where nothing is known to have been done.
     """
 
     term: str
@@ -75,6 +92,7 @@ class ServedJudged:
     listed: int
     listed_left: int
     held: tuple[Held, ...]
+    by_help: tuple[ByHelp, ...] = ()
 
     @property
     def broken(self) -> tuple[Held, ...]:
@@ -109,7 +127,14 @@ def served_rows(terms: Sequence[ScoredTerm], outcomes: pd.DataFrame) -> pd.DataF
 
 
 def judge_served(
-    rows: pd.DataFrame, *, term: str, model_version: str, promised: Promised, share: float, seed: int
+    rows: pd.DataFrame,
+    *,
+    term: str,
+    model_version: str,
+    promised: Promised,
+    share: float,
+    seed: int,
+    helped: NDArray[np.bool_] | None = None,
 ) -> ServedJudged | None:
     """Judge served scores; None where they gave no risks, or nobody is known to have left or stayed.
 
@@ -119,6 +144,8 @@ def judge_served(
         What `served_rows` returns.
     share
         Of the cohort, for whom people have time: what precision and recall were promised of.
+    helped
+        (n,) for whom something was done between the as-of date and the end of the horizon.
     """
     known = ~np.isnan(rows["risk"].to_numpy(dtype=np.float64))
     left = (rows["outcome"] == Outcome.LEFT).to_numpy(dtype=bool)
@@ -144,7 +171,19 @@ def judge_served(
             _held(name, getattr(promised, name), figure, events=int(events))
             for name, figure in served.items()
         ),
+        by_help=() if helped is None or not helped.any() else _by_help(rows[known], helped[known], seed=seed),
     )
+
+
+def _by_help(rows: pd.DataFrame, helped: NDArray[np.bool_], *, seed: int) -> tuple[ByHelp, ...]:
+    told = []
+    for group in (True, False):
+        chosen = rows[helped == group]
+        judged = chosen[chosen["outcome"].isin([Outcome.LEFT, Outcome.STAYED])]
+        left = int((judged["outcome"] == Outcome.LEFT).sum())
+        figure = _over_expected(judged, seed=seed) if left >= FEWEST_EVENTS else None
+        told.append(ByHelp(group, len(judged), left, float(judged["risk"].sum()), figure))
+    return tuple(told)
 
 
 def _over_expected(rows: pd.DataFrame, *, seed: int) -> Interval:

@@ -16,7 +16,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from riskmodel.domain import MATRIX_KEYS, AsOf, FeatureMatrix, RegionRule
+from riskmodel.domain import MATRIX_KEYS, NOBODY, AsOf, FeatureMatrix, LeftOut, RegionRule
 from riskmodel.errors import NotEnoughData
 from riskmodel.features import ALL_FEATURES, GROUPS, school
 from riskmodel.features.declaration import Feature
@@ -64,6 +64,8 @@ class StudentStageTask:
         Folder for the result.
     corrected
         Take what was corrected since for what was said then (see `BucketReader`).
+    left_out
+        Whose records are not used.
     """
 
     store: Path
@@ -71,6 +73,7 @@ class StudentStageTask:
     as_of: tuple[tuple[AsOf, RegionRule], ...]
     out: Path
     corrected: bool = False
+    left_out: LeftOut = NOBODY
 
     @property
     def file(self) -> Path:
@@ -94,7 +97,7 @@ def student_stage(task: StudentStageTask) -> Path:
     if _was_made_from(task.file, inputs) and _was_made_from(_leaving_file(task.file), inputs):
         return task.file
     task.out.mkdir(parents=True, exist_ok=True)
-    with BucketReader(store, task.bucket, corrected=task.corrected) as reader:
+    with BucketReader(store, task.bucket, corrected=task.corrected, left_out=task.left_out) as reader:
         students, leaving = [], []
         for as_of, rule in task.as_of:
             connection = reader.at(as_of.as_of_date, rule, as_of.term)

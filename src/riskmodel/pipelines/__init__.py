@@ -6,6 +6,7 @@ it did through `Run.say`, uses again what was made from the same inputs, and say
 
 from __future__ import annotations
 
+from riskmodel.pipelines.acting import take_actions
 from riskmodel.pipelines.approving import promote_model, roll_back
 from riskmodel.pipelines.auditing import audit_model
 from riskmodel.pipelines.backtesting import backtest
@@ -34,6 +35,7 @@ from riskmodel.pipelines.publishing import (
 )
 from riskmodel.pipelines.records import build_features, make_county, take_in_records
 from riskmodel.pipelines.reporting import write_report
+from riskmodel.pipelines.retaining import retain
 from riskmodel.pipelines.run import Run
 from riskmodel.pipelines.term import prepare_term
 from riskmodel.pipelines.training import train_model
@@ -61,6 +63,7 @@ __all__ = [
     "promote_model",
     "publish_scores",
     "restore",
+    "retain",
     "revoke_key",
     "roll_back",
     "rotate_key",
@@ -69,6 +72,7 @@ __all__ = [
     "show_looks",
     "show_what_to_open",
     "suggest_mapping",
+    "take_actions",
     "take_feedback",
     "take_in_records",
     "take_objection",

@@ -27,7 +27,12 @@ def _files_of(
     run: Run, store: RecordStore, dates: tuple[AsOf, ...], *, corrected: bool = False
 ) -> tuple[Path, ...]:
     folder = run.workspace.features / digest(
-        store.content_hash, dates, run.rules, code_hash("features", "records"), *(["corrected"] * corrected)
+        store.content_hash,
+        dates,
+        run.rules,
+        code_hash("features", "records"),
+        *(["corrected"] * corrected),
+        *run.left_out_digest,
     )
     seconds = clock()
     done = folder / "DONE"
@@ -42,6 +47,7 @@ def _files_of(
                 as_of=tuple((as_of, run.rule(as_of)) for as_of in dates),
                 out=folder / "buckets",
                 corrected=corrected,
+                left_out=run.left_out,
             )
             for bucket in range(store.bucket_count)
         ]
@@ -93,7 +99,12 @@ def labels_of(run: Run, store: RecordStore, dates: Sequence[AsOf], *, label_date
     """Return what became of the cohorts of some dates, as known on the label date."""
     rules = tuple(run.rule(as_of) for as_of in dates)
     folder = run.workspace.labels / digest(
-        store.content_hash, dates, rules, label_date, code_hash("labels.py", "outcomes.py", "records")
+        store.content_hash,
+        dates,
+        rules,
+        label_date,
+        code_hash("labels.py", "outcomes.py", "records"),
+        *run.left_out_digest,
     )
     tasks = [
         labelling.LabelTask(
@@ -103,6 +114,7 @@ def labels_of(run: Run, store: RecordStore, dates: Sequence[AsOf], *, label_date
             rules=rules,
             label_date=label_date,
             out=folder / f"bucket-{bucket:03d}.parquet",
+            left_out=run.left_out,
         )
         for bucket in range(store.bucket_count)
     ]

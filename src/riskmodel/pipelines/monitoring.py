@@ -10,6 +10,7 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 
@@ -30,6 +31,7 @@ from riskmodel.pipelines.publishing import BUREAU
 from riskmodel.pipelines.run import Run, as_of_on, clock, complete_to
 from riskmodel.records.store import RecordStore
 from riskmodel.scoring import score
+from riskmodel.store.actions import HELP, actions_in_force
 from riskmodel.store.engine import Store, open_store
 from riskmodel.store.reading import current_set
 from riskmodel.store.served import served_term
@@ -204,6 +206,7 @@ def _judged(run: Run, store: RecordStore, published: Store) -> tuple[ServedJudge
         rows = served_rows([served_term(published, BUREAU, sets[day]) for day in dates], outcomes.frame)
         found = judge_served(
             rows,
+            helped=_helped(published, rows, dates),
             term=term,
             model_version=version,
             promised=_promised(run.workspace.models / version, run.configuration.capacity.share),
@@ -213,6 +216,22 @@ def _judged(run: Run, store: RecordStore, published: Store) -> tuple[ServedJudge
         if found is not None:
             judged.append(found)
     return tuple(judged)
+
+
+def _helped(published: Store, rows: pd.DataFrame, dates: Sequence[AsOf]) -> NDArray[np.bool_]:
+    """Tell for whom people say that something was done between the as-of date and the end of the horizon."""
+    done: dict[str, list[date]] = {}
+    for taken in actions_in_force(published, BUREAU, since=min(day.as_of_date for day in dates)):
+        if taken.action.kind in HELP:
+            done.setdefault(taken.action.student_id, []).append(taken.action.day)
+    ends = {pd.Timestamp(day.as_of_date): day.horizon_end for day in dates}
+    return np.array(
+        [
+            any(as_of.date() < day <= ends[as_of] for day in done.get(student, ()))
+            for as_of, student in zip(rows["as_of_date"], rows["student_id"], strict=True)
+        ],
+        dtype=bool,
+    )
 
 
 def _promised(model: Path, share: float) -> Promised:

@@ -26,10 +26,12 @@ from riskmodel.config import (
     region_rules_file,
     rule_on,
 )
-from riskmodel.domain import AsOf, RegionRule, Term
+from riskmodel.domain import NOBODY, AsOf, LeftOut, RegionRule, Term
 from riskmodel.errors import NotEnoughData, Where
 from riskmodel.recipe import PLAIN, Recipe
 from riskmodel.records.store import RecordStore
+from riskmodel.store.engine import FILE_NAME, open_store
+from riskmodel.store.objections import objecting
 from riskmodel.workspace import Workspace
 
 Say = Callable[..., None]
@@ -63,6 +65,25 @@ class Run:
     def workspace(self) -> Workspace:
         """Where everything lies that the run makes."""
         return Workspace(self.configuration.workspace)
+
+    @cached_property
+    def left_out(self) -> LeftOut:
+        """Whose records are neither learnt from nor scored: asked once a run, as it begins to need it."""
+        needs_consent = tuple(
+            source.name for source in self.configuration.sources if source.legal_basis == "consent"
+        )
+        if not (self.workspace.store / FILE_NAME).is_file():
+            return LeftOut((), needs_consent)
+        published = open_store(self.workspace.store, create=True)
+        try:
+            return LeftOut(tuple(sorted(objecting(published))), needs_consent)
+        finally:
+            published.close()
+
+    @property
+    def left_out_digest(self) -> tuple[LeftOut, ...]:
+        """What a digest of inputs needs of it: nothing where only the records say who is left out."""
+        return () if self.left_out == NOBODY else (self.left_out,)
 
     def rule(self, as_of: AsOf) -> RegionRule:
         """Return the region's rule that holds on an as-of date."""
@@ -191,6 +212,7 @@ def model_version(run: Run, store: RecordStore) -> str:
         run.rules,
         store.content_hash,
         code_hash(""),
+        *run.left_out_digest,
     )
     return f"{current.as_of_date:%Y%m%d}-{made_from[:8]}"
 

@@ -286,6 +286,18 @@ LEDGER_EVENTS = Table(
     event_dates=("event_date",),
 )  # fmt: skip
 
+CONSENTS = Table(
+    "consents",
+    (
+        _key("student_id"),
+        _key("source", empty=True),
+        Column("recorded_on", "date", required=True, key=True),
+        _must("state", "code", codes=("given", "withdrawn", "objected")),
+    ),
+    event_dates=("recorded_on",),
+)
+"""What a guardian says of the use of a source's records (`source`: its name; empty: all), as statements."""
+
 POPULATION = Table(
     "population",
     (
@@ -304,7 +316,7 @@ POPULATION = Table(
 
 TABLES: tuple[Table, ...] = (
     SCHOOLS, TERMS, CALENDAR, STUDENTS, ENROLMENTS, ATTENDANCE, ATTENDANCE_REPORTS, GRADES, FAMILY,
-    SUBSIDIES, LEDGER_EVENTS, POPULATION,
+    SUBSIDIES, LEDGER_EVENTS, CONSENTS, POPULATION,
 )  # fmt: skip
 
 

@@ -25,6 +25,8 @@ from riskmodel.store.sets import current_set_id
 from riskmodel.store.tables import ACTIONS, SETS, STUDENTS, instant, instant_text
 
 MOST_AT_ONCE = 500
+HELP = frozenset({"contacted", "visited", "aid_given", "counselling_hours"})
+"""Kinds of action by which something was done for the student; a suggestion, or a result, is none yet."""
 OLDEST_DAYS = 400
 """A school year and its summer: what was done before belongs to no score that was served."""
 MOST_YUAN = 1_000_000

@@ -19,7 +19,7 @@ from riskmodel.domain import ScoredStudent, ScoredTerm
 from riskmodel.errors import StoreError
 from riskmodel.store.engine import Store
 from riskmodel.store.rows import facts_text, student_text
-from riskmodel.store.sets import Document
+from riskmodel.store.sets import Document, current_set_id
 from riskmodel.store.tables import DOCUMENTS, MOVES, SCHOOLS, SETS, STUDENTS, instant_text
 
 CHUNK_ROWS = 2_000
@@ -115,17 +115,20 @@ def go_back(store: Store, *, to: str | None, by: str, at: datetime) -> str:
         If nothing was published, there is no former set, or no complete one of that id.
     """
     with store.writing() as connection:
-        moves = connection.scalars(select(MOVES.c.set_id).order_by(MOVES.c.number.desc())).all()
-        former = to or next((set_id for set_id in moves if set_id != moves[0]), None)
-        if former is None and not moves:
-            raise StoreError("nothing_published")
+        former = to or previous_set_id(connection)
         if former is None:
-            raise StoreError("nothing_to_go_back_to", set_id=moves[0])
+            raise StoreError("nothing_to_go_back_to", set_id=current_set_id(connection))
         state = connection.scalar(select(SETS.c.state).where(SETS.c.set_id == former))
         if state != "complete":
             raise StoreError("set_unknown", set_id=former)
         _move(connection, former, at=at, by=by)
     return former
+
+
+def previous_set_id(connection: Connection) -> str | None:
+    """Return the set that was current before the present one came; None: there was none."""
+    moves = connection.scalars(select(MOVES.c.set_id).order_by(MOVES.c.number.desc())).all()
+    return next((set_id for set_id in moves if set_id != moves[0]), None)
 
 
 def remove_leftovers(store: Store) -> int:

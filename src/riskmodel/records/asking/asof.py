@@ -13,8 +13,9 @@ from types import TracebackType
 
 import duckdb
 
-from riskmodel.domain import RegionRule
+from riskmodel.domain import NOBODY, LeftOut, RegionRule
 from riskmodel.records.asking.cohort import create_cohort
+from riskmodel.records.asking.consent import leave_out
 from riskmodel.records.contract import TABLES, Table
 from riskmodel.records.keeping.engine import duckdb_settings
 from riskmodel.records.keeping.rows import STORED, column_types, latest_first, quoted, statement_of
@@ -137,11 +138,13 @@ class BucketReader:
         What the engine may use; beyond the limit it fails and does not spill personal data to a disk.
     corrected
         Take what was corrected since for what was said then: for scoring a day again, never for learning.
+    left_out
+        Of whom no row is loaded; those who object in the records' own consents are always left out.
     """
 
     def __init__(
         self, store: RecordStore | Path, bucket: int, *, threads: int = 1, memory_limit: str = "1GB",
-        corrected: bool = False,
+        corrected: bool = False, left_out: LeftOut = NOBODY,
     ) -> None:  # fmt: skip
         self._corrected = corrected
         self._store = store if isinstance(store, RecordStore) else RecordStore.open(store)
@@ -149,6 +152,7 @@ class BucketReader:
         settings = duckdb_settings(threads=threads, memory_limit=memory_limit)
         self._connection = duckdb.connect(config=settings)
         self._load(bucket)
+        leave_out(self._connection, left_out)
 
     def __enter__(self) -> BucketReader:
         return self
