@@ -99,3 +99,14 @@ def test_a_large_distance_that_chance_explains_is_no_alarm() -> None:
     assert not change.alarms
     assert replace(change, p=0.001).alarms
     assert not replace(change, p=0.001, distance=0.05).alarms
+
+
+def test_a_value_of_whole_schools_counts_as_many_draws_as_there_are_schools() -> None:
+    def with_lateness(day: Day, seed: int) -> Day:
+        late = np.repeat(np.random.default_rng(seed).random(SCHOOLS), EACH)
+        return replace(day, X=np.column_stack([late, day.X[:, 1:]]))
+
+    now = with_lateness(day(5), 5)
+    now.X[:, 0] += 2
+    found = alarms_of(measure(now, [with_lateness(each, seed) for seed, each in enumerate(EARLIER)]))
+    assert not [alarm for alarm in found if alarm.source == "attendance"]

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import groupby, pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -226,13 +226,18 @@ def _of_unit(now: Day, earlier: Sequence[Day], school: str | None) -> Iterator[C
             continue
         if school is None:
             # A school that is a few days late lacks a short window: of a school whole tables are asked below.
-            yield _known(columns, name, source, school)
+            counts = _draws(days, [np.isnan(values) for values in columns])
+            yield _known(columns, counts, name, source, school)
         if any(len(values) < FEWEST for values in known):
             continue
         common = [_most_common(values) for values in known[1:]]
         if school is None or max(common) <= WHOLE_SCHOOL:
             # What is one for a whole school says nothing of its students.
-            yield _values([np.sort(values) for values in known], name, source, school, now.in_days[column])
+            sizes = [len(values) for values in known]
+            if school is None:
+                sizes = _draws(days, columns)
+            ordered = [np.sort(values) for values in known]
+            yield _values(ordered, sizes, name, source, school, now.in_days[column])
             if known[0].min() == known[0].max():
                 yield _constant(common, len(known[0]), name, source, school)
             if source in MOVES_EVERY_TERM and len(there) > 1:
@@ -242,7 +247,8 @@ def _of_unit(now: Day, earlier: Sequence[Day], school: str | None) -> Iterator[C
     if school is not None:
         for source in sorted({*now.sources} - {SCORES}):
             of = [number for number, each in enumerate(now.sources) if each == source]
-            yield _known([day.X[:, of] for day in days], None, source, school)
+            counts = [len(day.students) for day in days]
+            yield _known([day.X[:, of] for day in days], counts, None, source, school)
 
 
 def _usual(distance: Sequence[Sequence[float]]) -> float:
@@ -266,13 +272,24 @@ def _change(
     return Change(kind, name, source, school, now, before, distance, limit, float(max(ps)))
 
 
-def _values(known: Sequence[Floats], name: str, source: str, school: str | None, in_days: bool) -> Change:
-    """Ask whether sorted values lie elsewhere."""
+def _draws(days: Sequence[Day], values: Sequence[NDArray[Any]]) -> list[int]:
+    """Count what chance drew: students, or schools where a value differs between them and hardly within."""
+    before, told = days[1], values[1]
+    within = [_most_common(told[before.schools == school]) for school in np.unique(before.schools)]
+    if _most_common(told) < WHOLE_SCHOOL < float(np.mean(within)):
+        return [len(np.unique(day.schools)) for day in days]
+    return [int((~np.isnan(each)).sum()) for each in values]
+
+
+def _values(
+    known: Sequence[Floats], sizes: Sequence[int], name: str, source: str, school: str | None, in_days: bool
+) -> Change:
+    """Ask whether sorted values lie elsewhere; `sizes` are how many draws each is worth."""
     now, earlier = known[0], known[1:]
     slack = SLACK_SPREAD * float(np.std(np.concatenate(earlier)))
     slack = max(slack, SLACK_DAYS) if in_days else slack
     distances = [_apart(now, before, slack) for before in earlier]
-    ps = [_kolmogorov_p(d, len(now), len(before)) for d, before in zip(distances, earlier, strict=True)]
+    ps = [_kolmogorov_p(d, sizes[0], size) for d, size in zip(distances, sizes[1:], strict=True)]
     among = [[0.0 if a is b else _apart(a, b, slack) for b in earlier] for a in earlier]
     nearest = earlier[int(np.argmin(distances))]
     return _change(
@@ -281,10 +298,11 @@ def _values(known: Sequence[Floats], name: str, source: str, school: str | None,
     )  # fmt: skip
 
 
-def _known(columns: Sequence[Floats], name: str | None, source: str, school: str | None) -> Change:
+def _known(
+    columns: Sequence[Floats], counts: Sequence[int], name: str | None, source: str, school: str | None
+) -> Change:
     """Ask whether less is known than ever: to know more is no harm."""
     shares = [float((~np.isnan(values)).mean()) for values in columns]
-    counts = [len(values) for values in columns]
     ps = [_shares_p(shares[0], counts[0], s, n) for s, n in zip(shares[1:], counts[1:], strict=True)]
     return _change(
         Kind.KNOWN, name, source, school, now=shares[0], before=min(shares[1:]),
@@ -293,7 +311,7 @@ def _known(columns: Sequence[Floats], name: str | None, source: str, school: str
     )  # fmt: skip
 
 
-def _most_common(values: Floats) -> float:
+def _most_common(values: NDArray[Any]) -> float:
     """Return the share of the most common value."""
     return float(np.unique(values, return_counts=True)[1].max() / len(values))
 
