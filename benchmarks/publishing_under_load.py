@@ -147,13 +147,15 @@ def _wait_until_ready(server: subprocess.Popen[bytes], port: int) -> None:
     for _ in range(600):
         if server.poll() is not None:
             raise RuntimeError("the server ended")
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
         try:
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
             connection.request("GET", "/readyz")
             if connection.getresponse().status == 200:
                 return
         except OSError:
             pass
+        finally:
+            connection.close()
         time.sleep(0.1)
     raise RuntimeError("the server is not ready after a minute")
 
