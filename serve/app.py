@@ -19,6 +19,7 @@ from riskmodel.store.audit import open_audit
 from riskmodel.store.engine import open_store
 from riskmodel.workspace import FORMAT, Workspace
 from serve.limits import Limits
+from serve.making import Maker
 from serve.metrics import Metrics
 from serve.openapi import describe
 from serve.problems import handle_problems
@@ -54,10 +55,11 @@ def create_app(
     fcntl.flock(in_use, fcntl.LOCK_SH)
     audit = open_audit(store.folder, wait_seconds=told.wait_seconds)
 
+    maker = Maker()
     limits = Limits(store.folder, per_minute=told.requests_per_minute, clock=time.time)
 
     def close() -> None:
-        for opened in (audit, limits, store, in_use):
+        for opened in (maker, audit, limits, store, in_use):
             opened.close()
 
     @asynccontextmanager
@@ -74,6 +76,7 @@ def create_app(
         redirect_slashes=False,
         generate_unique_id_function=_operation_id,
     )
+    app.state.maker = maker
     app.state.lookup_key_file = Workspace(told.workspace).lookup_key
     app.state.store, app.state.audit, app.state.clock = store, audit, clock
     app.state.limits, app.state.metrics, app.state.close = limits, Metrics(), close

@@ -21,6 +21,7 @@ from riskmodel.domain import (
     TermFacts,
     Unknown,
 )
+from riskmodel.sheets.compose import compose
 from riskmodel.store.feedback import Feedback
 from riskmodel.store.looks import LooksOfKey
 from riskmodel.store.reading import ClassCount, Page
@@ -43,6 +44,9 @@ from serve.answers import (
     student_risk,
     words,
 )
+from serve.explaining import explanation
+from serve.exports import csv_file, list_rows
+from serve.pages import CSV, HTML, PDF, XLSX
 from serve.problems import STATUS
 from serve.schemas import (
     ActionIn,
@@ -202,6 +206,15 @@ def answer_examples() -> dict[str, dict[str, BaseModel]]:
         "look_up_students": {
             "one_found_one_not": lookup_answer([_STUDENT, None], _PUBLISHED, role="school", today=TODAY)
         },
+        "explain_student": {
+            "with_a_score": explanation(
+                _STUDENT,
+                compose(_STUDENT, _PUBLISHED, _SCHOOL, audience="class_teacher"),
+                _PUBLISHED,
+                role="school",
+                today=TODAY,
+            )
+        },
         "list_reasons": {"vocabulary": reason_book(_PUBLISHED, today=TODAY)},
         "read_model_card": {
             "where_to_read_it": CardOut(
@@ -251,9 +264,17 @@ def page_examples() -> dict[str, dict[str, dict[str, str]]]:
         'riskmodel_requests_total{method="GET",route="/v1/students/{student_id}/risk",status="200"} 812.0\n'
         "riskmodel_published_age_seconds 86400.0\n"
     )
+    rows = list_rows([_STUDENT, _WITHOUT_SCORE], _SCHOOL, _PUBLISHED, role="school", language="zh")
     return {
-        "read_model_card": {"text/html": {"card_as_page": "<!doctype html>…"}},
+        "read_model_card": {HTML: {"card_as_page": "<!doctype html>…"}},
         "read_metrics": {"text/plain": {"figures": figures}},
+        "explain_student": {
+            HTML: {"sheet_as_page": "<!doctype html>…"},
+            PDF: {"sheet_as_pdf": "%PDF-1.7 …"},
+        },
+        "export_students_csv": {CSV: {"two_rows": csv_file(rows, "zh").decode("utf-8-sig")}},
+        "export_students_workbook": {XLSX: {"list_as_workbook": "PK…"}},
+        "read_booklet": {PDF: {"booklet": "%PDF-1.7 …"}},
     }
 
 

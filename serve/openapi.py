@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from riskmodel.wording import has, text
 from serve.deps import IDEMPOTENCY_KEY, REPLAYED
 from serve.examples import answer_examples, asked_examples, page_examples, problem_example
+from serve.pages import PDF, XLSX
 from serve.problems import MEDIA_TYPE, STATUS
 from serve.schemas import ProblemOut
 
@@ -26,7 +27,11 @@ _MORE: dict[str, tuple[str, ...]] = {
     "list_students": ("set_changed",),
     "record_actions": ("actions_refused",),
     "look_up_students": ("lookup_unavailable",),
-    "read_model_card": ("not_found", "not_acceptable"),
+    "explain_student": ("no_sheet", "not_acceptable", "not_made_now"),
+    "export_students_csv": ("set_changed",),
+    "export_students_workbook": ("set_changed", "not_made_now"),
+    "read_booklet": ("no_sheet", "set_changed", "not_made_now"),
+    "read_model_card": ("not_acceptable",),
     "readiness": ("nothing_published", "store_unavailable", "audit_unavailable"),
 }
 """Problems of single operations, beside those that follow from what an operation takes."""
@@ -116,6 +121,8 @@ def _describe_operation(
         good["headers"][REPLAYED] = _header("replayed")
     for media_type, content in good["content"].items():
         content["examples"] = _examples(examples[media_type])
+        if media_type in (PDF, XLSX):
+            content["schema"] = {"type": "string", "format": "binary"}
     for code in sorted(problems, key=list(STATUS).index):
         told = responses.setdefault(str(STATUS[code]), _problem_response(STATUS[code]))
         told["content"][MEDIA_TYPE]["examples"][code] = {

@@ -1,4 +1,4 @@
-"""An HTML page as an answer: a policy that allows the page's own style sheet, and nothing else."""
+"""Answers that are no JSON: pages, whose policy allows their own style sheet only, and files."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ import re
 
 from fastapi import Response
 
+JSON, HTML, PDF = "application/json", "text/html", "application/pdf"
+CSV = "text/csv"
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _STYLE = re.compile(r"<style>(.*?)</style>", re.DOTALL)
 
 
@@ -19,6 +22,10 @@ def html_answer(page: str) -> Response:
         f"default-src 'none'; style-src {styles}; img-src data:; "
         "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
     )
-    return Response(
-        page, media_type="text/html", headers={"Content-Security-Policy": policy, "Vary": "Accept"}
-    )
+    return Response(page, media_type=HTML, headers={"Content-Security-Policy": policy, "Vary": "Accept"})
+
+
+def file_answer(made: bytes, media_type: str, name: str) -> Response:
+    """Answer with a file. Its name holds nothing of a person."""
+    headers = {"Content-Disposition": f'inline; filename="{name}"', "Vary": "Accept"}
+    return Response(made, media_type=media_type, headers=headers)

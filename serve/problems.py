@@ -33,6 +33,7 @@ STATUS: Mapping[str, int] = {
     "not_acceptable": 406,
     "too_slow": 408,
     "set_changed": 409,
+    "no_sheet": 409,
     "too_large": 413,
     "invalid_request": 422,
     "idempotency_key_reused": 422,
@@ -44,6 +45,7 @@ STATUS: Mapping[str, int] = {
     "store_unavailable": 503,
     "audit_unavailable": 503,
     "lookup_unavailable": 503,
+    "not_made_now": 503,
 }
 """Every problem that this service tells, and its status. Title and detail stand under `problems.<code>`."""
 

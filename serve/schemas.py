@@ -294,6 +294,31 @@ class SlotOut(_Shape):
     label: Words | None
 
 
+class HistoryOut(_Shape):
+    """Absent days in the 28 days from `start_date` on; None where nothing was reported."""
+
+    start_date: date
+    days_absent: float | None
+
+
+class Explanation(_Shape):
+    """What stands on a student's sheet."""
+
+    student: StudentRisk
+    has_sheet: bool
+    why_no_sheet: Words | None
+    history: tuple[HistoryOut, ...]
+    first_steps: tuple[CodeOut, ...]
+    feedback_codes: tuple[CodeOut, ...]
+    caveats: tuple[CodeOut, ...]
+
+
+class ExplanationQuery(RiskQuery):
+    """Of which set, and in which language a page or a PDF is; JSON tells both languages."""
+
+    lang: Language = "zh"
+
+
 class SentenceOut(_Shape):
     """A sentence that can be said of a student, its slots in braces."""
 
@@ -314,7 +339,7 @@ class ReasonBook(_Shape):
     kinds: tuple[CodeOut, ...]
     sentences: tuple[SentenceOut, ...]
     first_steps: tuple[CodeOut, ...]
-    feedback: tuple[CodeOut, ...]
+    feedback_codes: tuple[CodeOut, ...]
     wording_version: str
     set: SetOut
 
@@ -345,14 +370,33 @@ class StudentPage(_Shape):
     notice: Words
 
 
-class StudentQuery(_Shape):
-    """Filters and paging of a school's list. An unknown parameter is refused: a slip would show too many."""
+class ListQuery(_Shape):
+    """Filters and order of a school's list. An unknown parameter is refused: a slip would show too many."""
 
     band: Band | None = None
     grade: Annotated[int, Field(ge=1, le=20)] | None = None
     class_name: str | None = Field(default=None, alias="class", min_length=1, max_length=50)
     listed: bool | None = None
     sort: Annotated[str, Field(max_length=60, pattern=_comma(ORDER_NAMES, signed=True))] = USUAL_ORDER
+
+
+class ExportQuery(ListQuery):
+    """A whole list as a file, and in which language."""
+
+    lang: Language = "zh"
+
+
+class BookletQuery(_Shape):
+    """Of which class, and in which language."""
+
+    grade: Annotated[int, Field(ge=1, le=20)]
+    class_name: str = Field(alias="class", max_length=50)
+    lang: Language = "zh"
+
+
+class StudentQuery(ListQuery):
+    """A page of a school's list, and which fields of each student."""
+
     fields: Annotated[str, Field(max_length=300, pattern=_comma(ListedStudent.model_fields))] | None = None
     limit: Annotated[int, Field(ge=1, le=500)] = 100
     after: Annotated[str, Field(max_length=1000)] | None = None

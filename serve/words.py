@@ -35,7 +35,7 @@ def reason_book(published: PublishedSet, *, today: date) -> ReasonBook:
         kinds=_coded(f"kinds.{kind}" for kind in get_args(Kind)),
         sentences=tuple({(one.code, one.use): one for one in sentences}.values()),
         first_steps=_coded(codes("first_steps.")),
-        feedback=_coded(codes("feedback.")),
+        feedback_codes=_coded(codes("feedback.")),
         wording_version=published.facts.wording_version,
         set=set_out(published, today=today),
     )

@@ -6,15 +6,28 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 from urllib.parse import quote, urlencode
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
 
-from riskmodel.domain import PublishedSet, School
+from riskmodel.domain import PublishedSet, School, ScoredStudent
+from riskmodel.sheets.compose import compose
 from riskmodel.store import reading
 from serve.answers import school_answer, school_list, student_page
 from serve.deps import Visit, Visiting
+from serve.explaining import as_read_by, sheets_task
+from serve.exports import csv_file, list_rows, workbook_task
+from serve.pages import CSV, PDF, XLSX, file_answer
 from serve.problems import Problem
-from serve.schemas import ListedStudent, SchoolAnswer, SchoolList, StudentPage, StudentQuery
+from serve.schemas import (
+    BookletQuery,
+    ExportQuery,
+    ListedStudent,
+    ListQuery,
+    SchoolAnswer,
+    SchoolList,
+    StudentPage,
+    StudentQuery,
+)
 
 router = APIRouter(prefix="/v1/schools", tags=["schools"])
 
@@ -43,19 +56,7 @@ def list_students(school_id: str, query: Annotated[StudentQuery, Query()], visit
     """Answer with a page of the school's students, by grade, class and id."""
     published = reading.current_set(visit.store)
     school = seen_school(school_id, published, visit)
-    page = reading.students(
-        visit.store,
-        visit.principal,
-        school_id,
-        band=query.band,
-        grade=query.grade,
-        class_name=query.class_name,
-        listed=query.listed,
-        order=query.sort,
-        limit=query.limit,
-        after=query.after,
-        set_id=published.set_id,
-    )
+    page = _page(school_id, query, published, visit, limit=query.limit, after=query.after)
     next_page = None if page.after is None else _address(school_id, query, page.after)
     answer = student_page(
         page, school, published, role=visit.principal.role, next_page=next_page, today=visit.at.date()
@@ -64,6 +65,82 @@ def list_students(school_id: str, query: Annotated[StudentQuery, Query()], visit
     return JSONResponse(
         answer.model_dump(mode="json", exclude=_left_out(query.fields)),
         headers={} if next_page is None else {"Link": f'<{next_page}>; rel="next"'},
+    )
+
+
+@router.get("/{school_id}/students.csv", response_class=Response, responses={200: {"content": {CSV: {}}}})
+def export_students_csv(school_id: str, query: Annotated[ExportQuery, Query()], visit: Visiting) -> Response:
+    """Answer with the whole list as CSV that a spreadsheet reads."""
+    published, school, students = _whole_list(school_id, query, visit)
+    rows = list_rows(students, school, published, role=visit.principal.role, language=query.lang)
+    answer = file_answer(csv_file(rows, query.lang), CSV, "students.csv")
+    visit.note(200, set_id=published.set_id, shown=[one.student_id for one in students])
+    return answer
+
+
+@router.get("/{school_id}/students.xlsx", response_class=Response, responses={200: {"content": {XLSX: {}}}})
+def export_students_workbook(
+    school_id: str, query: Annotated[ExportQuery, Query()], visit: Visiting, request: Request
+) -> Response:
+    """Answer with the whole list as a workbook, a dictionary of its columns beside it."""
+    published, school, students = _whole_list(school_id, query, visit)
+    rows = list_rows(students, school, published, role=visit.principal.role, language=query.lang)
+    task = workbook_task(rows, published, language=query.lang)
+    answer = file_answer(request.app.state.maker.make("workbook", **task), XLSX, "students.xlsx")
+    visit.note(200, set_id=published.set_id, shown=[one.student_id for one in students])
+    return answer
+
+
+@router.get("/{school_id}/booklet", response_class=Response, responses={200: {"content": {PDF: {}}}})
+def read_booklet(
+    school_id: str, query: Annotated[BookletQuery, Query()], visit: Visiting, request: Request
+) -> Response:
+    """Answer with the sheets of a class in one PDF, as its class teacher may read them."""
+    visit.principal.must("read_risk")
+    wanted = ListQuery.model_validate({"grade": query.grade, "class": query.class_name})
+    published, school, students = _whole_list(school_id, wanted, visit)
+    named = [as_read_by(one, visit.principal.role) for one in students]
+    sheeted = [one for one in named if compose(one, published, school, audience="class_teacher")]
+    if not sheeted:
+        visit.note(409, set_id=published.set_id)
+        raise Problem("no_sheet")
+    task = sheets_task(sheeted, published, school, audience="class_teacher", language=query.lang)
+    answer = file_answer(request.app.state.maker.make("sheets_pdf", **task), PDF, f"booklet.{query.lang}.pdf")
+    visit.note(200, set_id=published.set_id, shown=[one.student_id for one in sheeted])
+    return answer
+
+
+def _whole_list(
+    school_id: str, query: ListQuery, visit: Visit
+) -> tuple[PublishedSet, School, list[ScoredStudent]]:
+    """Read page after page of one set."""
+    published = reading.current_set(visit.store)
+    school = seen_school(school_id, published, visit)
+    found: list[ScoredStudent] = []
+    after: str | None = None
+    while True:
+        page = _page(school_id, query, published, visit, limit=reading.MOST_PER_PAGE, after=after)
+        found += page.students
+        after = page.after
+        if after is None:
+            return published, school, found
+
+
+def _page(
+    school_id: str, query: ListQuery, published: PublishedSet, visit: Visit, *, limit: int, after: str | None
+) -> reading.Page:
+    return reading.students(
+        visit.store,
+        visit.principal,
+        school_id,
+        band=query.band,
+        grade=query.grade,
+        class_name=query.class_name,
+        listed=query.listed,
+        order=query.sort,
+        limit=limit,
+        after=after,
+        set_id=published.set_id,
     )
 
 

@@ -5,15 +5,23 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
 
 from riskmodel.domain import PublishedSet, ScoredStudent
+from riskmodel.sheets.compose import compose
+from riskmodel.sheets.render import to_html
 from riskmodel.store import reading, sets
 from riskmodel.store.roll_numbers import lookup_key, roll_ref
 from serve.answers import lookup_answer, risk_history, student_batch, student_risk
 from serve.deps import Visit, Visiting
+from serve.explaining import as_read_by, explanation, sheets_task
+from serve.negotiation import wanted_type
+from serve.pages import HTML, JSON, PDF, file_answer, html_answer
 from serve.problems import Problem
 from serve.schemas import (
     BatchAsked,
+    Explanation,
+    ExplanationQuery,
     LookupAnswer,
     LookupAsked,
     RiskHistory,
@@ -47,6 +55,42 @@ def list_student_risks(student_id: str, visit: Visiting) -> RiskHistory:
         raise Problem("not_found")
     answer = risk_history(student_id, told, role=visit.principal.role, today=visit.at.date())
     visit.note(200, set_id=current, shown=[student_id])
+    return answer
+
+
+@router.get(
+    "/{student_id}/explanation",
+    response_model=Explanation,
+    responses={200: {"content": {HTML: {}, PDF: {}}}},
+)
+async def explain_student(
+    student_id: str, query: Annotated[ExplanationQuery, Query()], visit: Visiting, request: Request
+) -> Response:
+    """Answer with the student's sheet: as data, as a page, or as a PDF of one A4 page."""
+    wanted = wanted_type(request, (JSON, HTML, PDF))
+    published = await chosen_set(query, visit)
+    student = await seen_student(student_id, published, visit)
+    school = reading.school(visit.store, visit.principal, student.school_id, set_id=published.set_id)
+    if school is None:
+        raise Problem("not_found")
+    role = visit.principal.role
+    audience = visit.principal.rights.audience
+    named = as_read_by(student, role)
+    sheet = compose(named, published, school, audience=audience)
+    if sheet is None and wanted != JSON:
+        await visit.noted(409, set_id=published.set_id, shown=[student_id])
+        raise Problem("no_sheet")
+    answer: Response
+    if sheet is None or wanted == JSON:
+        told = explanation(student, sheet, published, role=role, today=visit.at.date())
+        answer = Response(told.model_dump_json(), media_type=JSON, headers={"Vary": "Accept"})
+    elif wanted == HTML:
+        answer = html_answer(to_html(sheet, query.lang))
+    else:
+        task = sheets_task([named], published, school, audience=audience, language=query.lang)
+        made = await run_in_threadpool(request.app.state.maker.make, "sheets_pdf", **task)
+        answer = file_answer(made, PDF, f"sheet.{query.lang}.pdf")
+    await visit.noted(200, set_id=published.set_id, shown=[student_id])
     return answer
 
 

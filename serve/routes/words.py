@@ -40,9 +40,9 @@ def read_model_card(
     }
     if wanted_type(request, ("application/json", "text/html")) == "text/html":
         card = cards[query.lang]
-        visit.note(404 if card is None else 200, set_id=published.set_id)
+        visit.note(406 if card is None else 200, set_id=published.set_id)
         if card is None:
-            raise Problem("not_found")
+            raise Problem("not_acceptable")
         return html_answer(card)
     visit.note(200, set_id=published.set_id)
     response.headers["Vary"] = "Accept"

@@ -172,6 +172,9 @@ class Matrix:
                 usual[key] = own[0] if own else "st-a1-0-x"
             elif name in SCHOOL_IDS and parameter["in"] == "path":
                 usual[key] = schools[0] if schools else SCHOOLS[0]
+            elif parameter.get("required") and name in ("grade", "class"):
+                place = self.world.now[(own or ["st-a1-0-x"])[0]]
+                usual[key] = str(place.grade if name == "grade" else place.class_name)
             elif parameter.get("required") and (values := self.values(parameter)):
                 usual[key] = values[0]
         if operation.body is not None:

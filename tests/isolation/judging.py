@@ -112,7 +112,9 @@ class Judge:
             if re.search(rf"(?<![0-9]){re.escape(mark)}(?![0-9])", text):
                 yield f"showed {mark}, which is not for this role"
         reads = cell.method == "GET" or ":" in cell.operation.path
-        if reads and answer.status == 200 and cell.operation.needs_key:
+        # On a sheet without a name nobody can be told: then it cannot be held against the log from outside.
+        is_named = cell.who.role != "data_team" or answer.body[:1] == b"{"
+        if reads and answer.status == 200 and cell.operation.needs_key and is_named:
             seen = frozenset(one for one in found & children)
             judged.looks[answer.request_id] = seen
             if seen:

@@ -173,7 +173,7 @@ def test_the_vocabulary_holds_every_code_that_an_answer_can_hold(client: TestCli
     assert [one["code"] for one in told["bands"]] == [
         "reach_out", "check_in", "usual_care", "not_enough_information",
     ]  # fmt: skip
-    assert [one["code"] for one in told["feedback"]] == [f"feedback.F{number}" for number in range(1, 6)]
+    assert [one["code"] for one in told["feedback_codes"]] == [f"feedback.F{number}" for number in range(6)]
     unknown = {one["code"]: one for one in told["sentences"] if one["use"] == "unknown"}
     new = unknown["unknowns.new_student"]
     assert "{months_at_school}" in new["text"]["zh"]
@@ -197,4 +197,4 @@ def test_where_no_card_was_published_the_page_is_missing(own_client: TestClient,
     go_back(own_county.store, to=former, by="test", at=own_client.app.state.clock())  # type: ignore[attr-defined]
     assert ask(own_client, own_county, "/v1/model-card")["pages"] == {}
     page = own_client.get("/v1/model-card", headers={**key(own_county), "Accept": "text/html"})
-    assert page.status_code == 404
+    assert (page.status_code, page.json()["code"]) == (406, "not_acceptable")

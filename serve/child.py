@@ -1,0 +1,97 @@
+"""The child process that makes PDFs and workbooks, asked by `serve.making` over pipes.
+
+Typesetting holds the interpreter for long and needs much memory, and what crashes in it ends this process
+only. A task is one line of JSON; the answer is one line (`{"bytes": n}` or `{"error": code}`) and n bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from io import BytesIO
+from typing import Any
+
+from riskmodel.domain import PublishedSet, School
+from riskmodel.errors import RiskmodelError
+from riskmodel.store.rows import read_facts, read_student
+
+
+def sheets_pdf(task: Mapping[str, Any]) -> bytes:
+    """Make the sheets of some students, one after the other."""
+    from riskmodel.sheets.compose import compose
+    from riskmodel.sheets.render import to_pdf
+
+    published = PublishedSet(
+        task["set_id"], datetime.fromisoformat(task["published_at"]), read_facts(task["facts"])
+    )
+    school = School(*task["school"])
+    composed = (
+        compose(read_student(student), published, school, audience=task["audience"])
+        for student in task["students"]
+    )
+    pages = [to_pdf(sheet, task["language"]) for sheet in composed if sheet is not None]
+    return pages[0] if len(pages) == 1 else _joined(pages)
+
+
+def workbook(task: Mapping[str, Any]) -> bytes:
+    """Make a workbook: every cell of text is text, whatever it begins with."""
+    from xlsxwriter import Workbook
+
+    made = BytesIO()
+    plain = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
+    with Workbook(made, {"in_memory": True, **plain}) as book:
+        # The same list is the same file to the byte, so that a client need not fetch it again.
+        book.set_properties({"created": datetime.fromisoformat(task["made_at"])})
+        bold, wrapped = book.add_format({"bold": True}), book.add_format({"text_wrap": True})
+        as_text = book.add_format({"num_format": "@"})
+        for table in task["tables"]:
+            sheet = book.add_worksheet(table["name"])
+            sheet.set_landscape()
+            sheet.set_paper(9)  # A4
+            sheet.fit_to_pages(1, 0)
+            sheet.freeze_panes(1, 0)
+            sheet.repeat_rows(0)
+            for column, (title, width) in enumerate(zip(table["head"], table["widths"], strict=True)):
+                sheet.set_column(column, column, width, as_text if table["narrow"] else wrapped)
+                sheet.write_string(0, column, title, bold)
+            for row, cells in enumerate(table["rows"], start=1):
+                for column, cell in enumerate(cells):
+                    if isinstance(cell, int):
+                        sheet.write_number(row, column, cell)
+                    else:
+                        sheet.write_string(row, column, cell, as_text if table["narrow"] else wrapped)
+    return made.getvalue()
+
+
+TASKS: Mapping[str, Callable[[Mapping[str, Any]], bytes]] = {"sheets_pdf": sheets_pdf, "workbook": workbook}
+
+
+def main() -> None:
+    """Make what is asked for until the pipe is closed."""
+    answers = sys.stdout.buffer
+    for line in sys.stdin.buffer:
+        task = json.loads(line)
+        try:
+            made, said = TASKS[task["make"]](task), {}
+        except RiskmodelError as problem:
+            made, said = b"", {"error": problem.code}
+        answers.write(json.dumps({"bytes": len(made), **said}).encode() + b"\n" + made)
+        answers.flush()
+
+
+def _joined(pages: list[bytes]) -> bytes:
+    from pypdf import PdfWriter
+
+    made = BytesIO()
+    with PdfWriter() as writer:
+        for page in pages:
+            writer.append(BytesIO(page), import_outline=False)
+        writer.compress_identical_objects()
+        writer.write(made)
+    return made.getvalue()
+
+
+if __name__ == "__main__":
+    main()
