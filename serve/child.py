@@ -22,13 +22,14 @@ def sheets_pdf(task: Mapping[str, Any]) -> bytes:
     """Make the sheets of some students, one after the other."""
     from riskmodel.sheets.compose import compose
     from riskmodel.sheets.render import to_pdf
+    from riskmodel.sheets.steps import Steps
 
     published = PublishedSet(
         task["set_id"], datetime.fromisoformat(task["published_at"]), read_facts(task["facts"])
     )
     school = School(*task["school"])
     composed = (
-        compose(read_student(student), published, school, audience=task["audience"])
+        compose(read_student(student), published, school, audience=task["audience"], steps=Steps.general())
         for student in task["students"]
     )
     pages = [to_pdf(sheet, task["language"]) for sheet in composed if sheet is not None]

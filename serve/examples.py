@@ -22,6 +22,7 @@ from riskmodel.domain import (
     Unknown,
 )
 from riskmodel.sheets.compose import compose
+from riskmodel.sheets.steps import Steps
 from riskmodel.store.feedback import Feedback
 from riskmodel.store.looks import LooksOfKey
 from riskmodel.store.reading import ClassCount, Page
@@ -209,7 +210,7 @@ def answer_examples() -> dict[str, dict[str, BaseModel]]:
         "explain_student": {
             "with_a_score": explanation(
                 _STUDENT,
-                compose(_STUDENT, _PUBLISHED, _SCHOOL, audience="class_teacher"),
+                compose(_STUDENT, _PUBLISHED, _SCHOOL, audience="class_teacher", steps=Steps.general()),
                 _PUBLISHED,
                 role="school",
                 today=TODAY,

@@ -11,7 +11,7 @@ from riskmodel.domain import Audience, Language, PublishedSet, School, ScoredStu
 from riskmodel.sheets.compose import Sheet
 from riskmodel.store.principals import RIGHTS, Role
 from riskmodel.store.rows import facts_text, student_text
-from serve.answers import NO_NAME, student_risk, words
+from serve.answers import NO_NAME, both, student_risk, words
 from serve.schemas import CodeOut, Explanation, HistoryOut
 
 
@@ -34,7 +34,7 @@ def explanation(
             HistoryOut(start_date=block.start_date, days_absent=block.days_absent)
             for block in (sheet.history if sheet is not None else ())
         ),
-        first_steps=_coded(sheet.steps if sheet is not None else ()),
+        first_steps=tuple(both(step.text) for step in (sheet.steps if sheet is not None else ())),
         feedback_codes=_coded(sheet.feedback if sheet is not None else ()),
         caveats=_coded(sheet.caveats if sheet is not None else ()),
     )

@@ -68,7 +68,7 @@ def workbook_task(rows: list[list[str]], published: PublishedSet, *, language: L
     meanings = [[name, title, text(f"api.fields.{name}", language)]
                 for name, title in zip(COLUMNS, titles, strict=True)]  # fmt: skip
     limits = [[text("api.notice", language)], [text("sheet.not_the_ledger", language)],
-              [text("sheet.run", language, set_id=published.set_id)]]  # fmt: skip
+              [published.set_id]]  # fmt: skip
     head = [text(f"api.workbook.{part}", language) for part in ("code", "title", "meaning")]
     return {
         "made_at": published.published_at.replace(tzinfo=None).isoformat(),

@@ -308,7 +308,7 @@ class Explanation(_Shape):
     has_sheet: bool
     why_no_sheet: Words | None
     history: tuple[HistoryOut, ...]
-    first_steps: tuple[CodeOut, ...]
+    first_steps: tuple[Words, ...]
     feedback_codes: tuple[CodeOut, ...]
     caveats: tuple[CodeOut, ...]
 

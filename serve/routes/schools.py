@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 
 from riskmodel.domain import PublishedSet, School, ScoredStudent
 from riskmodel.sheets.compose import compose
+from riskmodel.sheets.steps import Steps
 from riskmodel.store import reading
 from serve.answers import school_answer, school_list, student_page
 from serve.deps import Visit, Visiting
@@ -100,7 +101,11 @@ def read_booklet(
     wanted = ListQuery.model_validate({"grade": query.grade, "class": query.class_name})
     published, school, students = _whole_list(school_id, wanted, visit)
     named = [as_read_by(one, visit.principal.role) for one in students]
-    sheeted = [one for one in named if compose(one, published, school, audience="class_teacher")]
+    sheeted = [
+        one
+        for one in named
+        if compose(one, published, school, audience="class_teacher", steps=Steps.general())
+    ]
     if not sheeted:
         visit.note(409, set_id=published.set_id)
         raise Problem("no_sheet")

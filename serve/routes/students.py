@@ -10,6 +10,7 @@ from fastapi.concurrency import run_in_threadpool
 from riskmodel.domain import PublishedSet, ScoredStudent
 from riskmodel.sheets.compose import compose
 from riskmodel.sheets.render import to_html
+from riskmodel.sheets.steps import Steps
 from riskmodel.store import reading, sets
 from riskmodel.store.roll_numbers import lookup_key, roll_ref
 from serve.answers import lookup_answer, risk_history, student_batch, student_risk
@@ -76,7 +77,7 @@ async def explain_student(
     role = visit.principal.role
     audience = visit.principal.rights.audience
     named = as_read_by(student, role)
-    sheet = compose(named, published, school, audience=audience)
+    sheet = compose(named, published, school, audience=audience, steps=Steps.general())
     if sheet is None and wanted != JSON:
         await visit.noted(409, set_id=published.set_id, shown=[student_id])
         raise Problem("no_sheet")
