@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 TERM_OF_WORK = (
     "county", "mapping", "intake", "check", "features", "train", "backtest", "audit", "report", "promote",
-    "publish", "score", "monitor", "rollback", "explain", "sheets", "guides", "feedback", "tickets",
-    "actions", "object", "retain", "keys", "looks", "export-child", "erase", "serve", "backup", "restore",
-    "term", "run",
+    "publish", "score", "monitor", "rollback", "explain", "target", "sheets", "guides", "feedback",
+    "tickets", "actions", "object", "retain", "keys", "looks", "export-child", "erase", "serve", "backup",
+    "restore", "term", "run",
 )  # fmt: skip
 
 
@@ -57,8 +57,10 @@ mapping = typer.Typer(
 tickets = typer.Typer(
     help=text("commands.tickets", "zh") + " / " + text("commands.tickets", "en"), no_args_is_help=True
 )
+target = typer.Typer(help=text("commands.target", "zh") + " / " + text("commands.target", "en"))
 
 Config = Annotated[Path, typer.Option("--config", help="configs/demo.yaml")]
+TargetBy = Annotated[str, typer.Option("--by", help=text("commands.target_by", "en"))]
 Data = Annotated[Path | None, typer.Option("--data", help=text("commands.data", "en"))]
 Force = Annotated[bool, typer.Option("--force", help=text("commands.force", "en"))]
 Port = Annotated[int, typer.Option("--port", min=1, max=65535)]
@@ -267,6 +269,51 @@ def explain(
             typer.echo(told.json())
         else:
             tell_explanation(run, told)
+
+
+@target.callback(invoke_without_command=True)
+def target_draft(
+    ctx: typer.Context,
+    by: Annotated[str, typer.Option("--by", help=text("commands.target_by", "en"))] = "riskmodel target",
+    config: Config = DEMO,
+) -> None:
+    """Answer for every student and programme; keep it as a draft."""
+    if ctx.invoked_subcommand is not None:
+        return
+    with _job(config) as job:
+        from riskmodel.pipelines import draft_allocation
+
+        draft_allocation(job, by=by)
+
+
+@target.command("freeze", help=_help("target_freeze"))
+def target_freeze(run_id: str, by: TargetBy, config: Config = DEMO) -> None:
+    """Freeze a drafted run."""
+    with _job(config) as job:
+        from riskmodel.pipelines import freeze_allocation
+
+        freeze_allocation(job, run_id, by=by)
+
+
+@target.command("approve", help=_help("target_approve"))
+def target_approve(run_id: str, by: TargetBy, config: Config = DEMO) -> None:
+    """Approve a frozen run."""
+    with _job(config) as job:
+        from riskmodel.pipelines import approve_allocation
+
+        approve_allocation(job, run_id, by=by)
+
+
+@target.command("runs", help=_help("target_runs"))
+def target_runs(config: Config = DEMO) -> None:
+    """List the runs."""
+    _step(config, "list_allocations")
+
+
+@target.command("evaluate", help=_help("target_evaluate"))
+def target_evaluate(config: Config = DEMO) -> None:
+    """Look back on dates whose outcomes are known."""
+    _step(config, "evaluate_allocation")
 
 
 @app.command(help=_help("sheets"))
@@ -581,6 +628,7 @@ def mapping_suggest(file: Annotated[Path, typer.Argument(exists=True, dir_okay=F
 app.add_typer(mapping, name="mapping")
 app.add_typer(keys, name="keys")
 app.add_typer(tickets, name="tickets")
+app.add_typer(target, name="target")
 
 
 def _check_port(port: int) -> None:

@@ -90,6 +90,11 @@ class Workspace:
         """Sheets, in a folder per published set."""
         return self.root / "sheets"
 
+    @property
+    def allocations(self) -> Path:
+        """Lists of who gets which help, in a folder per run of allocation."""
+        return self.root / "allocations"
+
     @contextmanager
     def opened(self) -> Iterator[None]:
         """Hold the workspace for one job: nobody else writes in it meanwhile.

@@ -37,6 +37,13 @@ from riskmodel.pipelines.records import build_features, make_county, take_in_rec
 from riskmodel.pipelines.reporting import write_report
 from riskmodel.pipelines.retaining import retain
 from riskmodel.pipelines.run import Run
+from riskmodel.pipelines.targeting import (
+    approve_allocation,
+    draft_allocation,
+    evaluate_allocation,
+    freeze_allocation,
+    list_allocations,
+)
 from riskmodel.pipelines.term import prepare_term
 from riskmodel.pipelines.training import train_model
 from riskmodel.pipelines.within_term import score_week
@@ -45,15 +52,20 @@ from riskmodel.records.suggesting.suggestion import suggest_mapping
 
 __all__ = [
     "Run",
+    "approve_allocation",
     "audit_model",
     "back_up",
     "backtest",
     "build_features",
     "check_records",
     "close_data_ticket",
+    "draft_allocation",
     "erase_child",
+    "evaluate_allocation",
     "explain_student",
     "export_child",
+    "freeze_allocation",
+    "list_allocations",
     "list_keys",
     "list_tickets",
     "make_county",

@@ -13,7 +13,7 @@ from riskmodel.domain import Audience
 from riskmodel.errors import StoreError
 
 Role = Literal["data_team", "bureau", "district", "school", "counsellor", "class_teacher"]
-Permission = Literal["read_list", "read_risk", "write_actions", "write_feedback", "read_audit"]
+Permission = Literal["read_list", "read_risk", "write_actions", "write_feedback", "read_audit", "allocate"]
 """What a key may do. Keys themselves, exports and erasures are made on the server's own command line only."""
 
 Purpose = Literal["care", "verification", "aid", "oversight", "correction"]
@@ -59,7 +59,7 @@ _HELP: frozenset[Permission] = _READ | {"write_actions", "write_feedback"}
 RIGHTS: Mapping[Role, Rights] = {
     "data_team": Rights(everywhere=True, permissions=_READ | {"read_audit"}, audience="counsellor",
                         names=False, risk=True, margin=True, purpose="verification"),
-    "bureau": Rights(everywhere=True, permissions=_HELP | {"read_audit"}, audience="counsellor",
+    "bureau": Rights(everywhere=True, permissions=_HELP | {"read_audit", "allocate"}, audience="counsellor",
                      names=True, risk=True, margin=False, purpose="oversight"),
     "district": Rights(everywhere=False, permissions=_READ | {"write_actions"}, audience="class_teacher",
                        names=True, risk=True, margin=False, purpose="oversight"),

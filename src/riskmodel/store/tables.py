@@ -216,6 +216,42 @@ FEEDBACK = Table(
 """What a school said of a sheet. `family` is empty where none was named. No free text: what is personal is
 said in person, and no part of the model wing can read any of it."""
 
+ALLOCATION_RUNS = Table(
+    "allocation_run", METADATA,
+    Column("run_id", Text, primary_key=True),
+    Column("set_id", Text, ForeignKey("published_set.set_id"), nullable=False),
+    Column("as_of_date", Text, nullable=False),
+    Column("made_at", Text, nullable=False),
+    Column("made_by", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("frozen_at", Text),
+    Column("frozen_by", Text),
+    Column("approved_at", Text),
+    Column("approved_by", Text),
+    Column("content", Text, nullable=False),
+    CheckConstraint("state IN ('writing', 'draft', 'frozen', 'approved')", name="allocation_state_is_known"),
+)  # fmt: skip
+
+ALLOCATION_ITEMS = Table(
+    "allocation_item", METADATA,
+    Column("run_id", Text, ForeignKey("allocation_run.run_id"), primary_key=True),
+    Column("programme", Text, primary_key=True),
+    Column("student_id", Text, primary_key=True),
+    Column("school_id", Text, nullable=False),
+    Column("answer", Text, nullable=False),
+    Column("place", Integer),
+    Column("waiting", Integer),
+    Column("waiting_since", Text),
+    Column("yuan", Float),
+    Column("hours", Float),
+    Column("yuan_left", Float),
+    Column("by_floor", Boolean, nullable=False),
+    Column("drawn", Boolean, nullable=False),
+    Column("stable", Boolean, nullable=False),
+    Index("allocation_of_a_school", "run_id", "school_id", "programme", "student_id"),
+)  # fmt: skip
+"""What a run answered, a row for each student and programme. `place`: in the programme's order, from 1."""
+
 
 def instant_text(instant: datetime) -> str:
     """Write an instant as the store keeps it.

@@ -1,0 +1,282 @@
+"""Runs of allocation as they are kept: drafted, frozen, approved by name, and read by those who act.
+
+A run is never changed once it is drafted; another one takes its place. What was really given is written into
+the actions table by people, and never here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from datetime import date, datetime
+from itertools import islice
+from typing import Any, Literal
+
+from sqlalchemy import Connection, delete, insert, select, tuple_, update
+
+from riskmodel.errors import StoreError
+from riskmodel.store.engine import Store
+from riskmodel.store.principals import Principal
+from riskmodel.store.scope import is_theirs_now
+from riskmodel.store.sets import current_set_id
+from riskmodel.store.tables import ALLOCATION_ITEMS, ALLOCATION_RUNS, instant, instant_text
+
+CHUNK_ROWS = 5_000
+MOST_PER_PAGE = 500
+State = Literal["draft", "frozen", "approved"]
+WAITS = ("places_used_up", "hours_used_up", "yuan_used_up")
+"""Answers of those who stay on a waiting list from run to run."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AllocationItem:
+    """What one student is told of one programme.
+
+    `place`: in the order of the programme's eligible students, from 1; `waiting`: on its waiting list, from
+    1; `waiting_since`: the as-of date of the first run that left the student waiting; `yuan_left`: of the
+    budget, after this line. Missing where nothing was compared.
+    """
+
+    programme: str
+    student_id: str
+    school_id: str
+    answer: str
+    place: int | None
+    waiting: int | None
+    waiting_since: date | None
+    yuan: float | None
+    hours: float | None
+    yuan_left: float | None
+    by_floor: bool
+    drawn: bool
+    stable: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class AllocationRun:
+    """A run: the set that it rests on, who made, froze and approved it, and what it was told and found.
+
+    `content` holds the programmes as they were written, names in both languages, and the run's figures.
+    """
+
+    run_id: str
+    set_id: str
+    as_of_date: date
+    made_at: datetime
+    made_by: str
+    state: State
+    frozen_at: datetime | None = None
+    frozen_by: str | None = None
+    approved_at: datetime | None = None
+    approved_by: str | None = None
+    content: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class ItemPage:
+    """Items of a run by programme and place; the last page has no `after`."""
+
+    run_id: str
+    items: tuple[AllocationItem, ...]
+    after: tuple[str, str] | None
+
+
+def save_run(store: Store, principal: Principal, run: AllocationRun, items: Iterable[AllocationItem]) -> bool:
+    """Keep a drafted run; return False, changing nothing, if the same run is there already.
+
+    The items come in chunks and the run is seen once all are there; what a killed saving left is removed.
+
+    Raises
+    ------
+    StoreError
+        `not_allowed` if the principal may not allocate.
+    """
+    principal.must("allocate")
+    with store.writing() as connection:
+        state = connection.scalar(
+            select(ALLOCATION_RUNS.c.state).where(ALLOCATION_RUNS.c.run_id == run.run_id)
+        )
+        if state not in (None, "writing"):
+            return False
+        connection.execute(delete(ALLOCATION_ITEMS).where(ALLOCATION_ITEMS.c.run_id == run.run_id))
+        connection.execute(delete(ALLOCATION_RUNS).where(ALLOCATION_RUNS.c.run_id == run.run_id))
+        connection.execute(insert(ALLOCATION_RUNS).values(**_run_row(run), state="writing"))
+    rows = (_item_row(run.run_id, item) for item in items)
+    while chunk := list(islice(rows, CHUNK_ROWS)):
+        with store.writing() as connection:
+            connection.execute(insert(ALLOCATION_ITEMS), chunk)
+    with store.writing() as connection:
+        _set_state(connection, run.run_id, was="writing", becomes="draft")
+    return True
+
+
+def freeze(store: Store, principal: Principal, run_id: str, *, by: str, at: datetime) -> None:
+    """Freeze a draft: this is what will be approved, whatever is drafted later.
+
+    Raises
+    ------
+    StoreError
+        If there is no such draft, or the principal may not allocate.
+    """
+    principal.must("allocate")
+    with store.writing() as connection:
+        _set_state(
+            connection, run_id, was="draft", becomes="frozen", frozen_by=by, frozen_at=instant_text(at)
+        )
+
+
+def approve(store: Store, principal: Principal, run_id: str, *, by: str, at: datetime) -> None:
+    """Approve a frozen run by name: not the name that froze it.
+
+    Raises
+    ------
+    StoreError
+        If no run of that id is frozen, the same person froze it, or the principal may not allocate.
+    """
+    principal.must("allocate")
+    with store.writing() as connection:
+        froze = connection.scalar(
+            select(ALLOCATION_RUNS.c.frozen_by).where(
+                ALLOCATION_RUNS.c.run_id == run_id, ALLOCATION_RUNS.c.state == "frozen"
+            )
+        )
+        if froze is not None and froze.strip().casefold() == by.strip().casefold():
+            raise StoreError("allocation_needs_another_name", run_id=run_id)
+        _set_state(
+            connection, run_id, was="frozen", becomes="approved", approved_by=by, approved_at=instant_text(at)
+        )
+
+
+def runs(store: Store, principal: Principal) -> tuple[AllocationRun, ...]:
+    """Return the runs, newest first; approved ones only to who may not allocate."""
+    principal.must("read_list")
+    states = ("draft", "frozen", "approved") if principal.may("allocate") else ("approved",)
+    with store.reading() as connection:
+        rows = connection.execute(
+            select(ALLOCATION_RUNS)
+            .where(ALLOCATION_RUNS.c.state.in_(states))
+            .order_by(ALLOCATION_RUNS.c.made_at.desc(), ALLOCATION_RUNS.c.run_id)
+        ).all()
+    return tuple(_run(row) for row in rows)
+
+
+def items(
+    store: Store,
+    principal: Principal,
+    run_id: str,
+    *,
+    programme: str | None = None,
+    school_id: str | None = None,
+    answer: str | None = None,
+    student_id: str | None = None,
+    limit: int = 100,
+    after: tuple[str, str] | None = None,
+) -> ItemPage | None:
+    """Return a page of a run's items of students that are the principal's now; None where no run is readable.
+
+    Parameters
+    ----------
+    limit
+        1 to 500.
+    after
+        `ItemPage.after` of the page before: programme and student.
+
+    Raises
+    ------
+    StoreError
+        `not_allowed` if the principal may not read a counsellor's facts: an entitlement tells them.
+    """
+    if principal.rights.audience != "counsellor":
+        raise StoreError("not_allowed")  # who is entitled tells of hardship and disability
+    if run_id not in {run.run_id for run in runs(store, principal)}:
+        return None
+    most = min(max(limit, 1), MOST_PER_PAGE)
+    of = ALLOCATION_ITEMS.c
+    wanted = {"programme": programme, "school_id": school_id, "answer": answer, "student_id": student_id}
+    with store.reading() as connection:
+        query = (
+            select(ALLOCATION_ITEMS)
+            .where(
+                of.run_id == run_id,
+                is_theirs_now(principal, of.student_id, current_set_id=current_set_id(connection)),
+                *(of[name] == value for name, value in wanted.items() if value is not None),
+            )
+            .order_by(of.programme, of.student_id)
+            .limit(most + 1)
+        )
+        if after is not None:
+            query = query.where(tuple_(of.programme, of.student_id) > tuple_(*after))
+        found = [_item(row) for row in connection.execute(query)]
+    more = len(found) > most
+    last = found[most - 1] if more else None
+    return ItemPage(run_id, tuple(found[:most]), None if last is None else (last.programme, last.student_id))
+
+
+def waiting_since(store: Store, principal: Principal) -> dict[tuple[str, str], date]:
+    """Return since when students wait, by programme and student, as the newest approved run left them."""
+    principal.must("allocate")
+    approved = [run for run in runs(store, principal) if run.state == "approved"]
+    if not approved:
+        return {}
+    newest = max(approved, key=lambda run: (run.as_of_date, run.approved_at or run.made_at))
+    of = ALLOCATION_ITEMS.c
+    with store.reading() as connection:
+        rows = connection.execute(
+            select(of.programme, of.student_id, of.waiting_since).where(
+                of.run_id == newest.run_id, of.answer.in_(WAITS)
+            )
+        ).all()
+    return {(row.programme, row.student_id): date.fromisoformat(row.waiting_since) for row in rows}
+
+
+def _set_state(connection: Connection, run_id: str, *, was: str, becomes: str, **values: str) -> None:
+    moved = connection.execute(
+        update(ALLOCATION_RUNS)
+        .where(ALLOCATION_RUNS.c.run_id == run_id, ALLOCATION_RUNS.c.state == was)
+        .values(state=becomes, **values)
+    )
+    if moved.rowcount != 1:
+        raise StoreError("allocation_not_in_state", run_id=run_id, state=was)
+
+
+def _run_row(run: AllocationRun) -> dict[str, object]:
+    return {
+        "run_id": run.run_id,
+        "set_id": run.set_id,
+        "as_of_date": run.as_of_date.isoformat(),
+        "made_at": instant_text(run.made_at),
+        "made_by": run.made_by,
+        "content": json.dumps(run.content, ensure_ascii=False, sort_keys=True),
+    }
+
+
+def _run(row: Any) -> AllocationRun:
+    def when(stored: str | None) -> datetime | None:
+        return None if stored is None else instant(stored)
+
+    return AllocationRun(
+        run_id=row.run_id,
+        set_id=row.set_id,
+        as_of_date=date.fromisoformat(row.as_of_date),
+        made_at=instant(row.made_at),
+        made_by=row.made_by,
+        state=row.state,
+        frozen_at=when(row.frozen_at),
+        frozen_by=row.frozen_by,
+        approved_at=when(row.approved_at),
+        approved_by=row.approved_by,
+        content=json.loads(row.content),
+    )
+
+
+def _item_row(run_id: str, item: AllocationItem) -> dict[str, object]:
+    told = {each.name: getattr(item, each.name) for each in fields(item)}
+    since = item.waiting_since
+    return told | {"run_id": run_id, "waiting_since": None if since is None else since.isoformat()}
+
+
+def _item(row: Any) -> AllocationItem:
+    told = {each.name: getattr(row, each.name) for each in fields(AllocationItem)}
+    since = row.waiting_since
+    return AllocationItem(**told | {"waiting_since": None if since is None else date.fromisoformat(since)})

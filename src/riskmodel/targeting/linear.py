@@ -1,0 +1,167 @@
+"""The linear programme: the most expected benefit under the same limits, rounded down, and filled.
+
+Benefit of a pair is risk times the assumed effect of the programme. The optimum of the programme in which a
+place may be given in part is a bound that no list can pass: how far a list stays below it is printed with
+each run. Its dual values price one more place, hour and yuan. HiGHS (in scipy) solves it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from scipy.optimize import linprog
+
+from riskmodel.targeting.greedy import Given, Left, give_by_order
+from riskmodel.targeting.need import Bools, Floats, Pairs
+
+_WHOLE = 1 - 1e-6
+_MOST_AT_ONCE = 100_000
+"""Pairs of one solving; where there are more, those that can matter are found by their price (see
+`solve`)."""
+
+
+@dataclass(frozen=True)
+class Solved:
+    """The optimum: the share of each pair, the bound, and what one more of each limit is worth.
+
+    Prices are expected benefit (students kept, under the assumed effects) for one yuan, one hour at each
+    school, one place of each programme in the bureau; `None` where there is no limit.
+    """
+
+    share: Floats
+    bound: float
+    yuan_price: float
+    hour_prices: Floats
+    place_prices: tuple[float | None, ...]
+    reduced: Floats
+    """Benefit less the price of what the pair uses: what is still worth giving comes first."""
+
+
+def solve(pairs: Pairs, benefit: Floats, left: Left) -> Solved:
+    """Solve the linear programme.
+
+    With very many pairs it is solved on some of them, and those outside whose benefit is above the price of
+    what they use are added until none is left: the optimum is then that of all (column generation, Dantzig
+    and Wolfe 1960), and the bound holds for all.
+    """
+    if not len(pairs):
+        none = np.zeros(0)
+        limited = tuple(0.0 if np.isfinite(room) else None for room in left.places)
+        return Solved(none, 0.0, 0.0, np.zeros(len(left.hours)), limited, none)
+    limits = _limits(pairs, left)
+    inside = _first_columns(pairs, benefit, limits)
+    while True:
+        columns = np.flatnonzero(inside)
+        answer = linprog(
+            -benefit[columns],
+            A_ub=limits.rows[:, columns],
+            b_ub=limits.room,
+            bounds=(0, 1),
+            method="highs-ds",
+            options={"presolve": False},  # presolving took eight times as long as solving
+        )
+        if answer.status != 0:
+            raise RuntimeError(f"HiGHS: {answer.message}")  # 0 is always allowed: cannot happen but by a bug
+        prices = np.maximum(0.0, -np.asarray(answer.ineqlin.marginals))
+        reduced = benefit - limits.rows.T @ prices
+        outside = ~inside & (reduced > 1e-12)
+        if not outside.any():
+            break
+        inside |= outside
+    share = np.zeros(len(pairs))
+    share[columns] = answer.x
+    schools = len(left.hours)
+    place_rows = prices[1 + schools : 1 + schools + len(left.places)]
+    return Solved(
+        share=share,
+        bound=float(-answer.fun),
+        yuan_price=float(prices[0]),
+        hour_prices=prices[1 : 1 + schools],
+        place_prices=tuple(
+            float(price) if np.isfinite(room) else None
+            for price, room in zip(place_rows, left.places, strict=True)
+        ),
+        reduced=reduced,
+    )
+
+
+def give_by_programme(pairs: Pairs, solved: Solved, left: Left, taken: Bools) -> Given:
+    """Give the whole places of the optimum, then fill what rounding left, by what is still worth most."""
+    first = solved.share >= _WHOLE
+    order = np.lexsort((np.arange(len(pairs)), -solved.reduced, ~first))
+    given = give_by_order(_taken_in(pairs, order), left, taken[order])
+    back = np.argsort(order)
+    return Given(given.answers[back], given.yuan_left[back])
+
+
+def _taken_in(pairs: Pairs, order: Any) -> Pairs:
+    return replace(pairs, **{name: getattr(pairs, name)[order] for name in vars(pairs)})
+
+
+@dataclass(frozen=True)
+class _Limits:
+    rows: Any
+    room: Floats
+
+
+def _limits(pairs: Pairs, left: Left) -> _Limits:
+    """Return one row per limit that can bind.
+
+    Yuan; hours of each school; places of each programme, and of each school's own; each student who is in
+    more pairs than one may have.
+    """
+    number = np.arange(len(pairs))
+    schools, programmes = len(left.hours), len(left.places)
+    wanted = np.bincount(pairs.student, minlength=len(left.programmes))
+    may = left.most - left.programmes
+    tight = np.flatnonzero(wanted > may)  # the others can have all that they ask for
+    row_of = np.full(len(wanted), -1)
+    row_of[tight] = np.arange(len(tight))
+    student = row_of[pairs.student]
+    own = [
+        ((programme, school), places)
+        for programme, of_school in enumerate(left.school_places)
+        if of_school is not None
+        for school, places in {**dict.fromkeys(range(schools), 0.0), **of_school}.items()
+    ]
+    own_row = {key: row for row, (key, _) in enumerate(own)}
+    own_of = np.array(
+        [own_row.get((p, s), -1) for p, s in zip(pairs.programme, pairs.school, strict=True)], dtype=np.int64
+    )
+    blocks = [
+        sparse.csr_matrix((pairs.yuan, (np.zeros(len(pairs), dtype=int), number)), (1, len(pairs))),
+        sparse.csr_matrix((pairs.hours, (pairs.school, number)), (schools, len(pairs))),
+        sparse.csr_matrix((np.ones(len(pairs)), (pairs.programme, number)), (programmes, len(pairs))),
+        sparse.csr_matrix(
+            (np.ones((own_of >= 0).sum()), (own_of[own_of >= 0], number[own_of >= 0])), (len(own), len(pairs))
+        ),
+        sparse.csr_matrix(
+            (np.ones((student >= 0).sum()), (student[student >= 0], number[student >= 0])),
+            (len(tight), len(pairs)),
+        ),
+    ]
+    room = np.concatenate(
+        [
+            [left.yuan],
+            left.hours,
+            np.minimum(left.places, float(len(pairs))),
+            [places for _, places in own],
+            may[tight].astype(np.float64),
+        ]
+    )
+    rows = sparse.vstack(blocks).tocsr()
+    rows.eliminate_zeros()
+    return _Limits(rows.tocsc(), room)
+
+
+def _first_columns(pairs: Pairs, benefit: Floats, limits: _Limits) -> Bools:
+    """Return all pairs, or of too many those with the most benefit for what they use."""
+    if len(pairs) <= _MOST_AT_ONCE:
+        return np.ones(len(pairs), dtype=bool)
+    use = np.asarray(limits.rows.T @ (1 / np.maximum(limits.room, 1.0))).ravel()
+    inside = np.zeros(len(pairs), dtype=bool)
+    inside[np.argsort(-benefit / np.maximum(use, 1e-12), kind="stable")[:_MOST_AT_ONCE]] = True
+    return inside

@@ -1,0 +1,246 @@
+"""Lists for those who act: per school one workbook, and one PDF per programme and language.
+
+The workbook has a sheet per programme (who is to get it, and who waits) and one with every student's answer
+to every programme, so that "why not this child?" is answered from the list alone. Names are masked as
+everywhere; no reason and no score stands on a list.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import xlsxwriter
+
+from riskmodel.domain import Language, ScoredStudent, ScoredTerm
+from riskmodel.errors import RiskmodelError
+from riskmodel.sheets.fonts import find_fonts
+from riskmodel.targeting.need import Answer
+from riskmodel.wording import LANGUAGES, text
+from riskmodel.wording.statements import format_date
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TO_GIVE = (Answer.ENTITLED_NOT_RECEIVING, Answer.TAKEN)
+TO_WAIT = (Answer.PLACES_USED_UP, Answer.HOURS_USED_UP, Answer.YUAN_USED_UP, Answer.ENOUGH_PROGRAMMES)
+COLUMNS = (
+    "grade",
+    "class_name",
+    "name",
+    "number_tail",
+    "answer",
+    "place",
+    "waiting",
+    "yuan",
+    "hours",
+    "stable",
+)
+FILLED_IN = ("given_on", "remark")
+"""Columns for people to fill in; `riskmodel actions` reads what was given."""
+
+
+@dataclass(frozen=True)
+class SchoolList:
+    """A school's lines: (student, item) in the order of grade, class and id."""
+
+    school_id: str
+    school_name: str
+    lines: tuple[tuple[ScoredStudent, Any], ...]
+
+    def of(self, programme: str, answers: Sequence[Answer]) -> list[tuple[ScoredStudent, Any]]:
+        """Return the lines of a programme with one of some answers, by place; entitlements by class."""
+        chosen = [line for line in self.lines if line[1].programme == programme and line[1].answer in answers]
+        return sorted(chosen, key=lambda line: line[1].order if line[1].order == line[1].order else 0.0)
+
+
+def write_lists(
+    folder: Path,
+    items: pd.DataFrame,
+    served: ScoredTerm,
+    *,
+    programmes: Mapping[str, Mapping[Language, str]],
+    run_id: str,
+) -> list[Path]:
+    """Write the lists of every school; the folder is replaced as a whole, and only when all are made.
+
+    Parameters
+    ----------
+    items
+        `Allocation.items`.
+    programmes
+        Ids, and their names in both languages, in the file's order.
+
+    Returns
+    -------
+    list of Path
+        `<n>/list.xlsx` and `<n>/<programme>.<language>.pdf` of each school that has a line to act on; the
+        folder is the school's id, or its number where the id is not plain.
+    """
+    unfinished = folder.with_name(f"{folder.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    for number, one in enumerate(school_lists(items, served), start=1):
+        plain = one.school_id.isalnum() and one.school_id.isascii()
+        place = unfinished / (one.school_id if plain else f"school-{number:04d}")
+        place.mkdir()
+        _write_workbook(place / "list.xlsx", one, programmes=programmes, served=served, run_id=run_id)
+        for programme in programmes:
+            if one.of(programme, TO_GIVE):
+                for language in LANGUAGES:
+                    made = to_pdf(one, programme, programmes[programme][language], served, run_id, language)
+                    (place / f"{programme}.{language}.pdf").write_bytes(made)
+    shutil.rmtree(folder, ignore_errors=True)
+    unfinished.rename(folder)
+    return sorted(folder.rglob("*.*"))
+
+
+def school_lists(items: pd.DataFrame, served: ScoredTerm) -> list[SchoolList]:
+    """Return the lines of each school in which somebody is to get something or waits, by school id."""
+    students = {student.student_id: student for student in served.students}
+    names = {school.school_id: school.name for school in served.schools}
+    acting = items.loc[items["answer"].isin([*TO_GIVE, *TO_WAIT]), "school_id"].unique()
+    found = []
+    for school_id, rows in items[items["school_id"].isin(acting)].groupby("school_id", sort=True):
+        told: Iterable[Any] = rows.itertuples(index=False)
+        lines = [(students[item.student_id], item) for item in told]
+        lines.sort(key=lambda line: (line[0].grade, line[0].class_name, line[0].student_id))
+        found.append(SchoolList(str(school_id), names.get(str(school_id), str(school_id)), tuple(lines)))
+    return found
+
+
+def _write_workbook(
+    file: Path,
+    school: SchoolList,
+    *,
+    programmes: Mapping[str, Mapping[Language, str]],
+    served: ScoredTerm,
+    run_id: str,
+) -> None:
+    with xlsxwriter.Workbook(str(file), {"in_memory": True}) as book:
+        head = book.add_format({"bold": True, "bottom": 1, "text_wrap": True, "valign": "top"})
+        wrap = book.add_format({"text_wrap": True, "valign": "top"})
+        for programme, name in programmes.items():
+            sheet = book.add_worksheet(name["zh"][:28])
+            lines = [*school.of(programme, TO_GIVE), *school.of(programme, TO_WAIT)]
+            _write_sheet(sheet, lines, title=f"{name['zh']} / {name['en']}", school=school, served=served,
+                         run_id=run_id, head=head, wrap=wrap, filled_in=True)  # fmt: skip
+        sheet = book.add_worksheet(text("targeting.every_answer", "zh"))
+        title = " / ".join(text("targeting.every_answer", each) for each in LANGUAGES)
+        _write_sheet(sheet, school.lines, title=title, school=school, served=served, run_id=run_id, head=head,
+                     wrap=wrap, filled_in=False, names=programmes)  # fmt: skip
+
+
+def _write_sheet(
+    sheet: Any,
+    lines: Sequence[tuple[ScoredStudent, Any]],
+    *,
+    title: str,
+    school: SchoolList,
+    served: ScoredTerm,
+    run_id: str,
+    head: Any,
+    wrap: Any,
+    filled_in: bool,
+    names: Mapping[str, Mapping[Language, str]] | None = None,
+) -> None:
+    both = {each: _words(served, run_id, each) for each in LANGUAGES}
+    sheet.write_string(0, 0, f"{title} · {school.school_name}", head)
+    for row, part in enumerate(("basis", "use"), start=1):
+        sheet.write_string(row, 0, " / ".join(both[each][part] for each in LANGUAGES))
+    columns = (*(["programme"] if names else []), *COLUMNS, *(FILLED_IN if filled_in else ()))
+    for column, name in enumerate(columns):
+        label = " / ".join(text(f"targeting.columns.{name}", each) for each in LANGUAGES)
+        sheet.write_string(4, column, label, head)
+        sheet.set_column(column, column, {"answer": 34, "remark": 26, "programme": 26}.get(name, 13))
+    for row, (student, item) in enumerate(lines, start=5):
+        cells = _cells(student, item)
+        if names:
+            cells = {"programme": " / ".join(names[item.programme][each] for each in LANGUAGES)} | cells
+        for column, name in enumerate(columns):
+            sheet.write_string(row, column, cells.get(name, ""), wrap)
+    sheet.set_landscape()
+    sheet.fit_to_pages(1, 0)
+    sheet.repeat_rows(4)
+    sheet.freeze_panes(5, 0)
+
+
+def _cells(student: ScoredStudent, item: Any, language: Language | None = None) -> dict[str, str]:
+    """Return what stands in a line; in both languages where none is named."""
+    spoken = LANGUAGES if language is None else (language,)
+
+    def say(code: str) -> str:
+        return " / ".join(text(code, each) for each in spoken)
+
+    def number(value: float) -> str:
+        return "" if value != value or not value else f"{value:g}"
+
+    return {
+        "grade": str(student.grade),
+        "class_name": student.class_name,
+        "name": student.masked_name,
+        "number_tail": student.number_tail,
+        "answer": say(f"targeting.answers.{item.answer}"),
+        "place": number(item.order),
+        "waiting": number(item.waiting),
+        "yuan": number(item.yuan),
+        "hours": number(item.hours),
+        "stable": say("targeting.stable") if item.stable else "",
+    }
+
+
+def _words(served: ScoredTerm, run_id: str, language: Language) -> dict[str, str]:
+    facts = served.facts
+    return {
+        "basis": text("targeting.basis", language, day=format_date(facts.as_of_date, language),
+                      until=format_date(facts.valid_until, language), run_id=run_id),
+        "use": text("targeting.use", language),
+    }  # fmt: skip
+
+
+def to_pdf(
+    school: SchoolList, programme: str, name: str, served: ScoredTerm, run_id: str, language: Language
+) -> bytes:
+    """Make a school's list of one programme as A4 pages, landscape; the same bytes from the same list.
+
+    Raises
+    ------
+    RiskmodelError
+        If no font with Chinese is there, or a character has no glyph.
+    """
+    import typst
+
+    def rows(answers: Sequence[Answer]) -> list[list[str]]:
+        cells = [_cells(*line, language=language) for line in school.of(programme, answers)]
+        return [[each[column] for column in COLUMNS] for each in cells]
+
+    told = {
+        "language": language,
+        "title": name,
+        "school": school.school_name,
+        "columns": [text(f"targeting.columns.{column}", language) for column in (*COLUMNS, "given_on")],
+        "parts": [
+            {"heading": text("targeting.to_give", language), "rows": rows(TO_GIVE)},
+            {"heading": text("targeting.to_wait", language), "rows": rows(TO_WAIT)},
+        ],
+        **_words(served, run_id, language),
+    }
+    fonts = find_fonts()
+    as_json = json.dumps(told, ensure_ascii=False)
+    fonts.require(as_json)
+    try:
+        made = typst.Compiler(font_paths=fonts.handle).compile(
+            input=resources.files("riskmodel.targeting").joinpath("list.typ").read_bytes(),
+            format="pdf", sys_inputs={"list": as_json, "families": json.dumps(fonts.families)}, timestamp=0,
+            pdf_tags=False,
+        )  # fmt: skip
+    except typst.TypstError as error:
+        raise RiskmodelError("sheet_not_made", problem=error.message) from error
+    if not isinstance(made, bytes):
+        raise RiskmodelError("sheet_not_made", problem="no PDF")
+    return made

@@ -1,0 +1,180 @@
+"""Whom places would have reached, had they gone by one order or another, on days whose outcomes are known.
+
+Reached is a student who got a place and left within the horizon: one for whom help would have come in time.
+That help would have kept anybody is not said: nobody was helped by these lists.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from riskmodel.domain import Band, Language, Outcome
+from riskmodel.figures import Interval
+from riskmodel.targeting.greedy import all_there_is, give_by_order, give_floors
+from riskmodel.targeting.need import Floats, Pairs, needs_of
+from riskmodel.targeting.programmes import ProgrammesFile, SchoolCapacity
+from riskmodel.wording import text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ORDERS = ("model", "absence_rule", "school_rate", "last_term", "lots")
+RESAMPLES = 1_000
+SMALL_CELL = 10
+GROUPS = ("stage", "parents_away", "disability", "hardship", "boards")
+"""Facts by which equity is told: the share of each group's leavers that got a place."""
+
+
+@dataclass(frozen=True)
+class Reached:
+    """What one order reached: of 100 places, how many went to students who left; with places and leavers.
+
+    `of_leavers`: the share of a group's leavers (`group`; None: of all) that got a place.
+    """
+
+    order: str
+    group: str | None
+    places: int
+    leavers: int
+    per_100: Interval | None
+    of_leavers: Interval | None
+
+
+def past_places(
+    facts: pd.DataFrame,
+    scores: pd.DataFrame,
+    told: ProgrammesFile,
+    *,
+    by_school: Mapping[str, SchoolCapacity],
+    bands: tuple[float, float],
+    seed: int,
+) -> pd.DataFrame:
+    """Deal out the places of one past day by every order.
+
+    Parameters
+    ----------
+    facts
+        Of the day (`records.asking.facts`), with `attrs["as_of_date"]`.
+    scores
+        Rows of the day with `student_id`, `outcome`, the model's `risk`, and a score `<order>` for each other
+        order that was judged.
+    bands
+        Risk from which to reach out, and from which to check in.
+
+    Returns
+    -------
+    DataFrame
+        One row per student of whom the outcome is known (left or stayed): `school_id`, `left`, the facts of
+        `GROUPS`, and for each order the places that the student got.
+    """
+    import pandas as pd
+
+    judged = scores[scores["outcome"].isin([Outcome.LEFT.value, Outcome.STAYED.value])]
+    known = facts.merge(judged.drop(columns=["school_id", "stage"], errors="ignore"), on="student_id")
+    reach_out, check_in = bands
+    known["band"] = np.select(
+        [known["risk"] >= reach_out, known["risk"] >= check_in],
+        [Band.REACH_OUT.value, Band.CHECK_IN.value],
+        Band.USUAL_CARE.value,
+    )
+    empty: pd.Series[Any] = pd.Series([[] for _ in range(len(known))], dtype=object)
+    known = known.assign(
+        listed=known["risk"] >= check_in, near_line=False, reason_families=empty, given=empty
+    )
+    known.attrs["as_of_date"] = facts.attrs["as_of_date"]
+    pairs = needs_of(known, told).pairs
+    schools = np.unique(known["school_id"].to_numpy(dtype=str)).tolist()
+    there_is = all_there_is(told, schools=schools, students=len(known), by_school=by_school)
+    places: dict[str, Any] = {"school_id": known["school_id"], "left": known["outcome"] == Outcome.LEFT.value}
+    places |= {f"group:{name}": known[name].astype(object) for name in GROUPS}
+    lots = np.random.default_rng(seed).permutation(len(known)).astype(np.float64)
+    for order in ORDERS:
+        if order == "lots":
+            by = lots
+        elif order == "model":
+            by = known["risk"].to_numpy(dtype=np.float64)
+        elif order in known:
+            by = known[order].to_numpy(dtype=np.float64)
+        else:
+            continue
+        ordered = _by(pairs, by, lots)
+        left = copy.deepcopy(there_is)
+        taken = give_by_order(ordered, left, give_floors(ordered, told, left)).taken
+        places[order] = np.bincount(ordered.student[taken], minlength=len(known))
+    return pd.DataFrame(places)
+
+
+def _by(pairs: Pairs, score: Floats, lots: Floats) -> Pairs:
+    order = np.lexsort((lots[pairs.student], -np.nan_to_num(score[pairs.student], nan=-np.inf)))
+    return replace(pairs, **{name: getattr(pairs, name)[order] for name in vars(pairs)})
+
+
+def reached_per_100(places: pd.DataFrame, *, seed: int) -> tuple[Reached, ...]:
+    """Count what each order reached, with intervals that resample schools; small groups are hidden."""
+    _, school = np.unique(places["school_id"].to_numpy(dtype=str), return_inverse=True)
+    draws = np.random.default_rng(seed).multinomial(
+        school.max() + 1, np.full(school.max() + 1, 1 / (school.max() + 1)), size=RESAMPLES
+    )
+    weights = np.vstack([np.ones(draws.shape[1], dtype=int), draws])
+    left = places["left"].to_numpy(dtype=bool)
+    found = []
+    for order in ORDERS:
+        if order not in places:
+            continue
+        got = places[order].to_numpy(dtype=np.float64)
+        found.append(
+            Reached(
+                order, None, int(got.sum()), int(left.sum()),
+                per_100=_ratio(school, weights, got * left, got, times=100),
+                of_leavers=_ratio(school, weights, (got > 0) * left, left),
+            )
+        )  # fmt: skip
+    for name in GROUPS:
+        values = places[f"group:{name}"]
+        for value in sorted({str(each) for each in values.dropna()}):
+            mine = (values.astype(str) == value).to_numpy()
+            got = places["model"].to_numpy(dtype=np.float64) * mine
+            few = int((left & mine).sum()) < SMALL_CELL
+            of = None if few else _ratio(school, weights, (got > 0) * left, left & mine)
+            found.append(
+                Reached("model", f"{name}={value}", int(got.sum()), int((left & mine).sum()), None, of)
+            )
+    return tuple(found)
+
+
+def _ratio(school: Any, weights: Any, above: Any, below: Any, *, times: float = 1) -> Interval:
+    def sums(values: Any) -> Any:
+        return weights @ np.bincount(school, np.asarray(values, dtype=np.float64))
+
+    under = sums(below)
+    shares = np.full(len(weights), np.nan)
+    np.divide(times * sums(above), under, out=shares, where=under > 0)
+    low, high = np.nanquantile(shares[1:], [0.025, 0.975])
+    return Interval(float(shares[0]), float(low), float(high))
+
+
+def reached_table(reached: tuple[Reached, ...], language: Language) -> str:
+    """Say it as a table of text."""
+    lines = [text("targeting.back.head", language)]
+    for one in reached:
+        name = text(f"targeting.back.orders.{one.order}", language) if one.group is None else f"  {one.group}"
+        hidden = text("targeting.back.hidden", language)
+        lines.append(
+            text(
+                "targeting.back.line", language, name=name, places=one.places,
+                leavers=hidden if one.group and one.leavers < SMALL_CELL else one.leavers,
+                per_100=_told(one.per_100, "{:.1f}") or "—", share=_told(one.of_leavers, "{:.0%}") or hidden,
+            )
+        )  # fmt: skip
+    return "\n".join([*lines, text("targeting.back.note", language)])
+
+
+def _told(figure: Interval | None, form: str) -> str:
+    if figure is None or figure.low is None or figure.high is None:
+        return ""
+    return f"{form.format(figure.value)} [{form.format(figure.low)}, {form.format(figure.high)}]"
