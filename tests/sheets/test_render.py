@@ -133,7 +133,7 @@ def test_the_numbers_on_the_sheet_are_those_of_the_facts(student, make) -> None:
 def test_the_grid_shows_the_interval(student, make) -> None:
     picture = hundred(8, 22)
     drawn = {name: path.count("M") for name, path in re.findall(r'class="(\w+)".*? d="(.*?)"', picture)}
-    assert drawn == {"stayed": 78, "ring": 22, "left": 8, "error": 14}
+    assert drawn == {"stayed": 78, "ring": 22, "open": 92, "error": 14}
     assert picture in to_html(make(student), "zh")
     assert "<svg" not in to_html(make(replace(student, similar=None)), "zh")
 

@@ -23,11 +23,11 @@ def to_booklet(sheets: Sequence[Sheet], language: Language) -> bytes:
     RiskmodelError
         As `render.to_pdf` does.
     """
-    back = ("back", back_page(language))
-    pages: list[tuple[str, dict[str, Any]]] = [("cover", cover_page(sheets, language)), back]
-    for sheet in sheets:
-        pages += [("sheet", page(sheet, language)), back]
-    return pages_to_pdf(pages, language, title=text("booklet.title", language))
+    title = text("booklet.title", language)
+    back = pages_to_pdf([("back", back_page(language))], language, title=title)
+    pages: list[tuple[str, dict[str, Any]]] = [("cover", cover_page(sheets, language))]
+    pages += [("sheet", page(sheet, language)) for sheet in sheets]
+    return pages_to_pdf(pages, language, title=title, back=back)
 
 
 def cover_page(sheets: Sequence[Sheet], language: Language) -> dict[str, Any]:

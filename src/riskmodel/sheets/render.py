@@ -37,7 +37,12 @@ def to_pdf(sheet: Sheet, language: Language) -> bytes:
 
 
 def pages_to_pdf(
-    pages: Sequence[tuple[str, Mapping[str, Any]]], language: Language, *, title: str, wide: bool = False
+    pages: Sequence[tuple[str, Mapping[str, Any]]],
+    language: Language,
+    *,
+    title: str,
+    wide: bool = False,
+    back: bytes | None = None,
 ) -> bytes:
     """Make one PDF of pages in their order; each is a kind that `pages.typ` draws, and its data.
 
@@ -45,6 +50,8 @@ def pages_to_pdf(
     ----------
     wide
         A4 lying on its side.
+    back
+        A page, itself a PDF, that follows each of the others and is held once in the file.
 
     Raises
     ------
@@ -62,6 +69,7 @@ def pages_to_pdf(
         "language": language,
         "title": title,
         "wide": "yes" if wide else "no",
+        "back": json.dumps(list(back or b"")),
     }
     try:
         made, warnings = _compiler().compile_with_warnings(
