@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 import pytest
 from pypdf import PdfReader
 
+from riskmodel.errors import RiskmodelError
 from riskmodel.sheets.compose import compose
 from riskmodel.sheets.render import to_html, to_pdf
 from riskmodel.sheets.school_list import list_to_csv, list_to_html, list_to_workbook, school_list
@@ -32,6 +33,7 @@ BIDI = tuple(
         "\u200b", "\u2060", "\ufeff", "\u200d", "\u00ad", "\u2028", "\u2029", "\u0301", "\u0338", "\u20dd", "\ufe0f",
     )
 )  # fmt: skip
+ACTIONS = (b"/JavaScript", b"/JS", b"/Launch", b"/URI", b"/OpenAction")
 PAYLOADS = SCRIPTS + FORMULAS + BIDI
 
 
@@ -97,5 +99,17 @@ def test_a_pdf_prints_a_payload_and_holds_no_action(poisoned, payload: str) -> N
     pdf = to_pdf(poisoned(payload)[0], "zh")
     read = "".join(PdfReader(io.BytesIO(pdf)).pages[0].extract_text().split())
     assert "".join(payload.split()) in read
-    for action in (b"/JavaScript", b"/JS", b"/Launch", b"/URI", b"/OpenAction"):
-        assert action not in pdf
+    assert not [action for action in ACTIONS if action in pdf]
+
+
+def test_no_payload_becomes_an_action_of_a_pdf_and_what_no_font_holds_is_refused(poisoned) -> None:
+    refused = []
+    for payload in PAYLOADS:
+        try:
+            pdf = to_pdf(poisoned(payload)[0], "zh")
+        except RiskmodelError as error:
+            refused.append((error.code, payload))
+        else:
+            assert not [action for action in ACTIONS if action in pdf], payload
+    assert {code for code, _ in refused} <= {"sheet_glyph_missing"}
+    assert {payload for _, payload in refused} <= set(BIDI)
