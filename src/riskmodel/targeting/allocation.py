@@ -97,7 +97,7 @@ def allocate(
         solved[scenario] = solve(pairs, benefit, after_floors)
         if told.method == "linear":
             given[scenario] = give_by_programme(
-                pairs, solved[scenario], copy.deepcopy(after_floors), by_floor
+                pairs, benefit, solved[scenario], copy.deepcopy(after_floors), by_floor
             )
     if told.method == "greedy":
         same = give_by_order(pairs, copy.deepcopy(after_floors), by_floor)

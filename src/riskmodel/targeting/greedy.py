@@ -149,6 +149,13 @@ def give_by_order(pairs: Pairs, left: Left, taken: Bools) -> Given:
     return Given(answers, yuan_left)
 
 
+def give_to(pairs: Pairs, rows: Bools, left: Left) -> Left:
+    """Give some pairs their places without asking, and return what is left."""
+    for row in np.flatnonzero(rows):
+        left.give(_pair(pairs, int(row)))
+    return left
+
+
 def _pair(pairs: Pairs, row: int) -> Pair:
     return Pair(
         int(pairs.student[row]),
