@@ -28,6 +28,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from publishing_under_load import term_of
+from sqlalchemy.exc import SQLAlchemyError
 
 from riskmodel.errors import RiskmodelError
 from riskmodel.store import publishing as room
@@ -172,7 +173,7 @@ def look(
             ).scalar()
         store.close()
         result.hand_work += bool(left)
-    except RiskmodelError:
+    except (RiskmodelError, SQLAlchemyError):
         result.hand_work += 1
 
 
