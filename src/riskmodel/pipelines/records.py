@@ -92,7 +92,9 @@ def take_in_records(run: Run, *, force: bool = False, delivered_on: date | None 
         With all findings; then nothing was stored.
     """
     seconds = clock()
-    sources = [SourceFiles(**source.model_dump()) for source in run.configuration.sources]
+    # On which ground a source may be used is a question for the cohort, not for reading it.
+    told = [source.model_dump(exclude={"legal_basis"}) for source in run.configuration.sources]
+    sources = [SourceFiles(**each) for each in told]
     try:
         report = take_in(
             sources,

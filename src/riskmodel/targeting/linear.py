@@ -96,8 +96,8 @@ def give_by_programme(pairs: Pairs, benefit: Floats, solved: Solved, left: Left,
     """Give the places that are sure, decide those near the price as wholes, and fill what is left.
 
     Sure is a pair that the optimum gives whole and whose benefit lies well above the price of what it uses.
-    Those near the price are few; an integer programme chooses among them (rounding down alone loses 2 % where a
-    school has hours for six students), and what still fits is filled by what is worth most.
+    Those near the price are few; an integer programme chooses among them (rounding down alone loses 2 % where
+    a school has hours for six students), and what still fits is filled by what is worth most.
     """
     near = ~taken & ((np.abs(solved.reduced) <= _NEAR * benefit) | _in_part(solved.share))
     sure = (solved.share >= _WHOLE) & ~near
