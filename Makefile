@@ -17,7 +17,7 @@ export DO_NOT_TRACK := true
 # A bureau's own certificates are those of the system.
 export UV_SYSTEM_CERTS := true
 
-.PHONY: help run term promote publish rollback serve oulad oulad-proof oulad-recipes uci knowable intake-kills publishing-load publishing-kills validity mutants gates steps test lint types unit lock clean docs corpus isolation isolation-timing bench-intake year drifts fit-cost bench-serve fuzz
+.PHONY: help run term promote publish rollback serve oulad oulad-proof oulad-recipes uci knowable intake-kills publishing-load publishing-kills validity mutants gates tampering steps test lint types unit lock clean docs corpus isolation isolation-timing bench-intake year drifts fit-cost bench-serve fuzz
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -118,6 +118,9 @@ fuzz: $(VENV)/test.installed  ## 50,000 questions made from the OpenAPI document
 
 bench-serve: $(VENV)/test.installed  ## reads, looks, limits beside a bare FastAPI and MLflow's server (STUDENTS=1000000)
 	@$(BIN)/python benchmarks/serve_load.py $(if $(STUDENTS),--students $(STUDENTS))
+
+tampering: $(VENV)/run.installed  ## 10,000 single-byte changes of a model bundle: each is refused
+	@$(BIN)/python benchmarks/tampering.py
 
 steps: $(VENV)/run.installed  ## time and memory of each step, at 20,000 and 200,000 students over six years
 	@$(BIN)/python benchmarks/county_steps.py $(or $(FOLDER),workspace-steps)
