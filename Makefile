@@ -17,7 +17,7 @@ export DO_NOT_TRACK := true
 # A bureau's own certificates are those of the system.
 export UV_SYSTEM_CERTS := true
 
-.PHONY: help run term promote publish rollback serve oulad oulad-proof oulad-recipes uci knowable intake-kills publishing-load publishing-kills validity mutants gates steps test lint types unit lock clean docs corpus isolation isolation-timing bench-intake year drifts fit-cost bench-serve bench-sheets payloads fuzz
+.PHONY: help run term promote publish rollback serve oulad oulad-proof oulad-recipes uci knowable intake-kills publishing-load publishing-kills validity mutants gates tampering steps test lint types unit lock clean docs corpus isolation isolation-timing bench-intake year drifts fit-cost bench-serve bench-sheets payloads fuzz
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -127,6 +127,9 @@ bench-sheets: $(VENV)/test.installed  ## 500 sheets beside headless Chromium and
 payloads: $(VENV)/test.installed  ## a hundred hostile texts in sheets and lists, HTML ones in a real browser
 	@command -v chromium >/dev/null || $(call debian,chromium)
 	@$(BIN)/pytest -q -n 0 tests/sheets/test_payloads.py tests/sheets/test_payloads_in_a_browser.py
+
+tampering: $(VENV)/run.installed  ## 10,000 single-byte changes of a model bundle: each is refused
+	@$(BIN)/python benchmarks/tampering.py
 
 steps: $(VENV)/run.installed  ## time and memory of each step, at 20,000 and 200,000 students over six years
 	@$(BIN)/python benchmarks/county_steps.py $(or $(FOLDER),workspace-steps)

@@ -30,13 +30,13 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from riskmodel.bundle import read_bundle
 from riskmodel.config import CountySize
 from riskmodel.domain import Outcome
 from riskmodel.evaluation.metrics import evaluate, knowable_share, share_of_knowable
 from riskmodel.figures import AtCapacity, Evaluation, Interval
 from riskmodel.pipelines import Run
-from riskmodel.pipelines.run import dates_of
+from riskmodel.pipelines.bundles import JUDGED, read_judged
+from riskmodel.pipelines.run import dates_of, silent
 from riskmodel.pipelines.searching import searched
 from riskmodel.pipelines.training import judge_recipe
 from riskmodel.records.store import RecordStore
@@ -95,15 +95,15 @@ def run_county(
     workspace = folder / "workspace"
     model = next((workspace / "models").glob("*/evaluation.json")).parent
     judged = pd.read_parquet(model / "judged-scores.parquet")
-    judged = with_similar(judged, model / "judged")
+    judged = with_similar(judged, Run.of(config, say=silent), model)
     truth = pd.read_parquet(workspace / "county" / "truth" / "probabilities.parquet")
     evaluation = json.loads((model / "evaluation.json").read_text(encoding="utf-8"))
     return _county(seed, judged, truth, costs, training_events=evaluation["training_events"])
 
 
-def with_similar(judged: pd.DataFrame, bundle: Path) -> pd.DataFrame:
+def with_similar(judged: pd.DataFrame, run: Run, folder: Path) -> pd.DataFrame:
     """Add to each judged row its group of risk and what is said of it; nothing where there is no model."""
-    model = read_bundle(bundle).model if bundle.exists() else None
+    model = read_judged(run, folder).model if (folder / JUDGED).exists() else None
     if model is None:
         return judged
     risk = judged[next(name for name in judged.columns if name.endswith("_risk"))].to_numpy(dtype=np.float64)

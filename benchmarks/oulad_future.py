@@ -199,19 +199,21 @@ def scores_of(run: Run, folder: Path) -> pd.DataFrame:
 
     One row per student, sorted: `student_id`, `margin`, `risk`.
     """
-    from riskmodel.bundle import read_bundle, write_bundle
+    from riskmodel.bundle import bundle_files, read_bundle, write_bundle
     from riskmodel.pipelines.inputs import matrix_of
     from riskmodel.pipelines.judging import train_on
     from riskmodel.pipelines.run import dates_of
     from riskmodel.pipelines.searching import learnt_for_test
     from riskmodel.scoring import score
+    from riskmodel.signing import SigningKey
 
     store = RecordStore.open(run.workspace.records)
     dates = dates_of(run, store)
     trained = train_on(run, learnt_for_test(run, store, dates), recipe=run.recipe, bag=0)
-    write_bundle(folder, trained, model_version="proof", data_hash=store.content_hash)
+    key = SigningKey.make()
+    write_bundle(folder, bundle_files(trained, model_version="proof", data_hash=store.content_hash, key=key))
     tested = matrix_of(run, store, dates.test)
-    margin, risk = score(tested, read_bundle(folder))
+    margin, risk = score(tested, read_bundle(folder, version="proof", public_key=key.public))
     if risk is None:
         raise SystemExit("too few events to train on: no probabilities to compare")
     return pd.DataFrame({"student_id": tested.frame["student_id"], "margin": margin, "risk": risk})

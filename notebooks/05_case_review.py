@@ -29,10 +29,10 @@ import yaml
 from IPython.display import display
 
 from riskmodel import pipelines
-from riskmodel.bundle import read_bundle
 from riskmodel.evaluation.audit import judgeable
 from riskmodel.evaluation.case_review import agreement, choose_cases
 from riskmodel.evaluation.contributions_pictures import family_sums
+from riskmodel.pipelines.bundles import read_judged
 from riskmodel.pipelines.inputs import matrix_of
 from riskmodel.pipelines.run import dates_of
 from riskmodel.records.store import RecordStore
@@ -86,7 +86,7 @@ with run.workspace.opened():
 
 # %%
 model = workspace / "models" / version
-bundle = read_bundle(model / "judged")
+bundle = read_judged(run, model)
 rows = judgeable(pd.read_parquet(model / "judged-scores.parquet"))
 score = next(rows[column] for column in rows if column.endswith("_score")).to_numpy()
 cases = choose_cases(rows, score, share=configuration["capacity"]["share"], seed=7)

@@ -115,6 +115,28 @@ def _cell(value: Any) -> str:
     return str(value)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_key_folder(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Let this test run, and every program that it starts, sign models with keys of its own."""
+    os.environ["XDG_CONFIG_HOME"] = str(tmp_path_factory.mktemp("config"))
+
+
+@pytest.fixture(scope="session")
+def bundled() -> Callable[..., Any]:
+    """Give `bundled(folder, trained) -> ModelBundle`: written, and read back."""
+    from riskmodel.bundle import bundle_files, read_bundle, write_bundle
+    from riskmodel.signing import SigningKey
+
+    key = SigningKey.make()
+
+    def write_and_read(folder: Path, trained: Any) -> Any:
+        files = bundle_files(trained, model_version=folder.name, data_hash="d" * 64, key=key)
+        write_bundle(folder, files)
+        return read_bundle(folder, version=folder.name, public_key=key.public)
+
+    return write_and_read
+
+
 @pytest.fixture(scope="session")
 def script() -> Callable[[str], ModuleType]:
     """Import a script of `benchmarks/` by its name: `script("oulad_future")`."""

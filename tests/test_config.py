@@ -206,3 +206,37 @@ def test_a_slip_in_the_action_library_is_told_with_its_key(tmp_path: Path, chang
         read_actions(file)
     assert refused.value.code == "actions_invalid"
     assert told in refused.value.text("zh")
+
+
+@pytest.mark.parametrize("url", ["http://tracking.bureau:5000", "https://tracking.bureau/mlflow/"])
+def test_the_address_of_a_tracking_server_is_taken(tmp_path, url):
+    assert read_configuration(written(tmp_path, MINIMAL | {"tracking": url})).tracking == url.rstrip("/")
+
+
+FORBIDDEN_ADDRESSES = [
+    f"{scheme}{rest}"
+    for scheme in ("file:", "file://", "sqlite:///", "postgresql://", "s3://", "ftp://", "databricks:", "gopher://")
+    for rest in ("/etc/passwd", "host/../../x")
+] + [
+    "", "/etc/passwd", "../mlflow", "http:", "http://", "https:///x", "//host", "javascript:alert(1)",
+    "http://user@host", "http://user:secret@host", "http://host/#/../..", "http://host/a/../b", "http://host?x=1",
+    "http://host;x", "http://ho st", "http://host\\x", "http://host%2f..", "http://host\n", "http://host:0",
+    "http://host:99999", "http://[::1", "httpx://host", "http+unix://socket", "http://\u4e2d\u6587",
+    "HTTP//host", "uc:x", "mlflow-artifacts:/x", "http://host/\x00", "data:text/plain,x", "http://host\tx",
+    "hdfs://host", "runs:/1/model", "models:/a/1", "jdbc:postgresql://host",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("url", FORBIDDEN_ADDRESSES)
+def test_no_other_address_is_taken_for_a_tracking_server(tmp_path, url):
+    assert len(FORBIDDEN_ADDRESSES) >= 50
+    with pytest.raises(ConfigurationError):
+        read_configuration(written(tmp_path, MINIMAL | {"tracking": url}))
+
+
+def test_a_recipe_stands_once_among_challengers(tmp_path):
+    told = {"recipe": "hazard", "challengers": ["average"]}
+    assert read_configuration(written(tmp_path, MINIMAL | told)).challengers == ("average",)
+    for told in ({"recipe": "hazard", "challengers": ["hazard"]}, {"challengers": ["average", "average"]}):
+        with pytest.raises(ConfigurationError):
+            read_configuration(written(tmp_path, MINIMAL | told))

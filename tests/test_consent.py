@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from riskmodel.bundle import ModelBundle, read_bundle, write_bundle
+from riskmodel.bundle import ModelBundle
 from riskmodel.domain import NOBODY, AsOf, FeatureInfo, Labels, LeftOut, RegionRule, ScoredTerm, TermFacts
 from riskmodel.errors import NotEnoughData
 from riskmodel.features.build import StudentStageTask, read_matrix, school_stage, student_stage
@@ -121,15 +121,15 @@ def everywhere(
 
 
 @pytest.fixture(scope="session")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., ModelBundle]:
+def bundle(
+    tmp_path_factory: pytest.TempPathFactory, bundled: Callable[..., ModelBundle]
+) -> Callable[..., ModelBundle]:
     """Give a bundle without probabilities, trained once on whatever comes first."""
     made: list[ModelBundle] = []
 
     def of(matrix: Any, labels: Labels) -> ModelBundle:
         if not made:
-            folder = tmp_path_factory.mktemp("bundle") / "bundle"
-            write_bundle(folder, train(matrix, labels, seed=1), model_version="m", data_hash="00")
-            made.append(read_bundle(folder))
+            made.append(bundled(tmp_path_factory.mktemp("bundle") / "m", train(matrix, labels, seed=1)))
         return made[0]
 
     return of

@@ -18,7 +18,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from riskmodel.bundle import ModelBundle, write_bundle
+from riskmodel.bundle import ModelBundle, bundle_files, write_bundle
 from riskmodel.cli import app
 from riskmodel.domain import Band, ScoredStudent
 from riskmodel.models.training import train
@@ -32,6 +32,7 @@ from riskmodel.pipelines import (
     take_in_records,
     tell_explanation,
 )
+from riskmodel.pipelines.bundles import signing_key
 from riskmodel.pipelines.inputs import labels_of, matrix_of
 from riskmodel.pipelines.publishing import BUREAU, current_bundle
 from riskmodel.pipelines.run import dates_of, model_version, silent
@@ -95,15 +96,12 @@ def county(tmp_path_factory: pytest.TempPathFactory) -> County:
         store = RecordStore.open(run.workspace.records)
         dates, version = dates_of(run, store), model_version(run, store)
         known = labels_of(run, store, dates.training, label_date=dates.current.as_of_date)
-        write_bundle(
-            run.workspace.models / version / "bundle",
-            train(matrix_of(run, store, dates.training), known, seed=7, bag=2),
-            model_version=version,
-            data_hash=store.content_hash,
-        )
+        trained = train(matrix_of(run, store, dates.training), known, seed=7, bag=2)
+        key = signing_key(run)
+        files = bundle_files(trained, model_version=version, data_hash=store.content_hash, key=key)
+        write_bundle(run.workspace.models / version / "bundle", files)
         # What MLflow holds is no part of this.
-        for name in ("open_tracking", "set_champion"):
-            patch.setattr(publishing, name, lambda *_, **__: None)
+        patch.setattr(publishing, "track", lambda *_: True)
         publish_scores(run)
     published = open_store(run.workspace.store)
     found = [

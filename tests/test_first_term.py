@@ -10,11 +10,12 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from riskmodel.bundle import read_bundle
 from riskmodel.cli import app
 from riskmodel.domain import AsOf
 from riskmodel.models.training import MINIMUM_TRAINING_EVENTS
+from riskmodel.pipelines.bundles import read_used
 from riskmodel.pipelines.first_term import look_ahead
+from riskmodel.pipelines.run import Run, silent
 from riskmodel.store.engine import open_store
 from riskmodel.store.principals import Principal
 from riskmodel.store.reading import current_set, schools, students
@@ -135,7 +136,7 @@ def test_a_county_in_its_first_term_gets_lists_by_the_rule_and_is_told_when_ther
         assert text("steps.first_term_no_pace", language, minimum=MINIMUM_TRAINING_EVENTS) in trained
         assert text("steps.not_judged", language) in trained
     (model,) = (tmp_path / "workspace" / "models").iterdir()
-    bundle = read_bundle(model / "bundle")
+    bundle = read_used(Run.of(config, say=silent), model)
     assert not bundle.probabilities
     assert (bundle.manifest["base_risk"], bundle.manifest["training"]["rows"]) == (None, 0)
     store = open_store(tmp_path / "workspace" / "store")

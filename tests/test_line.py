@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
+import os
+import pickle
 import re
+import shutil
 import socket
 import sqlite3
 import subprocess
@@ -96,9 +100,48 @@ def told(output: str, code: str, language: Language = "en") -> list[dict[str, st
     return [found.groupdict() for found in re.finditer(f"^(?:▸|  ?) ?{pattern}$", output, re.MULTILINE)]
 
 
+WATCH = """
+import os, sys
+
+FORBIDDEN = ("mlflow.pyfunc", "mlflow.lightgbm", "mlflow.sklearn", "skops", "dill")
+SUFFIXES = (".pkl", ".pickle", ".joblib", ".cloudpickle")
+# What goes between a run's own processes is pickled by Python itself.
+OWN = ("/multiprocessing/", "/concurrent/futures/")
+notes = os.open(os.environ["RISKMODEL_NOTES"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+
+def told(event, args):
+    if event == "pickle.find_class":
+        frame, files = sys._getframe(1), []
+        while frame is not None:
+            files.append(frame.f_code.co_filename)
+            frame = frame.f_back
+        if not any(own in file for own in OWN for file in files):
+            os.write(notes, f"unpickled {args[0]}.{args[1]} by {files[1:4]}\\n".encode())
+    elif event == "import" and args[0] in FORBIDDEN:
+        os.write(notes, f"imported {args[0]}\\n".encode())
+    elif event == "open" and isinstance(args[0], str) and args[0].endswith(SUFFIXES):
+        os.write(notes, f"opened {args[0]}\\n".encode())
+
+sys.addaudithook(told)
+os.write(notes, b"watched\\n")
+"""
+"""A hook of Python itself, which nothing can take off again, in every process of a run (`sitecustomize`)."""
+
+
+def watched(folder: Path) -> dict[str, str]:
+    """Return the environment in which every Python process writes forbidden doings into `notes`."""
+    folder.mkdir(exist_ok=True)
+    (folder / "sitecustomize.py").write_text(WATCH, encoding="utf-8")
+    path = os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return os.environ | {"PYTHONPATH": path, "RISKMODEL_NOTES": str(folder / "notes")}
+
+
 def run_whole(config: Path, port: int) -> str:
     command = ["run", "--config", str(config), "--no-serve", "--port", str(port)]
-    ran = subprocess.run([sys.executable, "-m", "riskmodel", *command], capture_output=True, text=True)
+    env = watched(config.parent / "watch")
+    ran = subprocess.run(
+        [sys.executable, "-m", "riskmodel", *command], capture_output=True, text=True, env=env
+    )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert ran.stderr == ""
     return ran.stdout
@@ -343,7 +386,12 @@ def test_the_training_stands_in_mlflow_with_all_that_belongs_to_it(line: Line) -
     assert run.info.status == "FINISHED"
     assert {"auc", "average_precision", "brier", "calibration_slope", "logistic.auc"} <= set(run.data.metrics)
     assert artifacts("pictures") == {"calibration.png", "precision_at_k.png", "contributions_by_family.png"}
-    assert artifacts("model") == {"trees.txt"}
+    (model,) = (line.workspace / "models").iterdir()
+    assert artifacts("model") == {file.name for file in (model / "bundle").iterdir()}
+    manifest = (model / "bundle" / "manifest.json").read_bytes()
+    assert run.data.tags["bundle"] == hashlib.sha256(manifest).hexdigest()
+    assert run.data.tags.keys() >= {"configuration", "records", "version.python", "version.lightgbm"}
+    assert len(run.inputs.dataset_inputs) == 2
     assert artifacts("data") == {"manifest.json"}
     assert artifacts("configuration") == {"line.yaml"}
     champion = client.get_model_version_by_alias(registered_model_name("line"), "champion")
@@ -354,9 +402,26 @@ def test_the_bundle_is_text_through_and_through(line: Line) -> None:
     (model,) = (line.workspace / "models").iterdir()
     files = sorted((model / "bundle").iterdir())
 
-    assert {file.suffix for file in files} == {".txt", ".json", ".sha256"}
+    assert {file.suffix for file in files} == {".txt", ".json", ".sig"}
     for file in files:
         file.read_text(encoding="utf-8")
+
+
+def test_no_process_from_records_to_sheets_unpickles_anything_or_loads_a_model_by_mlflow(line: Line) -> None:
+    notes = (line.config.parent / "watch" / "notes").read_text(encoding="utf-8").splitlines()
+    assert notes.count("watched") > 4, "worker processes are watched too"
+    assert [note for note in notes if note != "watched"] == []
+
+
+def test_the_watch_sees_a_pickle_that_is_read_and_a_loader_of_mlflow(tmp_path: Path) -> None:
+    (tmp_path / "model.pkl").write_bytes(pickle.dumps(Path("a class to be found")))
+    planted = "import pickle, sys; pickle.load(open(sys.argv[1], 'rb')); import mlflow.pyfunc"
+    env = watched(tmp_path / "watch")
+    subprocess.run([sys.executable, "-c", planted, tmp_path / "model.pkl"], env=env, check=True)
+    notes = (tmp_path / "watch" / "notes").read_text(encoding="utf-8")
+    assert "unpickled pathlib" in notes
+    assert "imported mlflow.pyfunc" in notes
+    assert "opened" in notes
 
 
 def test_no_name_and_no_roll_number_of_the_records_stands_in_what_is_made_from_them(line: Line) -> None:
@@ -425,7 +490,8 @@ def unpublished(line: Line) -> Iterator[Line]:
     said = marker.read_text(encoding="utf-8")
     marker.unlink()
     yield line
-    marker.write_text(said, encoding="utf-8")
+    if not marker.exists():
+        marker.write_text(said, encoding="utf-8")
 
 
 def set_of(line: Line) -> str:
@@ -446,14 +512,17 @@ def test_nothing_is_published_while_another_program_holds_the_store(
     assert set_of(unpublished) == before
 
 
-def test_nothing_is_published_while_another_program_holds_the_tracking(unpublished: Line) -> None:
+def test_a_tracking_that_another_program_holds_stops_nothing_and_is_told_later(unpublished: Line) -> None:
     file, before = unpublished.workspace / "mlflow" / "mlflow.db", set_of(unpublished)
 
     with held(file, "EXCLUSIVE"), impatient_mlflow():
-        said = refused(unpublished.config, "publish")
+        said = run_one(unpublished.config, "publish")
 
-    assert said == sentences("tracking_unusable", Where(file=str(file)))
-    assert set_of(unpublished) == before
+    assert sentences("tracking_unusable", Where(file=str(file))).split("✗ ")[1].strip() in said
+    assert set_of(unpublished) != before
+    assert len(list((unpublished.workspace / "untracked").iterdir())) == 1
+    run_one(unpublished.config, "track")
+    assert list((unpublished.workspace / "untracked").iterdir()) == []
 
 
 @contextmanager
@@ -474,6 +543,89 @@ def held(file: Path, lock: str = "IMMEDIATE") -> Iterator[None]:
         connection.execute(f"BEGIN {lock}")
         yield
         connection.execute("ROLLBACK")
+
+
+# --- what was planted, and the same training again
+
+EVIL = "import pathlib; pathlib.Path({mark!r}).write_text('ran')"
+
+
+class Evil:
+    """A pickle that writes a file when it is read."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return exec, (EVIL.format(mark=str(self.mark)),)
+
+
+def test_artefacts_that_would_run_code_are_never_run_wherever_they_lie(
+    unpublished: Line, tmp_path: Path
+) -> None:
+    workspace, mark = unpublished.workspace, tmp_path / "ran"
+    pickle.loads(pickle.dumps(Evil(mark)))  # noqa: S301
+    assert mark.read_text() == "ran", "the plant works where something reads it"
+    mark.unlink()
+    (model,) = (workspace / "models").iterdir()
+    planted = []
+    for folder in (workspace / "models", model, *workspace.glob("mlflow/artifacts/*/*/artifacts/model")):
+        for name in ("model.pkl", "python_model.pkl", "model.joblib", "explainer.cloudpickle"):
+            (folder / name).write_bytes(pickle.dumps(Evil(mark)))
+            planted.append(folder / name)
+        loader = "flavors: {python_function: {loader_module: evil, code: code}}"
+        (folder / "MLmodel").write_text(loader, encoding="utf-8")
+        (folder / "code").mkdir()
+        (folder / "code" / "evil.py").write_text(EVIL.format(mark=str(mark)), encoding="utf-8")
+        planted += [folder / "MLmodel", folder / "code"]
+    env = watched(tmp_path / "watch")
+    command = [sys.executable, "-m", "riskmodel", "publish", "--config", str(unpublished.config)]
+    ran = subprocess.run(command, capture_output=True, text=True, env=env)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert not mark.exists()
+    # Within the bundle itself nothing foreign is even let lie.
+    (workspace / "store" / "PUBLISHED_FROM").unlink()
+    (model / "bundle" / "python_model.pkl").write_bytes(pickle.dumps(Evil(mark)))
+    before = set_of(unpublished)
+    said = refused(unpublished.config, "publish")
+    assert "python_model.pkl" in said
+    assert (set_of(unpublished), mark.exists()) == (before, False)
+    (model / "bundle" / "python_model.pkl").unlink()
+    for each in planted:
+        shutil.rmtree(each) if each.is_dir() else each.unlink()
+
+
+def test_a_recipe_with_a_tag_that_would_run_code_is_refused(line: Line, tmp_path: Path) -> None:
+    config = tmp_path / "line.yaml"
+    told = yaml.safe_load(line.config.read_text(encoding="utf-8")) | {"recipe": "evil"}
+    config.write_text(yaml.safe_dump(told), encoding="utf-8")
+    shutil.copytree(line.config.parent / "regions", tmp_path / "regions")
+    (tmp_path / "recipes").mkdir()
+    tag = f"config_version: !!python/object/apply:builtins.exec [{EVIL.format(mark=str(tmp_path / 'ran'))!r}]"
+    (tmp_path / "recipes" / "evil.yaml").write_text(tag, encoding="utf-8")
+    assert "evil.yaml" in refused(config, "train")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_another_process_trains_the_same_bundle_byte_for_byte(line: Line) -> None:
+    """Data, configuration, seed and code are the same; process, time and the order of sets are not."""
+    (model,) = (line.workspace / "models").iterdir()
+    first = line.workspace.parent / "first"
+    shutil.copytree(model, first)
+    shutil.rmtree(model)
+    try:
+        command = [sys.executable, "-m", "riskmodel", "train", "--config", str(line.config)]
+        env = os.environ | {"PYTHONHASHSEED": "4711", "OMP_NUM_THREADS": "4"}
+        ran = subprocess.run(command, capture_output=True, text=True, env=env)
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        for bundle in ("bundle", "judged"):
+            files = {file.name: file.read_bytes() for file in (first / bundle).iterdir()}
+            again = {file.name: file.read_bytes() for file in (model / bundle).iterdir()}
+            assert len(files) >= 10
+            assert again == files
+    finally:
+        shutil.rmtree(model, ignore_errors=True)
+        shutil.copytree(first, model)
 
 
 # --- other counties

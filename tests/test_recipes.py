@@ -15,12 +15,13 @@ import yaml
 from sqlalchemy import func, select
 from typer.testing import CliRunner
 
-from riskmodel.bundle import ModelBundle, read_bundle
+from riskmodel.bundle import ModelBundle
 from riskmodel.cli import app
 from riskmodel.domain import AsOf, Band, FeatureMatrix
 from riskmodel.errors import ConfigurationError, LeakSuspected, WorkspaceError
 from riskmodel.features import PROTECTED
 from riskmodel.pipelines.auditing import audit_model
+from riskmodel.pipelines.bundles import read_used
 from riskmodel.pipelines.gating import check_gates
 from riskmodel.pipelines.inputs import labels_of, matrix_of
 from riskmodel.pipelines.judging import learnt_on
@@ -95,7 +96,7 @@ class Bureau:
         before = set((self.folder / "workspace" / "models").glob("*"))
         said = run(config, "train")
         (model,) = set((self.folder / "workspace" / "models").glob("*")) - before
-        return said, read_bundle(model / "bundle")
+        return said, read_used(Run.of(config, say=silent), model)
 
 
 def run(config: Path, *command: str) -> str:
@@ -121,11 +122,12 @@ def bureau(tmp_path_factory: pytest.TempPathFactory) -> Bureau:
 
 @pytest.fixture(scope="module")
 def full(bureau: Bureau) -> tuple[Path, str, ModelBundle]:
-    """A hazard's mean of trees and line, searched."""
+    """A hazard's mean of trees and line, searched, and the plain recipe as its challenger."""
     recipe = bureau.recipe(
         "full", learns="hazard", parts=["trees", "linear"], search={"trials": 2, "minutes": 5}
     )
-    config = bureau.configured("full", recipe=recipe)
+    bureau.gates(**WIDE)
+    config = bureau.configured("full", recipe=recipe, challengers=[bureau.recipe("fixed")])
     return (config, *bureau.trained(config))
 
 
@@ -148,8 +150,27 @@ def test_the_search_says_what_it_tried_and_its_trials_stand_under_the_training(
     client = open_tracking(bureau.folder / "workspace" / "mlflow").client
     experiment = client.get_experiment_by_name("here")
     nested = client.search_runs([experiment.experiment_id], "tags.`mlflow.parentRunId` != ''")
-    assert {run.info.run_name for run in nested} == {"trial-0", "trial-1"}
-    assert sorted(run.data.tags["chosen"] for run in nested) == ["false", "true"]
+    chosen = {run.info.run_name: run.data.tags["chosen"] for run in nested}
+    assert set(chosen) == {"trial-0", "trial-1", "full", "fixed"}
+    assert sorted(chosen[name] for name in ("trial-0", "trial-1")) == ["false", "true"]
+    assert (chosen["full"], chosen["fixed"]) == ("true", "false")
+    aucs = {run.info.run_name: run.data.metrics.get("auc") for run in nested}
+    assert aucs["full"] != aucs["fixed"]
+
+
+def test_a_challenger_is_judged_on_the_same_rows_and_why_it_goes_forward_or_not_is_kept(
+    bureau: Bureau, full: tuple[Path, str, ModelBundle]
+) -> None:
+    _, said, bundle = full
+    choice = json.loads(
+        (bureau.folder / "workspace" / "models" / bundle.model_version / "choice.json").read_text("utf-8")
+    )
+    assert (choice["chosen"], choice["configured"]) == ("full", "full")
+    (challenger,) = choice["challengers"]
+    assert challenger["recipe"] == "fixed"
+    assert challenger["events"] >= 100
+    assert text("challengers.stays", "en", configured="full") in said
+    assert bundle.manifest["recipe"]["name"] == "full"
 
 
 def test_what_is_published_explains_itself_exactly(full: tuple[Path, str, ModelBundle]) -> None:
@@ -340,11 +361,11 @@ def test_a_model_that_a_gate_refuses_is_not_published_and_one_let_through_is(
     assert text("gates.name.not_stale", "en") in ran.output
     assert text("gates.name.not_stale", "zh") in ran.output
     client = open_tracking(asked.workspace.tracking).client
-    assert "candidate" not in client.get_registered_model("riskmodel-here").aliases
+    assert "challenger" not in client.get_registered_model("riskmodel-here").aliases
 
     bureau.gates(**WIDE)
     audit_model(asked, bootstraps=2)
-    entry = client.get_model_version_by_alias("riskmodel-here", "candidate")
+    entry = client.get_model_version_by_alias("riskmodel-here", "challenger")
     assert entry.tags["model_version"] == made.model_version
     assert {file.path for file in client.list_artifacts(entry.run_id, "audit")} >= {
         "audit/audit.json",
@@ -423,9 +444,14 @@ def test_a_term_is_prepared_up_to_the_approval_and_kept_in_one_folder(
     names = {file.name for file in folder.iterdir()}
     assert names >= {
         "configuration.yaml", "region.yaml", "gates.yaml", "recipe.yaml", "manifest.json", "evaluation.json",
-        "audit.json", "gates.json", "report.zh.html", "card.en.html", "backtest-report.zh.md",
+        "audit.json", "gates.json", "report.zh.html", "card.en.html", "backtest-report.zh.md", "data.json",
+        "choice.json", "challenger-fixed.yaml", "lists.csv",
     }  # fmt: skip
     assert (folder / "configuration.yaml").read_bytes() == config.read_bytes()
+    listed = pd.read_csv(folder / "lists.csv", dtype=str)
+    assert listed["school_id"].is_monotonic_increasing
+    assert len(listed) >= 20
+    assert set(listed["band"]) <= {band.value for band in Band}
     with store.reading() as connection:
         assert connection.scalar(select(func.count()).select_from(SETS)) == before
 

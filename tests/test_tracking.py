@@ -13,14 +13,13 @@ import pytest
 from riskmodel.errors import WorkspaceError
 from riskmodel.figures import AtCapacity, Evaluation, Interval, ModelFigures
 from riskmodel.tracking import (
+    DataUsed,
+    Entry,
+    NestedRun,
     Tracking,
-    TrialRow,
-    champion_version,
-    log_files,
-    log_training,
+    deliver,
+    evaluation_metrics,
     open_tracking,
-    set_candidate,
-    set_champion,
     tracking_command,
 )
 
@@ -51,7 +50,13 @@ def figures(name: str) -> ModelFigures:
     return ModelFigures(name, Interval(0.81, 0.77, 0.85), half, None, slope, None, (found,))
 
 
-MODEL = {"trees.txt": "tree"}
+FILES = {
+    "model/trees.txt": "tree",
+    "configuration/demo.yaml": "config_version: 1\n",
+    "data/manifest.json": '{"students": 1000}',
+    "pictures/calibration.png": "a picture",
+    "report.md": "# figures",
+}
 EVALUATION = Evaluation(
     test_dates=(date(2025, 10, 20),), rows=1000, students=1000, events=20, training_rows=4000,
     training_events=130, unaccounted=3, unknown=0, already_gone=2, seed=1,
@@ -60,35 +65,57 @@ EVALUATION = Evaluation(
 )  # fmt: skip
 
 
-def log(
-    tracking: Tracking,
-    tmp_path: Path,
+def training(
     model_version: str = "v1",
-    model_texts: dict[str, str] = MODEL,
-    trials: Sequence[TrialRow] = (),
-) -> str:
-    configuration = tmp_path / "demo.yaml"
-    configuration.write_text("config_version: 1\n", encoding="utf-8")
-    picture = tmp_path / "calibration.png"
-    picture.write_bytes(b"a picture")
-    return log_training(
-        tracking,
+    *,
+    parameters: dict[str, str] | None = None,
+    nested: Sequence[NestedRun] = (),
+    evaluation: Evaluation | None = EVALUATION,
+) -> Entry:
+    return Entry(
+        kind="training",
         region="a-county",
-        parameters={"learning_rate": 0.05, "seed": 1},
-        evaluation=EVALUATION,
-        data_manifest={"records_hash": "abc", "complete_to": date(2026, 1, 9), "students": 1000},
-        configuration_file=configuration,
-        pictures=[picture],
-        model_texts=model_texts,
         model_version=model_version,
-        tags={"rule_version": "a-county-2024"},
-        texts={"report.md": "# figures"},
-        trials=trials,
+        parameters=parameters or {"learning_rate": "0.05", "seed": "1"},
+        metrics=evaluation_metrics(evaluation) if evaluation else {},
+        tags={"rule_version": "a-county-2024", "bundle": "b" * 64},
+        data=(DataUsed(context="training", digest="abc", profile={"students": "1000"}),),
+        nested=tuple(nested),
     )
 
 
+def files(tmp_path: Path, told: dict[str, str] = FILES) -> Path:
+    folder = tmp_path / "files"
+    shutil.rmtree(folder, ignore_errors=True)
+    for name, content in told.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(content, encoding="utf-8")
+    return folder
+
+
+def log(tracking: Tracking, tmp_path: Path, model_version: str = "v1", entry_id: str = "", **told) -> str:
+    entry = training(model_version, **told)
+    return deliver(tracking, entry, files(tmp_path), entry_id=entry_id or f"entry of {model_version}")
+
+
+def audited(tracking: Tracking, tmp_path: Path, *, let_through: bool, model_version: str = "v1") -> None:
+    told = {"region": "a-county", "model_version": model_version}
+    found = files(tmp_path, {"audit/gates.json": "[]"})
+    deliver(tracking, Entry(kind="files", **told), found, entry_id="files")
+    deliver(tracking, Entry(kind="gates", **told, let_through=let_through), tmp_path, entry_id="gates")
+
+
+def publish(tracking: Tracking, tmp_path: Path, model_version: str, region: str = "a-county") -> None:
+    entry = Entry(kind="published", region=region, model_version=model_version)
+    deliver(tracking, entry, tmp_path, entry_id="published")
+
+
+def home(tracking: Tracking) -> Path:
+    return Path(tracking.place).parent
+
+
 def artifact(tracking: Tracking, run_id: str, path: str) -> bytes:
-    return (tracking.folder / "artifacts" / "a-county" / run_id / "artifacts" / path).read_bytes()
+    return (home(tracking) / "artifacts" / "a-county" / run_id / "artifacts" / path).read_bytes()
 
 
 def aliases(tracking: Tracking) -> dict[str, int]:
@@ -115,61 +142,48 @@ def test_a_training_is_a_run_of_its_region_with_parameters_figures_and_intervals
     assert "brier" not in metrics
 
 
-def audited(tracking: Tracking, tmp_path: Path, *, candidate: bool, model_version: str = "v1") -> None:
-    file = tmp_path / "gates.json"
-    file.write_text("[]", encoding="utf-8")
-    told = {"region": "a-county", "model_version": model_version}
-    log_files(tracking, **told, files=[file], under="audit")
-    set_candidate(tracking, **told, candidate=candidate)
-
-
-def test_a_model_that_no_gate_refuses_is_the_candidate_and_one_that_is_refused_later_no_more(
+def test_a_model_that_no_gate_refuses_is_the_challenger_and_one_that_is_refused_later_no_more(
     tracking, tmp_path
 ):
     run_id = log(tracking, tmp_path)
-    audited(tracking, tmp_path, candidate=True)
-    assert aliases(tracking) == {"challenger": 1, "candidate": 1}
+    assert aliases(tracking) == {}
+    audited(tracking, tmp_path, let_through=True)
+    assert aliases(tracking) == {"challenger": 1}
     assert artifact(tracking, run_id, "audit/gates.json") == b"[]"
 
-    audited(tracking, tmp_path, candidate=False)
-    assert aliases(tracking) == {"challenger": 1}
+    audited(tracking, tmp_path, let_through=False)
+    assert aliases(tracking) == {}
     (entry,) = tracking.client.search_model_versions("name = 'riskmodel-a-county'")
-    assert entry.tags["candidate"] == "false"
+    assert entry.tags["gates"] == "refused"
 
 
-def test_a_refused_model_leaves_another_candidate_as_it_is(tracking, tmp_path):
+def test_a_refused_model_leaves_another_challenger_as_it_is(tracking, tmp_path):
     log(tracking, tmp_path, "v1")
-    audited(tracking, tmp_path, candidate=True)
+    audited(tracking, tmp_path, let_through=True)
     log(tracking, tmp_path, "v2")
-    audited(tracking, tmp_path, candidate=False, model_version="v2")
-    assert aliases(tracking) == {"challenger": 2, "candidate": 1}
+    audited(tracking, tmp_path, let_through=False, model_version="v2")
+    assert aliases(tracking) == {"challenger": 1}
 
 
-def test_a_candidate_that_is_published_is_the_champion_and_no_candidate(tracking, tmp_path):
+def test_a_challenger_that_is_published_is_the_champion_and_no_challenger(tracking, tmp_path):
     log(tracking, tmp_path)
-    audited(tracking, tmp_path, candidate=True)
-    assert champion_version(tracking, region="a-county") is None
-    set_champion(tracking, region="a-county", model_version="v1")
+    audited(tracking, tmp_path, let_through=True)
+    publish(tracking, tmp_path, "v1")
     assert aliases(tracking) == {"champion": 1}
-    assert champion_version(tracking, region="a-county") == "v1"
-
-
-def test_a_region_of_which_nothing_was_ever_logged_has_no_champion(tracking):
-    assert champion_version(tracking, region="elsewhere") is None
 
 
 def test_an_audit_of_a_model_that_was_never_logged_is_refused(tracking, tmp_path):
     with pytest.raises(WorkspaceError) as refused:
-        audited(tracking, tmp_path, candidate=True)
+        audited(tracking, tmp_path, let_through=True)
     assert refused.value.code == "model_not_tracked"
 
 
 def test_trials_of_a_search_are_runs_under_the_training(tracking, tmp_path):
-    trials = [
-        TrialRow("trial-0", {"depth": 3}, {"log_loss": 0.2}, chosen=False),
-        TrialRow("trial-1", {"depth": 2}, {"log_loss": 0.1}, chosen=True),
+    nested = [
+        NestedRun(name="trial-0", parameters={"depth": "3"}, metrics={"log_loss": 0.2}, chosen=False),
+        NestedRun(name="trial-1", parameters={"depth": "2"}, metrics={"log_loss": 0.1}, chosen=True),
     ]
-    run_id = log(tracking, tmp_path, trials=trials)
+    run_id = log(tracking, tmp_path, nested=nested)
 
     experiment = tracking.client.get_run(run_id).info.experiment_id
     nested = tracking.client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{run_id}'")
@@ -184,38 +198,33 @@ def test_trials_of_a_search_are_runs_under_the_training(tracking, tmp_path):
 def test_data_manifest_configuration_pictures_texts_and_model_text_are_kept(tracking, tmp_path):
     run_id = log(tracking, tmp_path)
 
-    manifest = json.loads(artifact(tracking, run_id, "data/manifest.json"))
-    assert manifest == {"records_hash": "abc", "complete_to": "2026-01-09", "students": 1000}
     assert artifact(tracking, run_id, "configuration/demo.yaml") == b"config_version: 1\n"
     assert artifact(tracking, run_id, "pictures/calibration.png") == b"a picture"
     assert artifact(tracking, run_id, "report.md") == b"# figures"
     assert artifact(tracking, run_id, "model/trees.txt") == b"tree"
+    assert json.loads(artifact(tracking, run_id, "data/manifest.json")) == {"students": 1000}
     [data] = tracking.client.get_run(run_id).inputs.dataset_inputs
-    assert data.dataset.name == "records-a-county"
+    assert (data.dataset.name, data.dataset.digest) == ("records-a-county", "abc")
+    assert [(tag.key, tag.value) for tag in data.tags] == [("mlflow.data.context", "training")]
 
 
 def test_more_parameters_than_mlflow_takes_at_once_are_all_logged(tracking, tmp_path):
-    parameters = {f"feature_{number}": number for number in range(230)}
-    (tmp_path / "c.yaml").touch()
-    run_id = log_training(
-        tracking, region="a-county", parameters=parameters, evaluation=None, data_manifest={},
-        configuration_file=tmp_path / "c.yaml", pictures=[], model_texts={}, model_version="v", tags={},
-    )  # fmt: skip
+    run_id = log(tracking, tmp_path, parameters={f"feature_{number}": "1" for number in range(230)})
     assert len(tracking.client.get_run(run_id).data.params) == 230
 
 
-def test_each_training_is_a_version_and_the_newest_is_the_challenger(tracking, tmp_path):
+def test_each_training_is_a_version_with_the_hashes_of_its_run(tracking, tmp_path):
     log(tracking, tmp_path, "v1")
     run_id = log(tracking, tmp_path, "v2")
 
-    assert aliases(tracking) == {"challenger": 2}
-    version = tracking.client.get_model_version_by_alias("riskmodel-a-county", "challenger")
+    version = tracking.client.get_model_version("riskmodel-a-county", "2")
     assert version.run_id == run_id
+    assert version.tags == {"model_version": "v2", "rule_version": "a-county-2024", "bundle": "b" * 64}
     assert Path(version.source, "trees.txt").read_bytes() == b"tree"
 
 
 def test_without_a_model_the_training_is_still_a_version(tracking, tmp_path):
-    run_id = log(tracking, tmp_path, model_texts={})
+    run_id = deliver(tracking, training(evaluation=None), tmp_path / "nothing", entry_id="e")
     version = tracking.client.get_model_version("riskmodel-a-county", "1")
     assert version.source == tracking.client.get_run(run_id).info.artifact_uri
 
@@ -223,36 +232,62 @@ def test_without_a_model_the_training_is_still_a_version(tracking, tmp_path):
 def test_the_published_version_becomes_champion_and_the_one_before_is_kept(tracking, tmp_path):
     for model_version in ("v1", "v2"):
         log(tracking, tmp_path, model_version)
-        set_champion(tracking, region="a-county", model_version=model_version)
+        publish(tracking, tmp_path, model_version)
     assert aliases(tracking) == {"previous": 1, "champion": 2}
 
-    set_champion(tracking, region="a-county", model_version="v2")
+    publish(tracking, tmp_path, "v2")
     assert aliases(tracking) == {"previous": 1, "champion": 2}
 
-    set_champion(tracking, region="a-county", model_version="v1")
+    publish(tracking, tmp_path, "v1")
     assert aliases(tracking) == {"previous": 2, "champion": 1}
 
 
 def test_a_version_that_was_never_logged_cannot_become_champion(tracking, tmp_path):
     log(tracking, tmp_path, "v1")
     with pytest.raises(WorkspaceError, match="v7"):
-        set_champion(tracking, region="a-county", model_version="v7")
+        publish(tracking, tmp_path, "v7")
     with pytest.raises(WorkspaceError, match="v1"):
-        set_champion(tracking, region="another", model_version="v1")
-    assert aliases(tracking) == {"challenger": 1}
+        publish(tracking, tmp_path, "v1", region="another")
+    assert aliases(tracking) == {}
 
 
-def test_a_run_that_breaks_off_is_marked_failed_and_registers_nothing(tracking, tmp_path):
-    with pytest.raises(FileNotFoundError):
-        log_training(
-            tracking, region="a-county", parameters={}, evaluation=None, data_manifest={},
-            configuration_file=tmp_path / "missing.yaml", pictures=[], model_texts={}, model_version="v1",
-            tags={},
-        )  # fmt: skip
-    experiment = tracking.client.get_experiment_by_name("a-county")
-    [run] = tracking.client.search_runs([experiment.experiment_id])
-    assert run.info.status == "FAILED"
-    assert tracking.client.search_registered_models() == []
+def test_a_training_that_was_logged_whole_is_not_logged_again(tracking, tmp_path):
+    assert log(tracking, tmp_path) == log(tracking, tmp_path)
+    assert len(tracking.client.search_model_versions("name = 'riskmodel-a-county'")) == 1
+
+
+def test_whatever_step_a_delivery_breaks_off_at_the_next_one_logs_the_training_whole(tracking, tmp_path):
+    """The run that was begun is marked FAILED; one FINISHED run remains, and aliases follow it."""
+    steps = 0
+
+    def until(end: int) -> bool:
+        nonlocal steps
+        steps += 1
+        return steps <= end
+
+    broken = 0
+    for end in range(1, 100):
+        steps, version = 0, f"v{end}"
+        entry = training(version, nested=[NestedRun(name="t", parameters={}, metrics={}, chosen=True)])
+        told = {"entry_id": version, "go_on": lambda end=end: until(end)}
+        try:
+            deliver(tracking, entry, files(tmp_path), **told)
+            break
+        except WorkspaceError:
+            broken += 1
+        run_id = deliver(tracking, entry, files(tmp_path), entry_id=version)
+        found = tracking.client.search_runs(
+            [tracking.client.get_experiment_by_name("a-county").experiment_id],
+            f"tags.model_version = '{version}'",
+        )
+        finished = [run for run in found if run.info.status == "FINISHED"]
+        assert [run.info.run_id for run in finished] == [run_id]
+        assert {run.info.status for run in found} <= {"FINISHED", "FAILED"}
+        assert artifact(tracking, run_id, "model/trees.txt") == b"tree"
+        publish(tracking, tmp_path, version)
+        champion = tracking.client.get_model_version_by_alias("riskmodel-a-county", "champion")
+        assert champion.run_id == run_id
+    assert broken >= 10
 
 
 def test_a_file_that_is_no_database_is_refused_with_what_to_do(tmp_path):
@@ -276,21 +311,20 @@ def test_no_id_of_a_student_reaches_the_database_or_the_artifacts(tracking, tmp_
     evaluation = evaluate(
         {"gbm": (range(40), None)}, frame, seed=1, training_rows=1, training_events=1, resamples=20
     )
-    (tmp_path / "c.yaml").touch()
-    log_training(
-        tracking, region="a-county", parameters={}, evaluation=evaluation, data_manifest={"students": 40},
-        configuration_file=tmp_path / "c.yaml", pictures=[], model_texts=MODEL, model_version="v", tags={},
-        texts={"e.json": evaluation_json(evaluation), "e.md": evaluation_report(evaluation, "zh")},
-    )  # fmt: skip
-    files = [path for path in tracking.folder.rglob("*") if path.is_file()]
-    assert len(files) >= 6
-    assert [path.name for path in files if CANARY.encode() in path.read_bytes()] == []
+    told = files(
+        tmp_path, {"e.json": evaluation_json(evaluation), "e.md": evaluation_report(evaluation, "zh")}
+    )
+    deliver(tracking, training("v", evaluation=evaluation), told, entry_id="e")
+    found = [path for path in home(tracking).rglob("*") if path.is_file()]
+    assert len(found) >= 3
+    assert [path.name for path in found if CANARY.encode() in path.read_bytes()] == []
 
 
 def test_the_command_to_look_names_the_database_and_keeps_telemetry_off(tmp_path):
     command = tracking_command(tmp_path)
     assert f"sqlite:///{tmp_path}/mlflow.db" in command
     assert command.startswith("MLFLOW_DISABLE_TELEMETRY=true ")
+    assert tracking_command(tmp_path, server="http://here:5000") == "http://here:5000"
 
 
 NO_TELEMETRY = """
@@ -303,14 +337,13 @@ def refuse(*asked, **_):
     raise OSError("no network in this test")
 socket.socket.connect = socket.socket.connect_ex = socket.getaddrinfo = refuse
 
-from riskmodel.tracking import log_training, open_tracking
+from riskmodel.tracking import Entry, deliver, open_tracking
 folder = Path(sys.argv[1])
-configuration = folder / "c.yaml"
-configuration.touch()
+(folder / "files").mkdir()
+(folder / "files" / "c.yaml").touch()
 tracking = open_tracking(folder)
-log_training(
-    tracking, region="a-county", parameters={}, evaluation=None, data_manifest={}, pictures=[], tags={},
-    configuration_file=configuration, model_texts={"trees.txt": "tree"}, model_version="v1",
+deliver(
+    tracking, Entry(kind="training", region="a-county", model_version="v1"), folder / "files", entry_id="e"
 )
 from mlflow.telemetry import get_telemetry_client
 assert get_telemetry_client() is None, "a telemetry client is active"
@@ -334,6 +367,6 @@ def test_no_telemetry_leaves_the_machine_where_no_ci_variable_hides_it(mlflow_te
 
 def test_the_database_holds_what_was_logged_after_the_program_ends(tracking, tmp_path):
     run_id = log(tracking, tmp_path)
-    with sqlite3.connect(tracking.folder / "mlflow.db") as database:
+    with sqlite3.connect(tracking.place) as database:
         [(status,)] = database.execute("SELECT status FROM runs WHERE run_uuid = ?", (run_id,)).fetchall()
     assert status == "FINISHED"

@@ -7,9 +7,10 @@
     features.json            the declarations, the model's columns in order
     golden.json              synthetic rows and what the model must say of them
     manifest.json            sha256 of each file, and what the model was made from
-    manifest.sha256          sha256 of the manifest, as `sha256sum -c` reads it
+    manifest.sig             who signed the manifest (see `signing`)
 
-A bundle without probabilities has `features.json` and the manifest only.
+A bundle without probabilities has `features.json`, the manifest and its signature only. Nothing of a bundle
+is parsed before its signature and its hash were found right; a folder that holds anything else is refused.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ import hashlib
 import json
 import math
 import os
+import platform
 import shutil
+import stat
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib import metadata
@@ -32,19 +35,24 @@ from riskmodel import wording
 from riskmodel.domain import FeatureInfo
 from riskmodel.errors import BundleRefused, Where
 from riskmodel.models.calibration import Calibrator
+from riskmodel.models.gbm import THREADS
 from riskmodel.models.scorer import PARTS, Scorer
 from riskmodel.models.similar import SimilarStudents
 from riskmodel.models.training import TrainedModel
+from riskmodel.signing import SigningKey, signer_of
 
 Floats = NDArray[np.float64]
 
-FORMAT = 4
+FORMAT = 5
+MANIFEST, SIGNATURE = "manifest.json", "manifest.sig"
 GOLDEN_ROWS = 200
 GOLDEN_TOLERANCE = 1e-9
 """On the machine that wrote the bundle margins come back bit for bit; another processor's last digit is
 forgiven, a changed digit in a tree is not."""
 _LIBRARIES = ("riskmodel", "lightgbm", "numpy", "pandas", "scikit-learn")
 _INFINITY = float("inf")
+_LARGEST_FILE = 1 << 30
+"""Bytes. The largest model seen has some 10 MB: what is larger was not written here."""
 
 
 @dataclass(frozen=True)
@@ -77,32 +85,25 @@ class ModelBundle:
         return self.model is not None
 
 
-def write_bundle(
-    folder: Path,
+def bundle_files(
     trained: TrainedModel,
     *,
     model_version: str,
     data_hash: str,
+    key: SigningKey,
     cutoffs: Mapping[str, Any] | None = None,
-) -> None:
-    """Write a bundle: everything beside its place first, then one rename.
+) -> dict[str, bytes]:
+    """Return a bundle as file names and contents; the same inputs give the same bytes.
 
     Parameters
     ----------
-    folder
-        Where it will stand; must not be there yet.
     data_hash
         Content hash of the records that the model was made from.
+    key
+        Signs the manifest.
     cutoffs
         See `ModelBundle`.
-
-    Raises
-    ------
-    BundleRefused
-        If the folder is there.
     """
-    if folder.exists():
-        raise BundleRefused("bundle_exists", Where(file=folder.name))
     files = {"features.json": _json(_declarations(trained))}
     fitted = trained.fitted
     if fitted:
@@ -121,8 +122,26 @@ def write_bundle(
             }
         )
     manifest = _manifest(files, trained, model_version, data_hash)
-    files["manifest.json"] = _json({**manifest, "cutoffs": cutoffs})
-    files["manifest.sha256"] = _checksum_line(files["manifest.json"])
+    files[MANIFEST] = _json({**manifest, "cutoffs": cutoffs})
+    files[SIGNATURE] = key.sign(files[MANIFEST])
+    return files
+
+
+def write_bundle(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write what `bundle_files` gave: everything beside its place first, then one rename.
+
+    Parameters
+    ----------
+    folder
+        Where it will stand; must not be there yet.
+
+    Raises
+    ------
+    BundleRefused
+        If the folder is there.
+    """
+    if folder.exists():
+        raise BundleRefused("bundle_exists", Where(file=folder.name))
     folder.parent.mkdir(parents=True, exist_ok=True)
     beside = folder.with_name(f".{folder.name}.{os.getpid()}")
     shutil.rmtree(beside, ignore_errors=True)
@@ -136,55 +155,81 @@ def write_bundle(
         raise
 
 
-def read_bundle(folder: Path) -> ModelBundle:
-    """Read a bundle whose every byte is what its manifest says, and whose golden rows come out as written.
+def read_bundle(folder: Path, *, version: str, public_key: str) -> ModelBundle:
+    """Read a bundle that the owner of a key signed and whose golden rows come out as they were written.
+
+    Parameters
+    ----------
+    version
+        The model version that is to stand there: an older one of the same owner is not taken for it.
+    public_key
+        Whose signature counts (`SigningKey.public`).
 
     Raises
     ------
     BundleRefused
-        If a file is missing or changed, the format is another, or the golden rows differ. No text reaches
-        LightGBM before all hashes are right: a damaged one can end the process.
+        If a file is missing, changed or foreign, the signature is of somebody else, the version or the format
+        is another, or the golden rows differ. No text reaches LightGBM before all hashes are right: a
+        damaged one can end the process.
     """
-    files = _checked_files(folder)
+    files = _checked_files(folder, version=version, public_key=public_key)
     try:
-        manifest = json.loads(files["manifest.json"])
+        manifest = json.loads(files[MANIFEST])
         declared = json.loads(files["features.json"])
         features = tuple(_feature(entry) for entry in declared["features"])
         model = _read_model(files, manifest) if manifest["probabilities"] else None
-        bundle = ModelBundle(
-            manifest["model_version"], features, tuple(declared["model_columns"]), model, manifest
-        )
+        bundle = ModelBundle(version, features, tuple(declared["model_columns"]), model, manifest)
         agrees = model is None or _golden_agree(model, json.loads(files["golden.json"]))
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, RecursionError):
         raise BundleRefused("bundle_unreadable", Where(file=folder.name)) from None
     if not agrees or (model and model.scorer.names != bundle.feature_names):
         raise BundleRefused("bundle_golden_rows_differ", Where(file=f"{folder.name}/golden.json"))
     return bundle
 
 
-def _checked_files(folder: Path) -> dict[str, bytes]:
-    """Return the files of the bundle, after every hash was found right."""
-    manifest = _bytes(folder, "manifest.json")
-    if _bytes(folder, "manifest.sha256") != _checksum_line(manifest):
-        raise BundleRefused("bundle_changed", Where(file=f"{folder.name}/manifest.json"))
-    content = json.loads(manifest)
+def _checked_files(folder: Path, *, version: str, public_key: str) -> dict[str, bytes]:
+    """Return the files of the bundle, after the signature and every hash were found right."""
+    if folder.is_symlink():
+        raise BundleRefused("bundle_foreign", Where(file=folder.name))
+    files = {name: _bytes(folder, name) for name in (MANIFEST, SIGNATURE)}
+    signer = signer_of(files[SIGNATURE], files[MANIFEST])
+    if signer is None:
+        raise BundleRefused("bundle_changed", Where(file=f"{folder.name}/{MANIFEST}"))
+    if signer != public_key:
+        raise BundleRefused("bundle_of_another_key", Where(file=f"{folder.name}/{SIGNATURE}"))
+    content = json.loads(files[MANIFEST])
     if content.get("format") != FORMAT:
         raise BundleRefused("bundle_format", Where(file=folder.name), format=FORMAT)
-    files = {"manifest.json": manifest}
+    if content["model_version"] != version:
+        found = content["model_version"]
+        raise BundleRefused("bundle_of_another_version", Where(file=folder.name), found=found, wanted=version)
+    for foreign in sorted({file.name for file in folder.iterdir()} - {*content["files"], *files}):
+        raise BundleRefused("bundle_foreign", Where(file=f"{folder.name}/{foreign}"))
     for name, sha256 in content["files"].items():
         files[name] = _bytes(folder, name)
-        if hashlib.sha256(files[name]).hexdigest() != sha256:
+        if not _same_hash(files[name], sha256):
             raise BundleRefused("bundle_changed", Where(file=f"{folder.name}/{name}"))
     return files
 
 
+def _same_hash(content: bytes, sha256: str) -> bool:
+    return hashlib.sha256(content).hexdigest() == sha256
+
+
 def _bytes(folder: Path, name: str) -> bytes:
+    """Read a file of the folder itself: no link, no device, nothing of a size that no model has."""
     if Path(name).name != name:
         raise BundleRefused("bundle_unreadable", Where(file=folder.name))
     try:
-        return (folder / name).read_bytes()
-    except OSError:
+        with os.fdopen(os.open(folder / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+            found = os.fstat(file.fileno())
+            if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST_FILE:
+                raise BundleRefused("bundle_foreign", Where(file=f"{folder.name}/{name}"))
+            return file.read()
+    except FileNotFoundError:
         raise BundleRefused("bundle_incomplete", Where(file=f"{folder.name}/{name}")) from None
+    except OSError:
+        raise BundleRefused("bundle_foreign", Where(file=f"{folder.name}/{name}")) from None
 
 
 def _read_model(files: Mapping[str, bytes], manifest: Mapping[str, Any]) -> Model:
@@ -244,7 +289,11 @@ def _manifest(
         "recipe": asdict(trained.recipe),
         "training": asdict(trained.counts),
         "base_risk": trained.base_risk,
-        "libraries": {name: metadata.version(name) for name in _LIBRARIES},
+        "threads": THREADS,
+        "libraries": {
+            "python": platform.python_version(),
+            **{name: metadata.version(name) for name in _LIBRARIES},
+        },
     }
 
 
@@ -272,7 +321,3 @@ def _feature(entry: dict[str, Any]) -> FeatureInfo:
 
 def _json(content: object) -> bytes:
     return json.dumps(content, ensure_ascii=False, indent=1, sort_keys=True, allow_nan=False).encode()
-
-
-def _checksum_line(manifest: bytes) -> bytes:
-    return f"{hashlib.sha256(manifest).hexdigest()}  manifest.json\n".encode()

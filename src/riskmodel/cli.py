@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 TERM_OF_WORK = (
     "county", "mapping", "intake", "check", "features", "train", "backtest", "audit", "report", "promote",
-    "publish", "score", "monitor", "rollback", "explain", "target", "sheets", "guides", "feedback",
+    "publish", "score", "monitor", "rollback", "track", "explain", "target", "sheets", "guides", "feedback",
     "tickets", "actions", "object", "retain", "keys", "looks", "export-child", "erase", "serve", "backup",
     "restore", "term", "run",
 )  # fmt: skip
@@ -248,6 +248,16 @@ def rollback(
         from riskmodel.pipelines import roll_back
 
         roll_back(job, by=by, set_id=to)
+
+
+@app.command(help=_help("track"))
+def track(config: Config = DEMO) -> None:
+    """Log in MLflow what could not be logged before."""
+    with _job(config) as job:
+        from riskmodel.pipelines import send_waiting
+
+        if not send_waiting(job):
+            raise typer.Exit(1)
 
 
 @app.command(help=_help("explain"))

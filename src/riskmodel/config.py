@@ -9,6 +9,7 @@ import hashlib
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal, cast, get_args
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -161,6 +162,21 @@ class RetentionDays(_Strict):
     models: _Days | None = None
 
 
+def _server(url: str) -> str:
+    """Let through the address of a server and nothing else that MLflow would open: no file, no database."""
+    try:
+        parts = urlsplit(url)
+        plain = url.isascii() and url.isprintable() and not set(url) & set(" \\@#?%;") and parts.port != 0
+    except ValueError:
+        plain = False
+    if not plain or parts.scheme not in ("http", "https") or not parts.hostname or ".." in url:
+        raise ValueError(
+            "须为 http:// 或 https:// 的地址，不带用户名、密码和参数 / must be an http:// or https:// "
+            "address without user, password or parameters"
+        )
+    return url.rstrip("/")
+
+
 class RunConfiguration(_Strict):
     """One file says what a run does."""
 
@@ -179,10 +195,21 @@ class RunConfiguration(_Strict):
     ticket_school_days: int = Field(default=10, ge=1, le=60)
     school_hours: SchoolHours = SchoolHours()
     recipe: str | None = None
+    challengers: tuple[str, ...] = ()
     publish_simpler: bool = False
     protected_features: ProtectedFeatures | None = None
     retention_days: RetentionDays = RetentionDays()
+    signing_key: Path | None = None
+    tracking: Annotated[str, AfterValidator(_server)] | None = None
     reference: tuple[ReferenceFigures, ...] = ()
+
+    @model_validator(mode="after")
+    def _challengers_differ(self) -> RunConfiguration:
+        if len({self.recipe, *self.challengers}) <= len(self.challengers):
+            raise ValueError(
+                "challengers 中有重复，或就是 recipe / a recipe stands twice in challengers, or is recipe"
+            )
+        return self
 
 
 def _in_order(limits: tuple[float, float]) -> tuple[float, float]:

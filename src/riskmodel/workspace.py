@@ -81,6 +81,11 @@ class Workspace:
         return self.root / "mlflow"
 
     @property
+    def untracked(self) -> Path:
+        """What is to be logged in MLflow and was not yet, a folder per entry."""
+        return self.root / "untracked"
+
+    @property
     def store(self) -> Path:
         """The published store and its audit file."""
         return self.root / "store"

@@ -6,7 +6,6 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from riskmodel.bundle import read_bundle, write_bundle
 from riskmodel.domain import Band, FeatureMatrix
 from riskmodel.errors import BundleRefused, NotEnoughData
 from riskmodel.explain import FLOOR
@@ -17,17 +16,13 @@ BANDS = (0.5, 0.3)
 
 
 @pytest.fixture(scope="module")
-def bundle(trained, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("models") / "m1"
-    write_bundle(folder, trained, model_version="m1", data_hash="d")
-    return read_bundle(folder)
+def bundle(trained, bundled, tmp_path_factory):
+    return bundled(tmp_path_factory.mktemp("models") / "m1", trained)
 
 
 @pytest.fixture(scope="module")
-def rule_bundle(trained, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("models") / "rule"
-    write_bundle(folder, replace(trained, fitted=None), model_version="rule", data_hash="d")
-    return read_bundle(folder)
+def rule_bundle(trained, bundled, tmp_path_factory):
+    return bundled(tmp_path_factory.mktemp("models") / "rule", replace(trained, fitted=None))
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from riskmodel.bundle import ModelBundle, read_bundle, write_bundle
+from riskmodel.bundle import ModelBundle
 from riskmodel.domain import FeatureMatrix, Labels, Outcome
 from riskmodel.features import ALL_FEATURES
 from riskmodel.models.training import train
@@ -50,14 +50,14 @@ def drawn() -> tuple[FeatureMatrix, pd.DataFrame]:
 
 @pytest.fixture(scope="session")
 def bundle(
-    drawn: tuple[FeatureMatrix, pd.DataFrame], tmp_path_factory: pytest.TempPathFactory
+    drawn: tuple[FeatureMatrix, pd.DataFrame],
+    bundled: Callable[..., ModelBundle],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> ModelBundle:
     """A model in which every feature counts."""
     matrix, outcomes = drawn
     trained = train(matrix, Labels(outcomes, date(2025, 6, 1), "drawn"), seed=1, bag=2)
-    folder = tmp_path_factory.mktemp("models") / "drawn"
-    write_bundle(folder, trained, model_version="drawn", data_hash="d")
-    return read_bundle(folder)
+    return bundled(tmp_path_factory.mktemp("models") / "drawn", trained)
 
 
 @pytest.fixture

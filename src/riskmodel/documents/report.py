@@ -18,6 +18,7 @@ from riskmodel.documents.tables import (
 from riskmodel.domain import Language
 from riskmodel.evaluation.audit import Audit
 from riskmodel.evaluation.backtest import Backtest
+from riskmodel.evaluation.challengers import Choice, choice_lines
 from riskmodel.evaluation.comparison import Comparison, Moved
 from riskmodel.evaluation.gates import GateFound, Verdict
 from riskmodel.evaluation.gates_report import gates_head, gates_rows, group_name, grouping_name
@@ -79,6 +80,7 @@ class Told:
     gates: Sequence[GateFound]
     backtest: Backtest | None
     comparison: Comparison | None
+    choice: Choice | None
     pictures: Mapping[str, bytes]
 
 
@@ -149,8 +151,9 @@ def _gates(told: Told, language: Language) -> Parts:
 
 def _comparison(told: Told, language: Language) -> Parts:
     found = told.comparison
+    chosen: Parts = [Lines(choice_lines(told.choice, language))] if told.choice else []
     if found is None:
-        return [Lines([_say("no_champion", language)])]
+        return [*chosen, Lines([_say("no_champion", language)])]
     ours, theirs = found.evaluation.models
     head = [_say("column.figure", language), *(_say(f"column.{name}", language) for name in
             ("challenger", "champion", "difference"))]  # fmt: skip
@@ -177,6 +180,7 @@ def _comparison(told: Told, language: Language) -> Parts:
         _moved("dropped", found.dropped, language),
     ]
     return [
+        *chosen,
         Lines([_say("champion", language, champion=found.champion)]),
         Table(head, rows),
         Lines(moved),

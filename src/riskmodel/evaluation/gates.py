@@ -113,8 +113,7 @@ def judge_gates(
         The as-of date that is to be scored.
     """
     return (
-        *_discrimination(evaluation, limits),
-        *_calibration(evaluation, limits),
+        *judge_figures(evaluation, limits),
         _time(audit),
         _age(limits, newest_learnt=newest_learnt, current=current),
         _at_least("known_schools", audit.known_schools, limits.known_schools),
@@ -122,6 +121,11 @@ def judge_gates(
         *_chance(audit, limits),
         *_reasons(audit, limits),
     )
+
+
+def judge_figures(evaluation: Evaluation, limits: Limits) -> tuple[GateFound, ...]:
+    """Ask the gates that the table alone can answer, of its first model."""
+    return (*_discrimination(evaluation, limits), *_calibration(evaluation, limits))
 
 
 def refused(found: Sequence[GateFound]) -> tuple[GateFound, ...]:

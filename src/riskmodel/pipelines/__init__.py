@@ -24,6 +24,7 @@ from riskmodel.pipelines.guides import write_guides
 from riskmodel.pipelines.looking import show_looks
 from riskmodel.pipelines.monitoring import monitor
 from riskmodel.pipelines.objecting import take_objection
+from riskmodel.pipelines.outbox import send_waiting
 from riskmodel.pipelines.publishing import (
     list_keys,
     make_key,
@@ -81,6 +82,7 @@ __all__ = [
     "rotate_key",
     "run_all",
     "score_week",
+    "send_waiting",
     "show_looks",
     "show_what_to_open",
     "suggest_mapping",

@@ -12,14 +12,16 @@ from pathlib import Path
 from riskmodel.errors import StoreError, Where, WorkspaceError
 from riskmodel.evaluation.gates import Verdict, read_gates_found
 from riskmodel.pipelines.gating import GATES, check_gates
+from riskmodel.pipelines.in_use import model_in_use
+from riskmodel.pipelines.outbox import track
 from riskmodel.pipelines.reporting import check_cards
 from riskmodel.pipelines.run import Run, model_version
-from riskmodel.pipelines.term import APPROVAL, keep_term
+from riskmodel.pipelines.term_folder import APPROVAL, keep_term
 from riskmodel.records.store import RecordStore
 from riskmodel.store.engine import Store, open_store
 from riskmodel.store.publishing import go_back
 from riskmodel.store.reading import current_set
-from riskmodel.tracking import open_tracking, set_champion
+from riskmodel.tracking import Entry
 
 READ = ("report.zh.html", GATES)
 """What must be there to be read before anybody approves."""
@@ -95,20 +97,11 @@ def check_approval(run: Run, published: Store, folder: Path) -> str:
         if hashlib.sha256((folder / GATES).read_bytes()).hexdigest() != told["gates_sha256"]:
             raise StoreError("approval_of_other_gates", Where(file=str(file)))
         return " + ".join(told["names"])
-    if _in_use_was_approved(run, published):
+    in_use = model_in_use(run, published)
+    if in_use is not None and (run.workspace.models / in_use / APPROVAL).exists():
         raise StoreError("not_approved", Where(file=str(folder)))
     run.say("published_without_approval")
     return "riskmodel publish"
-
-
-def _in_use_was_approved(run: Run, published: Store) -> bool:
-    try:
-        in_use = current_set(published).facts.model_version
-    except StoreError as error:
-        if error.code != "nothing_published":
-            raise
-        return False
-    return (run.workspace.models / in_use / APPROVAL).exists()
 
 
 def roll_back(run: Run, *, by: str, set_id: str | None = None) -> str:
@@ -128,10 +121,6 @@ def roll_back(run: Run, *, by: str, set_id: str | None = None) -> str:
     now = go_back(published, to=set_id, by=by.strip(), at=datetime.now(UTC))
     stands = current_set(published)
     run.say("rolled_back", set_id=now, left=left.set_id, version=stands.facts.model_version, by=by.strip())
-    # The scores stand already: a registry that is locked holds nobody up.
-    try:
-        tracking = open_tracking(run.workspace.tracking)
-        set_champion(tracking, region=run.configuration.region, model_version=stands.facts.model_version)
-    except WorkspaceError:
-        run.say("rolled_back_not_tracked", version=stands.facts.model_version)
+    told = Entry(kind="published", region=run.configuration.region, model_version=stands.facts.model_version)
+    track(run, told)
     return now

@@ -37,11 +37,12 @@ from riskmodel.figures import Evaluation
 from riskmodel.models.scorer import Scorer
 from riskmodel.pipelines.gating import GATES, ask_gates, limits_of
 from riskmodel.pipelines.judging import JUDGED_SCORES, OUT_OF_FOLD, Judged
+from riskmodel.pipelines.outbox import keep, track
 from riskmodel.pipelines.refitting import Part, Refitting
 from riskmodel.pipelines.run import Dates, Run, clock, dates_of, model_version
 from riskmodel.recipe import Recipe, TreeParameters
 from riskmodel.records.store import RecordStore
-from riskmodel.tracking import log_files, open_tracking, set_candidate
+from riskmodel.tracking import Entry
 
 Floats = NDArray[np.float64]
 
@@ -63,7 +64,7 @@ def audit_model(run: Run, *, bootstraps: int = BOOTSTRAPS) -> Audit | None:
     """Audit the model that was judged, or take the audit that was made of it, and ask the gates.
 
     What was found goes to the training's run in MLflow; a model that no gate refuses is the region's
-    `candidate`. None where no model was judged.
+    `challenger`. None where no model was judged.
 
     Parameters
     ----------
@@ -78,9 +79,8 @@ def audit_model(run: Run, *, bootstraps: int = BOOTSTRAPS) -> Audit | None:
     if not judged:
         run.say("audit_nothing")
         return None
-    # Before the work: wrong limits, or a tracking that is locked, stop the step while nothing is done.
+    # Before the work: wrong limits stop the step while nothing is done.
     limits = limits_of(run)
-    tracking = open_tracking(run.workspace.tracking)
     dates = dates_of(run, store)
     # Records, configuration and code are in the name of the folder.
     made_from = f"{bootstraps} bootstraps"
@@ -95,8 +95,10 @@ def audit_model(run: Run, *, bootstraps: int = BOOTSTRAPS) -> Audit | None:
         run.say("audited", models=_fitted(audit), file=file, seconds=seconds())
     found = ask_gates(run, folder, audit, limits, current=dates.current.as_of_date)
     region = run.configuration.region
-    log_files(tracking, region=region, model_version=version, files=(file, folder / GATES), under="audit")
-    set_candidate(tracking, region=region, model_version=version, candidate=not refused(found))
+    files = {f"audit/{AUDIT}": file, f"audit/{GATES}": folder / GATES}
+    keep(run, Entry(kind="files", region=region, model_version=version), files)
+    let_through = not refused(found)
+    track(run, Entry(kind="gates", region=region, model_version=version, let_through=let_through))
     return audit
 
 
@@ -113,7 +115,7 @@ def _recipe_of(bundle: ModelBundle) -> Recipe:
 
 def _audit(run: Run, store: RecordStore, dates: Dates, folder: Path, *, bootstraps: int) -> Audit:
     seed, share = run.configuration.seed, run.configuration.capacity.share
-    judged, learnt = Judged.read(folder), pd.read_parquet(folder / OUT_OF_FOLD)
+    judged, learnt = Judged.read(run, folder), pd.read_parquet(folder / OUT_OF_FOLD)
     rows, risk = judged.rows, judged.risk
     if risk is None:
         raise AssertionError("rows are scored out of fold only where there are probabilities")

@@ -17,12 +17,13 @@ from pathlib import Path
 import pandas as pd
 
 from riskmodel import splits
-from riskmodel.bundle import read_bundle, write_bundle
+from riskmodel.bundle import bundle_files, read_bundle, write_bundle
 from riskmodel.domain import AsOf, FeatureMatrix, Labels
 from riskmodel.evaluation.backtest import TermJudged, backtest_json, read_term, summarise, term_json
 from riskmodel.evaluation.backtest_report import backtest_report
 from riskmodel.evaluation.pictures import terms_picture
 from riskmodel.models.training import MINIMUM_TRAINING_EVENTS
+from riskmodel.pipelines.bundles import JUDGED, signing_key
 from riskmodel.pipelines.inputs import labels_of, matrix_file_of_each, read_files
 from riskmodel.pipelines.judging import judge, keep_scores, learnt_on, observed_part, score_rows, train_on
 from riskmodel.pipelines.run import (
@@ -177,8 +178,10 @@ def _judge_term(
         day = one.test[0].as_of_date
         learnt = learnt_on(run, store, day, training=one.training, running=one.running, read=read)
         trained = train_on(run, learnt, recipe=run.recipe, bag=0)
-        write_bundle(place / "judged", trained, model_version=place.name, data_hash=store.content_hash)
-        bundle = read_bundle(place / "judged")
+        key = signing_key(run)
+        written = bundle_files(trained, model_version=place.name, data_hash=store.content_hash, key=key)
+        write_bundle(place / JUDGED, written)
+        bundle = read_bundle(place / JUDGED, version=place.name, public_key=key.public)
     rows, models = score_rows(
         read(one.test), outcomes, trained=trained, bundle=bundle, last_list=_last_list(before)
     )

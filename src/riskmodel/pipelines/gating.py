@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
-from riskmodel.bundle import read_bundle
 from riskmodel.config import gates_file, read_gate_limits
 from riskmodel.errors import Where, WorkspaceError
 from riskmodel.evaluation.audit import Audit
@@ -21,6 +20,7 @@ from riskmodel.evaluation.gates import (
 )
 from riskmodel.evaluation.gates_report import gate_name, gates_table
 from riskmodel.evaluation.report import read_evaluation
+from riskmodel.pipelines.bundles import read_used
 from riskmodel.pipelines.run import Run
 from riskmodel.wording import LANGUAGES
 
@@ -50,7 +50,7 @@ def ask_gates(
     current
         The as-of date that is to be scored.
     """
-    used = read_bundle(folder / "bundle")
+    used = read_used(run, folder)
     newest = max(date.fromisoformat(day) for day in used.manifest["as_of_dates"])
     found = judge_gates(
         read_evaluation((folder / "evaluation.json").read_text(encoding="utf-8")),

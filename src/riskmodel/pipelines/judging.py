@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from riskmodel import splits
-from riskmodel.bundle import ModelBundle, read_bundle
+from riskmodel.bundle import ModelBundle
 from riskmodel.domain import AsOf, FeatureMatrix, Labels
 from riskmodel.errors import NotEnoughData
 from riskmodel.evaluation.audit import GROUP, judgeable
@@ -24,6 +24,7 @@ from riskmodel.evaluation.metrics import SHARES, evaluate
 from riskmodel.figures import Evaluation
 from riskmodel.models.alarms import check_leaks
 from riskmodel.models.training import BAG, TrainedModel, train
+from riskmodel.pipelines.bundles import read_judged
 from riskmodel.pipelines.inputs import labels_of
 from riskmodel.pipelines.run import Run, complete_to, dates_of
 from riskmodel.recipe import Recipe
@@ -94,18 +95,17 @@ def score_rows(
     trained: TrainedModel | None,
     bundle: ModelBundle | None,
     last_list: pd.Series[float] | None,
-    fixed: TrainedModel | None = None,
+    beside: Mapping[str, TrainedModel] | None = None,
 ) -> tuple[pd.DataFrame, dict[str, Scores]]:
     """Return what became of each tested row, and its scores by the model, if there is one, and the baselines.
 
-    `fixed` is the plain recipe's model, where another recipe is judged. `last_list` holds the scores, by
-    student id, of the latest as-of date of an earlier term; None: no list.
+    `beside` are models of other recipes, by the names under which they stand in the table. `last_list` holds
+    the scores, by student id, of the latest as-of date of an earlier term; None: no list.
     """
     models = {}
     if bundle is not None and trained is not None and bundle.probabilities:
         models[trained.recipe.name] = score(tested, bundle)
-        if fixed is not None:
-            models["lightgbm_fixed"] = score_unwritten(tested, fixed)
+    models |= {name: score_unwritten(tested, other) for name, other in (beside or {}).items()}
     last_term = None if last_list is None else places_on_last_list(tested, last_list)
     models |= score_beside(tested, trained, last_term=last_term)
     keys = ["as_of_date", "student_id"]
@@ -166,14 +166,14 @@ class Judged:
     risk: Floats | None
 
     @classmethod
-    def read(cls, folder: Path) -> Judged:
+    def read(cls, run: Run, folder: Path) -> Judged:
         """Read it from a model's folder."""
         rows = judgeable(pd.read_parquet(folder / JUDGED_SCORES))
         # The first scores are those of the model, whatever its recipe is called.
         first = next(name for name in rows.columns if name.endswith("_score")).removesuffix("_score")
         risk = rows[f"{first}_risk"].to_numpy(dtype=np.float64) if f"{first}_risk" in rows else None
         margin = rows[f"{first}_score"].to_numpy(dtype=np.float64)
-        return cls(read_bundle(folder / "judged"), rows, margin, risk)
+        return cls(read_judged(run, folder), rows, margin, risk)
 
 
 def keep_scores(file: Path, rows: pd.DataFrame, models: Mapping[str, Scores]) -> None:

@@ -14,11 +14,11 @@ import pandas as pd
 from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 
-from riskmodel.bundle import ModelBundle, read_bundle
+from riskmodel.bundle import ModelBundle
 from riskmodel.config import WeekOfTerm
 from riskmodel.documents.watch import Watched, alarm_lines, watch_page
 from riskmodel.domain import AsOf, FeatureMatrix, PublishedSet, ScoredTerm, Term
-from riskmodel.errors import ConfigurationError, NotEnoughData, Where, WorkspaceError
+from riskmodel.errors import ConfigurationError, NotEnoughData, Where
 from riskmodel.evaluation.audit import read_audit
 from riskmodel.evaluation.capacity import top_lists
 from riskmodel.evaluation.drift import Day, alarms_of, measure
@@ -26,6 +26,7 @@ from riskmodel.evaluation.promises import Promised, ServedJudged, judge_served, 
 from riskmodel.evaluation.report import read_evaluation
 from riskmodel.explain import enough_known
 from riskmodel.pipelines.auditing import AUDIT
+from riskmodel.pipelines.bundles import read_in_use
 from riskmodel.pipelines.inputs import corrected_matrix_of, labels_of, matrix_of
 from riskmodel.pipelines.publishing import BUREAU
 from riskmodel.pipelines.run import Run, as_of_on, clock, complete_to
@@ -85,7 +86,7 @@ def monitor(run: Run) -> bool:
 
 
 def _watched(run: Run, store: RecordStore, published: Store, stands: PublishedSet) -> Watched:
-    bundle = _bundle(run, stands)
+    bundle = read_in_use(run, run.workspace.models / stands.facts.model_version)
     as_of, earlier = _dates(run, store, stands)
     if not earlier:
         raise NotEnoughData("monitor_no_earlier_term", Where(key=stands.facts.term))
@@ -120,13 +121,6 @@ def _watched(run: Run, store: RecordStore, published: Store, stands: PublishedSe
         judged=judged,
         alarming=tuple(each for each in judged if each.broken and each.term == judged[-1].term),
     )
-
-
-def _bundle(run: Run, stands: PublishedSet) -> ModelBundle:
-    folder = run.workspace.models / stands.facts.model_version
-    if not (folder / "bundle").exists():
-        raise WorkspaceError("model_in_use_gone", Where(file=str(folder)))
-    return read_bundle(folder / "bundle")
 
 
 def _dates(run: Run, store: RecordStore, stands: PublishedSet) -> tuple[AsOf, tuple[AsOf, ...]]:

@@ -11,15 +11,17 @@ from typing import cast, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from riskmodel.bundle import ModelBundle, read_bundle
+from riskmodel.bundle import ModelBundle
 from riskmodel.config import actions_file, read_actions
 from riskmodel.domain import AsOf, Band, FeatureMatrix, ScoredStudent, ScoredTerm, TermFacts
 from riskmodel.errors import StoreError, Where, WorkspaceError
 from riskmodel.evaluation.cutoffs import cutoffs_of
 from riskmodel.evaluation.groups import groups_of
 from riskmodel.pipelines.approving import check_approval
+from riskmodel.pipelines.bundles import USED, read_used, try_used
 from riskmodel.pipelines.gating import check_gates
 from riskmodel.pipelines.inputs import matrix_of
+from riskmodel.pipelines.outbox import track
 from riskmodel.pipelines.reporting import check_cards
 from riskmodel.pipelines.run import Run, clock, complete_to, dates_of, model_version
 from riskmodel.records.asking.roll_numbers import roll_numbers
@@ -36,7 +38,7 @@ from riskmodel.store.reading import current_set, school, schools, students
 from riskmodel.store.roll_numbers import lookup_key, roll_ref
 from riskmodel.store.sets import Document
 from riskmodel.store.tickets import tickets
-from riskmodel.tracking import open_tracking, set_champion, tracking_command
+from riskmodel.tracking import Entry, tracking_command
 from riskmodel.wording import LANGUAGES
 from riskmodel.wording import version as wording_version
 
@@ -47,26 +49,39 @@ BUREAU = Principal(key_id="riskmodel", role="bureau")
 def publish_scores(run: Run) -> str:
     """Score the current date's cohort, publish it, and make its model the champion; return the set id."""
     store = RecordStore.open(run.workspace.records)
-    bundle = current_bundle(run, store)
+    model = current_model(run, store)
     published = open_store(run.workspace.store, create=True)
     marker = run.workspace.store / "PUBLISHED_FROM"
-    stands = _standing(marker, published, bundle.model_version)
+    stands = _standing(marker, published, model.name)
     if stands is not None:
         run.say("published_reused", set_id=stands)
         return stands
-    # Opened before anything is said or published: a tracking that is locked stops the step while it is whole.
-    tracking = open_tracking(run.workspace.tracking)
-    model = run.workspace.models / bundle.model_version
     check_gates(run, model)
     check_cards(model)
     published_by = check_approval(run, published, model)
     seconds = clock()
+    try_used(run, model)
+    bundle = read_used(run, model)
     dates = dates_of(run, store)
+    _check_not_older(published, dates.current)
     term = scored_on(run, store, dates.current, bundle, matrix_of(run, store, (dates.current,)))
     set_id = publish_term(run, store, published, term, by=published_by, seconds=seconds)
-    set_champion(tracking, region=run.configuration.region, model_version=bundle.model_version)
     marker.write_text(f"{bundle.model_version} {set_id}", encoding="utf-8")
+    region = run.configuration.region
+    track(run, Entry(kind="published", region=region, model_version=bundle.model_version))
     return set_id
+
+
+def _check_not_older(published: Store, current: AsOf) -> None:
+    """Let nothing of an earlier day take the place of what is published: that is a rollback, with a name."""
+    try:
+        stands = current_set(published).facts.as_of_date
+    except StoreError as error:
+        if error.code != "nothing_published":
+            raise
+        return
+    if current.as_of_date < stands:
+        raise StoreError("published_is_newer", asked=current.as_of_date, stands=stands)
 
 
 def scored_on(
@@ -137,17 +152,22 @@ def _cutoffs(bundle: ModelBundle, matrix: FeatureMatrix) -> NDArray[np.float64] 
 
 
 def current_bundle(run: Run, store: RecordStore) -> ModelBundle:
-    """Read the model that these records, this configuration and this code made.
+    """Read the model that these records, this configuration and this code made; see `current_model`."""
+    return read_used(run, current_model(run, store))
+
+
+def current_model(run: Run, store: RecordStore) -> Path:
+    """Return the folder of the model that these records, this configuration and this code made.
 
     Raises
     ------
     WorkspaceError
         If there is none yet.
     """
-    folder = run.workspace.models / model_version(run, store) / "bundle"
-    if not folder.exists():
+    folder = run.workspace.models / model_version(run, store)
+    if not (folder / USED).exists():
         raise WorkspaceError("model_not_trained", Where(file=str(run.workspace.models)))
-    return read_bundle(folder)
+    return folder
 
 
 def write_sheets(run: Run, *, school_ids: Sequence[str] = ()) -> tuple[Path, ...]:
@@ -222,7 +242,9 @@ def show_what_to_open(run: Run, *, port: int) -> None:
     written = sorted((run.workspace.sheets / current_set(store).set_id).rglob("*.zh.pdf"))
     for sheet in written[:1]:
         run.say("open_sheet", file=sheet)
-    run.say("open_mlflow", command=tracking_command(run.workspace.tracking))
+    run.say(
+        "open_mlflow", command=tracking_command(run.workspace.tracking, server=run.configuration.tracking)
+    )
 
 
 def make_key(

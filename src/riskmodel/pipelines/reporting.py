@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from riskmodel.bundle import ModelBundle, read_bundle
+from riskmodel.bundle import ModelBundle
 from riskmodel.config import HorizonDays
 from riskmodel.documents.card import card_page, datasheet_page
 from riskmodel.documents.marked import Facts, check_figures
@@ -24,6 +24,7 @@ from riskmodel.domain import AsOf, Language, Outcome
 from riskmodel.errors import Where, WorkspaceError
 from riskmodel.evaluation.audit import read_audit
 from riskmodel.evaluation.backtest import read_backtest
+from riskmodel.evaluation.challengers import read_choice
 from riskmodel.evaluation.comparison import Comparison, Ranked, compare, comparison_json
 from riskmodel.evaluation.contributions_pictures import family_picture, family_sums, feature_picture
 from riskmodel.evaluation.gates import read_gates_found
@@ -39,13 +40,17 @@ from riskmodel.evaluation.report import read_evaluation
 from riskmodel.features import PROTECTED
 from riskmodel.models.training import MINIMUM_TRAINING_EVENTS
 from riskmodel.pipelines.auditing import AUDIT
+from riskmodel.pipelines.bundles import JUDGED, USED, read_judged, read_used
+from riskmodel.pipelines.challenging import CHOICE
 from riskmodel.pipelines.gating import GATES
+from riskmodel.pipelines.in_use import model_in_use
 from riskmodel.pipelines.inputs import matrix_of
 from riskmodel.pipelines.judging import JUDGED_SCORES, Judged
+from riskmodel.pipelines.outbox import track
 from riskmodel.pipelines.run import Run, clock, complete_to, dates_of, model_version
 from riskmodel.records.asking.coverage import coverage
 from riskmodel.records.store import RecordStore
-from riskmodel.tracking import champion_version, log_files, open_tracking
+from riskmodel.tracking import Entry
 from riskmodel.wording import LANGUAGES
 
 Floats = NDArray[np.float64]
@@ -69,15 +74,14 @@ def write_report(run: Run) -> Path | None:
     store = RecordStore.open(run.workspace.records)
     version = model_version(run, store)
     folder = run.workspace.models / version
-    if not (folder / JUDGED_SCORES).exists() or not (folder / "judged").exists():
+    if not (folder / JUDGED_SCORES).exists() or not (folder / JUDGED).exists():
         run.say("audit_nothing")
         return None
     seconds = clock()
     region = run.configuration.region
-    tracking = open_tracking(run.workspace.tracking)
-    judged = Judged.read(folder)
+    judged = Judged.read(run, folder)
     values = _values_of(run, store, judged.rows)
-    told = _told(run, store, folder, judged, values, champion=champion_version(tracking, region=region))
+    told = _told(run, store, folder, judged, values, champion=model_in_use(run))
     _keep_facts(run, folder, told)
     facts = _facts(folder)
     made: list[Path] = []
@@ -92,7 +96,8 @@ def write_report(run: Run) -> Path | None:
             made.append(folder / f"{name}.{language}.html")
             made[-1].write_text(page, encoding="utf-8")
     check_cards(folder)
-    log_files(tracking, region=region, model_version=version, files=made, under="report")
+    pages_made = {f"report/{file.name}": file for file in made}
+    track(run, Entry(kind="files", region=region, model_version=version), pages_made)
     for language in LANGUAGES:
         run.say("report_open", language=language, file=folder / f"report.{language}.html")
     run.say("reported", folder=folder, seconds=seconds())
@@ -138,7 +143,7 @@ def _told(
     """Read everything that was found of the model, and compare it with the champion."""
     dates = dates_of(run, store)
     backtest = run.workspace.backtest / BACKTEST
-    audit, gates = folder / AUDIT, folder / GATES
+    audit, gates, choice = folder / AUDIT, folder / GATES, folder / CHOICE
     comparison = None
     if champion is not None and champion != folder.name:
         comparison = _compare(
@@ -146,13 +151,14 @@ def _told(
         )
     return Told(
         model_version=folder.name,
-        manifest=read_bundle(folder / "bundle").manifest,
+        manifest=read_used(run, folder).manifest,
         coverage=_coverage(run, store, dates.current),
         evaluation=read_evaluation((folder / "evaluation.json").read_text(encoding="utf-8")),
         audit=read_audit(audit.read_text(encoding="utf-8")) if audit.exists() else None,
         gates=read_gates_found(gates.read_text(encoding="utf-8")) if gates.exists() else (),
         backtest=read_backtest(backtest.read_text(encoding="utf-8")) if backtest.exists() else None,
         comparison=comparison,
+        choice=read_choice(choice.read_text(encoding="utf-8")) if choice.exists() else None,
         pictures={},
     )
 
@@ -166,10 +172,10 @@ def _compare(
     columns that there are no more: which is said.
     """
     ours = judged.bundle.model
-    for kind in ("bundle", "judged"):
+    for kind, read in ((USED, read_used), (JUDGED, read_judged)):
         if ours is None or judged.risk is None or not (champion / kind).exists():
             continue
-        theirs = read_bundle(champion / kind)
+        theirs = read(run, champion)
         early = date.fromisoformat(theirs.manifest["label_date"]) <= first
         if theirs.model is None or not early or not set(theirs.feature_names) <= set(values):
             continue

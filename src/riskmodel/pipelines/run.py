@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -27,7 +28,7 @@ from riskmodel.config import (
     rule_on,
 )
 from riskmodel.domain import NOBODY, AsOf, LeftOut, RegionRule, Term
-from riskmodel.errors import NotEnoughData, Where
+from riskmodel.errors import ConfigurationError, NotEnoughData, Where
 from riskmodel.recipe import PLAIN, Recipe
 from riskmodel.records.store import RecordStore
 from riskmodel.store.engine import FILE_NAME, open_store
@@ -48,6 +49,7 @@ class Run:
     today: date
     say: Say
     recipe: Recipe = PLAIN
+    challengers: tuple[Recipe, ...] = ()
 
     @classmethod
     def of(cls, file: Path, *, say: Say, data: Path | None = None) -> Run:
@@ -59,7 +61,8 @@ class Run:
         rules = read_region_rules(region_rules_file(file, configuration.region))
         named = configuration.recipe
         recipe = read_recipe(recipe_file(file, named)) if named else PLAIN
-        return cls(configuration, file, rules, datetime.now(UTC).date(), say, recipe)
+        challengers = tuple(read_recipe(recipe_file(file, name)) for name in configuration.challengers)
+        return cls(configuration, file, rules, datetime.now(UTC).date(), say, recipe, challengers)
 
     @cached_property
     def workspace(self) -> Workspace:
@@ -84,6 +87,24 @@ class Run:
     def left_out_digest(self) -> tuple[LeftOut, ...]:
         """What a digest of inputs needs of it: nothing where only the records say who is left out."""
         return () if self.left_out == NOBODY else (self.left_out,)
+
+    @cached_property
+    def signing_key(self) -> Path:
+        """Where the key lies that signs models: for all workspaces of this user, unless configured.
+
+        Raises
+        ------
+        ConfigurationError
+            If it is configured to lie within the workspace: who can write there could make models.
+        """
+        file = self.configuration.signing_key
+        if file is None:
+            settings = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+            return settings / "riskmodel" / "signing.key"
+        if file.resolve().is_relative_to(self.workspace.root.resolve()):
+            where = Where(file=str(self.file), key="signing_key")
+            raise ConfigurationError("signing_key_in_workspace", where)
+        return file
 
     def rule(self, as_of: AsOf) -> RegionRule:
         """Return the region's rule that holds on an as-of date."""
@@ -160,7 +181,8 @@ def learnable(
     def of(dates: Callable[..., tuple[AsOf, ...]]) -> tuple[AsOf, ...]:
         return dates(candidates, predicted=on, outcome_delay_days=outcome_delay_days, complete_to=reach)
 
-    return of(splits.training_dates), of(splits.running_dates) if run.recipe.learns == "hazard" else ()
+    hazard = any(recipe.learns == "hazard" for recipe in (run.recipe, *run.challengers))
+    return of(splits.training_dates), of(splits.running_dates) if hazard else ()
 
 
 def dates_of(run: Run, store: RecordStore) -> Dates:
@@ -207,7 +229,7 @@ def model_version(run: Run, store: RecordStore) -> str:
     current = as_of_on(run, run.configuration.as_of.current, store.terms())
     made_from = digest(
         configuration_hash(run.file),
-        run.recipe,
+        (run.recipe, *run.challengers),
         [source.model_dump_json() for source in run.configuration.sources],
         run.rules,
         store.content_hash,

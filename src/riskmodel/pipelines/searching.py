@@ -16,7 +16,7 @@ from riskmodel.pipelines.judging import Learnt, learnt_on
 from riskmodel.pipelines.run import Dates, Run, clock
 from riskmodel.recipe import Recipe
 from riskmodel.records.store import RecordStore
-from riskmodel.tracking import TrialRow
+from riskmodel.tracking import NestedRun
 
 
 def learnt_for_test(run: Run, store: RecordStore, dates: Dates) -> Learnt:
@@ -28,18 +28,21 @@ def learnt_for_test(run: Run, store: RecordStore, dates: Dates) -> Learnt:
     )
 
 
-def searched(run: Run, store: RecordStore, dates: Dates) -> tuple[Recipe, SearchResult | None]:
-    """Return the recipe with the parameters that its search chose; as it is where it asks for none.
+def searched(
+    run: Run, store: RecordStore, dates: Dates, *, recipe: Recipe | None = None
+) -> tuple[Recipe, SearchResult | None]:
+    """Return a recipe (None: the run's) with what its search chose; as it is where it asks for none.
 
     Nothing of the test dates is looked at. Where no date is judged, or too few leavers are known for a
     model, nothing is searched.
     """
-    recipe = run.recipe
+    recipe = recipe or run.recipe
     if recipe.search is None or not dates.test or not dates.training_for_test:
         return recipe, None
     seconds = clock()
     learnt = learnt_for_test(run, store, dates)
-    rows = rows_to_learn(learnt.matrix, learnt.known, learnt.running, recipe=recipe)
+    running = learnt.running if recipe.learns == "hazard" else None
+    rows = rows_to_learn(learnt.matrix, learnt.known, running, recipe=recipe)
     if _leavers(rows, np.flatnonzero(rows.known)) < MINIMUM_TRAINING_EVENTS:
         return recipe, None
     delay = run.rule(dates.current).outcome_delay_days
@@ -70,7 +73,7 @@ def search_folds(rows: LearningRows, dates: Dates, *, outcome_delay_days: int) -
     return "school", splits.school_folds(rows.schools, rows.households, rows.students)
 
 
-def trial_row(trial: Trial, *, chosen: bool) -> TrialRow:
+def trial_run(trial: Trial, *, chosen: bool) -> NestedRun:
     """Return a trial as it is logged."""
     metrics = {
         "log_loss": trial.loss,
@@ -79,7 +82,8 @@ def trial_row(trial: Trial, *, chosen: bool) -> TrialRow:
         "leaves": float(trial.leaves),
         "seconds": trial.seconds,
     }
-    return TrialRow(f"trial-{trial.number}", asdict(trial.trees), metrics, chosen)
+    parameters = {name: str(value) for name, value in asdict(trial.trees).items()}
+    return NestedRun(name=f"trial-{trial.number}", parameters=parameters, metrics=metrics, chosen=chosen)
 
 
 def _leavers(rows: LearningRows, at: np.ndarray) -> int:

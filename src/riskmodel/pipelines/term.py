@@ -1,26 +1,24 @@
-"""A term's work of the data team, up to where people decide; and one folder that tells what was done."""
+"""A term's work of the data team, up to where people decide."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
+import csv
 from pathlib import Path
 
-from riskmodel.config import WeekOfTerm, gates_file, recipe_file, region_rules_file
+from riskmodel.config import WeekOfTerm
 from riskmodel.errors import ConfigurationError, Where
-from riskmodel.pipelines.auditing import AUDIT, BOOTSTRAPS, audit_model
+from riskmodel.pipelines.auditing import BOOTSTRAPS, audit_model
 from riskmodel.pipelines.backtesting import backtest
+from riskmodel.pipelines.bundles import read_used
 from riskmodel.pipelines.checking import check_records
-from riskmodel.pipelines.gating import GATES
+from riskmodel.pipelines.inputs import matrix_of
+from riskmodel.pipelines.publishing import scored_on
 from riskmodel.pipelines.records import build_features, make_county, take_in_records
-from riskmodel.pipelines.reporting import CARDS, COMPARISON, FACTS, write_report
-from riskmodel.pipelines.run import Run
+from riskmodel.pipelines.reporting import write_report
+from riskmodel.pipelines.run import Run, dates_of
+from riskmodel.pipelines.term_folder import LISTS, keep_term
 from riskmodel.pipelines.training import train_model
-
-APPROVAL = "approval.json"
-"""In a model's folder: who approved it (`pipelines.approving`)."""
-KEPT = ("evaluation.json", AUDIT, GATES, COMPARISON, FACTS, "report.*.html", *CARDS, APPROVAL)
-"""Of a model's folder; what it does not have is left out. The manifest of its data is the bundle's."""
+from riskmodel.records.store import RecordStore
 
 
 def prepare_term(run: Run, *, term: str, bootstraps: int = BOOTSTRAPS) -> Path | None:
@@ -48,40 +46,31 @@ def prepare_term(run: Run, *, term: str, bootstraps: int = BOOTSTRAPS) -> Path |
     audit_model(run, bootstraps=bootstraps)
     if write_report(run) is None:
         return None
+    write_lists(run, version)
     folder = keep_term(run, version)
     run.say("term_waits", folder=folder)
     return folder
 
 
-def keep_term(run: Run, version: str) -> Path:
-    """Copy what tells of a term into its folder; the one that stood there goes only when all is copied."""
-    current = run.configuration.as_of.current
-    term = current.term if isinstance(current, WeekOfTerm) else str(current)
-    folder = run.workspace.terms / term / version
-    beside, former = folder.with_name(f".{version}"), folder.with_name(f".{version}.former")
-    for left_over in (beside, former):
-        shutil.rmtree(left_over, ignore_errors=True)
-    beside.mkdir(parents=True)
-    for file, name in _files(run, version):
-        shutil.copy(file, beside / name)
-    if folder.exists():
-        folder.rename(former)
-    beside.rename(folder)
-    shutil.rmtree(former, ignore_errors=True)
-    return folder
+def write_lists(run: Run, version: str) -> None:
+    """Write who would be listed if the model were published now, school by school; no names."""
+    store = RecordStore.open(run.workspace.records)
+    current = dates_of(run, store).current
+    bundle = read_used(run, run.workspace.models / version)
+    term = scored_on(run, store, current, bundle, matrix_of(run, store, (current,)))
+    names = {school.school_id: school.name for school in term.schools}
+    rows = sorted(
+        (one.school_id, names[one.school_id], str(one.grade), one.class_name or "", one.student_id, one.band)
+        for one in term.students
+        if one.listed
+    )
+    # With a byte order mark, so that a spreadsheet reads Chinese.
+    with (run.workspace.models / version / LISTS).open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("school_id", "school", "grade", "class_name", "student_id", "band"))
+        writer.writerows([_plain(cell) for cell in row] for row in rows)
 
 
-def _files(run: Run, version: str) -> Iterator[tuple[Path, str]]:
-    """Name each file that is kept, and what it is called there."""
-    model = run.workspace.models / version
-    yield run.file, "configuration.yaml"
-    yield region_rules_file(run.file, run.configuration.region), "region.yaml"
-    yield gates_file(run.file), "gates.yaml"
-    if run.configuration.recipe:
-        yield recipe_file(run.file, run.configuration.recipe), "recipe.yaml"
-    yield model / "bundle" / "manifest.json", "manifest.json"
-    for pattern in KEPT:
-        for file in sorted(model.glob(pattern)):
-            yield file, file.name
-    for file in sorted(run.workspace.backtest.glob("report.*.md")):
-        yield file, f"backtest-{file.name}"
+def _plain(cell: str) -> str:
+    """Return a cell that no spreadsheet takes for a formula."""
+    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")) else cell

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -10,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from riskmodel.bundle import ModelBundle, read_bundle, write_bundle
+from riskmodel.bundle import MANIFEST, ModelBundle, bundle_files, write_bundle
 from riskmodel.config import configuration_hash
 from riskmodel.domain import FeatureMatrix, Outcome
 from riskmodel.evaluation.audit import GROUP
@@ -22,8 +25,19 @@ from riskmodel.evaluation.transfers import transfer_figures
 from riskmodel.figures import Evaluation
 from riskmodel.models.rules import absence_rule
 from riskmodel.models.search import SearchResult
-from riskmodel.models.training import BAG, MINIMUM_TRAINING_EVENTS, TrainedModel
+from riskmodel.models.training import TrainedModel
+from riskmodel.pipelines.bundles import (
+    JUDGED,
+    USED,
+    judged_version,
+    read_judged,
+    read_used,
+    signing_key,
+    try_used,
+)
+from riskmodel.pipelines.challenging import Field, choose_of, nested_runs, say_trained, told_of, train_field
 from riskmodel.pipelines.first_term import tell_first_term
+from riskmodel.pipelines.gating import limits_of
 from riskmodel.pipelines.inputs import labels_of, matrix_of
 from riskmodel.pipelines.judging import (
     JUDGED_SCORES,
@@ -36,14 +50,17 @@ from riskmodel.pipelines.judging import (
     train_on,
     with_groups,
 )
+from riskmodel.pipelines.outbox import keep, send
 from riskmodel.pipelines.run import Dates, Run, clock, commit, complete_to, dates_of, model_version
-from riskmodel.pipelines.searching import learnt_for_test, searched, trial_row
-from riskmodel.recipe import LINEAR, PLAIN, Recipe, is_plain
+from riskmodel.pipelines.searching import searched, trial_run
+from riskmodel.recipe import LINEAR, Recipe
 from riskmodel.records.store import RecordStore
 from riskmodel.scoring import score
-from riskmodel.tracking import log_training, open_tracking
+from riskmodel.tracking import DataUsed, Entry, evaluation_metrics
 from riskmodel.wording import LANGUAGES
 
+DATA_MANIFEST = "data.json"
+"""In a model's folder: hashes, counts and dates of what it was trained on."""
 PICTURED_ROWS = 2000
 """Rows whose contributions are drawn: more of them hide each other."""
 
@@ -59,17 +76,22 @@ def train_model(run: Run) -> str:
     store = RecordStore.open(run.workspace.records)
     version = model_version(run, store)
     folder = run.workspace.models / version
-    if (folder / "bundle").exists():
+    if (folder / USED).exists():
         run.say("model_reused", version=version)
-        stands = read_bundle(folder / "bundle")
+        stands = read_used(run, folder)
         if not stands.probabilities:
             tell_first_term(run, store, dates_of(run, store), events=stands.manifest["training"]["events"])
         return version
+    if run.challengers:
+        # Before the work: wrong limits stop the step while nothing is done.
+        limits_of(run)
     dates = dates_of(run, store)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     recipe, search = searched(run, store, dates)
-    evaluation, judged = judge_recipe(run, store, dates, folder, recipe=recipe)
+    others = [searched(run, store, dates, recipe=other)[0] for other in run.challengers]
+    evaluation, judged = judge_recipe(run, store, dates, folder, recipe=recipe, challengers=others)
+    recipe = judged.recipe if judged else recipe
     if run.configuration.publish_simpler and evaluation is not None and "logistic" in not_beaten(evaluation):
         run.say("simpler_published")
         recipe, judged = LINEAR, None
@@ -89,31 +111,39 @@ def train_model(run: Run) -> str:
         )
         seconds = clock()
         trained = train_on(run, learnt, recipe=recipe)
-        _say_trained(run, trained, version, seconds())
+        say_trained(run, trained, version, seconds())
         scored = _out_of_fold(learnt, trained) if trained.probabilities else None
-    # The bundle comes last: a folder with a bundle is a training that was done to its end.
-    run_id = _track(
-        run, store, folder, version=version, evaluation=evaluation, trained=trained, search=search
-    )
-    write_bundle(
-        folder / "bundle",
+    files = bundle_files(
         trained,
         model_version=version,
         data_hash=store.content_hash,
+        key=signing_key(run),
         cutoffs=_cutoffs(run, scored),
     )
-    run.say("tracked", experiment=run.configuration.region, run_id=run_id)
+    entry = _entry(run, store, version, evaluation=evaluation, trained=trained, search=search, files=files)
+    keep(run, entry, _artifacts(run, store, folder, trained=trained, files=files))
+    # The bundle comes last: a folder with a bundle is a training that was done to its end.
+    write_bundle(folder / USED, files)
+    try_used(run, folder)
+    send(run)
     if not trained.probabilities:
         tell_first_term(run, store, dates, events=trained.counts.events)
     return version
 
 
 def judge_recipe(
-    run: Run, store: RecordStore, dates: Dates, folder: Path, *, recipe: Recipe
+    run: Run,
+    store: RecordStore,
+    dates: Dates,
+    folder: Path,
+    *,
+    recipe: Recipe,
+    challengers: Sequence[Recipe] = (),
 ) -> tuple[Evaluation | None, TrainedModel | None]:
     """Train on what was known before the test dates and judge on them; print and keep the table in a folder.
 
-    The evaluation is None where no date is judged, or nobody left; the model where it is not even trained.
+    Of several recipes the one that goes forward is the first of the table (`evaluation.challengers`). The
+    evaluation is None where no date is judged, or nobody left; the model where it is not even trained.
     """
     if not dates.test:
         run.say("not_judged")
@@ -128,15 +158,23 @@ def judge_recipe(
         seconds=seconds(),
     )
     read = partial(matrix_of, run, store)
-    trained, bundle, fixed = _train_judged(run, store, dates, folder, recipe=recipe)
     tested = read(dates.test)
+    trained, bundle = None, None
+    beside: dict[str, TrainedModel] = {}
+    if dates.training_for_test:
+        field = train_field(run, store, dates, [recipe, *challengers])
+        name = choose_of(run, field, tested, outcomes, folder)
+        trained, beside = field.of(name)
+        bundle = _keep_judged(run, store, folder, field, trained)
+    else:
+        run.say("judged_by_rule", first=min(as_of.as_of_date for as_of in dates.test))
     last_list = None
     if dates.last_term:
         earlier = read((dates.last_term,))
         margin = score(earlier, bundle).margin if bundle else absence_rule(earlier)
         last_list = pd.Series(margin, index=earlier.frame["student_id"])
     rows, models = score_rows(
-        tested, outcomes, trained=trained, bundle=bundle, last_list=last_list, fixed=fixed
+        tested, outcomes, trained=trained, bundle=bundle, last_list=last_list, beside=beside
     )
     evaluation = judge(run, rows, models, trained=trained)
     if evaluation is None:
@@ -157,29 +195,16 @@ def judge_recipe(
     return evaluation, trained
 
 
-def _train_judged(
-    run: Run, store: RecordStore, dates: Dates, folder: Path, *, recipe: Recipe
-) -> tuple[TrainedModel | None, ModelBundle | None, TrainedModel | None]:
-    """Train on what was known before the test dates; where nothing was, the rule is judged.
-
-    Returned are the model, its bundle and, where the recipe is another, the plain recipe's model.
-    """
-    if not dates.training_for_test:
-        run.say("judged_by_rule", first=min(as_of.as_of_date for as_of in dates.test))
-        return None, None, None
-    seconds = clock()
-    # Only the model that is published needs a bag: it says how sure a reason is, never a score.
-    bag = BAG if dates.training == dates.training_for_test else 0
-    learnt = learnt_for_test(run, store, dates)
-    trained = train_on(run, learnt, recipe=recipe, bag=bag)
-    fixed = None if is_plain(recipe) else train_on(run, learnt, recipe=PLAIN, bag=0)
-    version = f"{folder.name}-judged"
-    _say_trained(run, trained, version, seconds())
-    write_bundle(folder / "judged", trained, model_version=version, data_hash=store.content_hash)
+def _keep_judged(
+    run: Run, store: RecordStore, folder: Path, field: Field, trained: TrainedModel
+) -> ModelBundle:
+    """Write the model that is judged, and read it back: the one path to a score is that of production."""
+    version = judged_version(folder.name)
+    files = bundle_files(trained, model_version=version, data_hash=store.content_hash, key=signing_key(run))
+    write_bundle(folder / JUDGED, files)
     if trained.probabilities:
-        _out_of_fold(learnt, trained).to_parquet(folder / OUT_OF_FOLD, index=False)
-    # The one path to a score: what is judged is read back as production reads it.
-    return trained, read_bundle(folder / "judged"), fixed if trained.probabilities else None
+        _out_of_fold(field.learnt, trained).to_parquet(folder / OUT_OF_FOLD, index=False)
+    return read_judged(run, folder)
 
 
 def _out_of_fold(learnt: Learnt, trained: TrainedModel) -> pd.DataFrame:
@@ -223,74 +248,83 @@ def _draw(
     )
 
 
-def _track(
+def _entry(
     run: Run,
     store: RecordStore,
-    folder: Path,
-    *,
     version: str,
+    *,
     evaluation: Evaluation | None,
     trained: TrainedModel,
     search: SearchResult | None,
-) -> str:
-    """Log the training in MLflow; return the run id."""
-    return log_training(
-        open_tracking(run.workspace.tracking),
+    files: Mapping[str, bytes],
+) -> Entry:
+    """Return what MLflow is told of the training: aggregates, and what the model was made from."""
+    manifest = json.loads(files[MANIFEST])
+    parameters = {
+        **told_of(trained.recipe),
+        "seed": run.configuration.seed,
+        "features": len(trained.feature_names),
+        "horizon": run.configuration.horizon
+        if isinstance(run.configuration.horizon, str)
+        else f"{run.configuration.horizon.days} days",
+        "rule": trained.rule_version,
+    }
+    trials = [trial_run(trial, chosen=trial == search.chosen) for trial in search.trials] if search else []
+    return Entry(
+        kind="training",
         region=run.configuration.region,
-        parameters={
-            **_told(trained.recipe),
-            "seed": run.configuration.seed,
-            "features": len(trained.feature_names),
-            "horizon": run.configuration.horizon
-            if isinstance(run.configuration.horizon, str)
-            else f"{run.configuration.horizon.days} days",
-            "rule": trained.rule_version,
-        },
-        evaluation=evaluation,
-        data_manifest={
-            "records": store.content_hash,
-            "students": store.student_count,
-            "tables": list(store.tables),
-            "complete_to": str(complete_to(run, store, dates_of(run, store).current)),
-            "training_as_of_dates": [str(day) for day in trained.as_of_dates],
-            "label_date": str(trained.label_date),
-            **{f"training_{name}": value for name, value in asdict(trained.counts).items()},
-        },
-        configuration_file=run.file,
-        pictures=sorted((folder / "pictures").glob("*.png")),
-        model_texts=trained.fitted.scorer.texts if trained.fitted else {},
-        trials=[trial_row(trial, chosen=trial == search.chosen) for trial in search.trials] if search else (),
         model_version=version,
+        parameters={name: str(value) for name, value in parameters.items()},
+        metrics=evaluation_metrics(evaluation) if evaluation else {},
         tags={
             "configuration": configuration_hash(run.file),
             "records": store.content_hash,
+            "bundle": hashlib.sha256(files[MANIFEST]).hexdigest(),
             **({"commit": told} if (told := commit()) else {}),
+            **{f"version.{name}": number for name, number in manifest["libraries"].items()},
         },
-        texts={file.name: file.read_text(encoding="utf-8") for file in sorted(folder.glob("report.*.md"))},
+        data=_data(store, trained, evaluation),
+        nested=(*trials, *nested_runs(run, trained.recipe, evaluation)),
     )
 
 
-def _told(recipe: Recipe) -> dict[str, object]:
-    """Return a recipe as flat parameters."""
-    trees = {f"trees.{name}": value for name, value in asdict(recipe.trees).items()}
-    return {"recipe": recipe.name, "learns": recipe.learns, "parts": " + ".join(recipe.parts), **trees}
+def _data(store: RecordStore, trained: TrainedModel, evaluation: Evaluation | None) -> tuple[DataUsed, ...]:
+    """Return which records the model learnt from, and on which it was judged."""
+    digest = store.content_hash[:16]
+    learnt = {
+        "as_of_dates": ", ".join(map(str, trained.as_of_dates)),
+        "label_date": str(trained.label_date),
+        **{name: str(value) for name, value in asdict(trained.counts).items()},
+    }
+    data = [DataUsed(context="training", digest=digest, profile=learnt)]
+    if evaluation is not None:
+        judged = {
+            "as_of_dates": ", ".join(map(str, evaluation.test_dates)),
+            **{name: str(getattr(evaluation, name)) for name in ("rows", "students", "events")},
+        }
+        data.append(DataUsed(context="evaluation", digest=digest, profile=judged))
+    return tuple(data)
 
 
-def _say_trained(run: Run, trained: TrainedModel, version: str, seconds: str) -> None:
-    counts = trained.counts
-    if trained.probabilities:
-        run.say(
-            "trained",
-            rows=counts.rows,
-            students=counts.students,
-            events=counts.events,
-            version=version,
-            seconds=seconds,
-        )
-    else:
-        run.say(
-            "trained_without_probabilities",
-            events=counts.events,
-            minimum=MINIMUM_TRAINING_EVENTS,
-            version=version,
-        )
+def _artifacts(
+    run: Run, store: RecordStore, folder: Path, *, trained: TrainedModel, files: Mapping[str, bytes]
+) -> dict[str, Path | bytes]:
+    """Name the files of the training's run: configuration, data, tables, pictures, the signed bundle."""
+    manifest = {
+        "records": store.content_hash,
+        "students": store.student_count,
+        "tables": list(store.tables),
+        "complete_to": str(complete_to(run, store, dates_of(run, store).current)),
+        "training_as_of_dates": [str(day) for day in trained.as_of_dates],
+        "label_date": str(trained.label_date),
+        **{f"training_{name}": value for name, value in asdict(trained.counts).items()},
+    }
+    told = json.dumps(manifest, ensure_ascii=False, indent=2, sort_keys=True)
+    (folder / DATA_MANIFEST).write_text(told, encoding="utf-8")
+    return {
+        f"configuration/{run.file.name}": run.file,
+        "data/manifest.json": folder / DATA_MANIFEST,
+        **{f"pictures/{file.name}": file for file in sorted((folder / "pictures").glob("*.png"))},
+        **{file.name: file for file in sorted(folder.glob("report.*.md"))},
+        **{f"model/{name}": content for name, content in files.items()},
+    }

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
-from riskmodel.bundle import ModelBundle, read_bundle
+from riskmodel.bundle import ModelBundle
 from riskmodel.config import WeekOfTerm
 from riskmodel.domain import AsOf, PublishedSet, ScoredTerm, Term
 from riskmodel.errors import NotEnoughData, Where, WorkspaceError
 from riskmodel.pipelines.approving import check_approval
+from riskmodel.pipelines.bundles import read_in_use
 from riskmodel.pipelines.gating import check_gates
 from riskmodel.pipelines.inputs import corrected_matrix_of, matrix_of
 from riskmodel.pipelines.publishing import BUREAU, publish_term, scored_on
@@ -52,7 +52,7 @@ def score_week(run: Run, *, week: int | None = None) -> str:
         run.say("week_stands", set_id=stands.set_id, as_of_date=as_of.as_of_date)
         return stands.set_id
     model = run.workspace.models / stands.facts.model_version
-    bundle = _bundle_in_use(model)
+    bundle = read_in_use(run, model)
     check_gates(run, model)
     check_cards(model)
     published_by = check_approval(run, published, model)
@@ -98,12 +98,6 @@ def _latest_week(run: Run, store: RecordStore, term: Term, stands: PublishedSet)
     known = as_of_on(run, stands.facts.as_of_date, (term,))
     until = max(min(complete_to(run, store, known), term.end_date), stands.facts.as_of_date)
     return max(1, (until - term.start_date).days // 7)
-
-
-def _bundle_in_use(model: Path) -> ModelBundle:
-    if not (model / "bundle").exists():
-        raise WorkspaceError("model_in_use_gone", Where(file=str(model)))
-    return read_bundle(model / "bundle")
 
 
 def _revised(
