@@ -13,7 +13,7 @@ from contextlib import closing
 from datetime import date
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
@@ -22,6 +22,7 @@ from typer.testing import CliRunner
 from riskmodel.cli import app
 from riskmodel.errors import Where
 from riskmodel.store.engine import open_store
+from riskmodel.store.principals import Role
 from riskmodel.wording import LANGUAGES, text
 
 CHILD, ROLL = "欧阳小草", "G199999201501010013"
@@ -430,9 +431,9 @@ def test_serving_before_publishing_says_so(bureau: Bureau) -> None:
         (
             ("make", "--role", "chief", "--label", "x"),
             "role_unknown",
-            {"roles": "school, counsellor, bureau"},
+            {"roles": ", ".join(get_args(Role))},
         ),
-        (("make", "--role", "school", "--label", "x"), "key_without_school", {}),
+        (("make", "--role", "school", "--label", "x"), "key_without_place", {}),
         (("revoke", "0123456789ab"), "key_unknown", {}),
     ],
 )
