@@ -4,10 +4,11 @@ from datetime import date
 from pathlib import Path
 
 from riskmodel.county.world import write_county
-from riskmodel.records.contract import TABLES
 from riskmodel.records.deliveries.shipment import SourceFiles
 from riskmodel.records.intake import take_in
 from riskmodel.records.store import RecordStore
+
+from .conftest import WRITTEN
 
 
 def test_intake_takes_every_row_of_the_county_and_finds_nothing(tmp_path: Path):
@@ -16,7 +17,7 @@ def test_intake_takes_every_row_of_the_county_and_finds_nothing(tmp_path: Path):
     report = take_in([source], store=tmp_path / "store", delivered_on=date(2026, 7, 11))
     assert report.findings == ()
     store = RecordStore.open(tmp_path / "store")
-    assert set(store.tables) == {contract.name for contract in TABLES}
+    assert set(store.tables) == {contract.name for contract in WRITTEN}
     # A closed row of which no opening was sent tells the opening too; nothing is stored twice or lost.
     assert {name for name, rows in report.rows.items() if rows < written.rows[name]} == set()
     assert store.student_count == written.students
