@@ -51,7 +51,16 @@ from riskmodel.pipelines.judging import (
     with_groups,
 )
 from riskmodel.pipelines.outbox import keep, send
-from riskmodel.pipelines.run import Dates, Run, clock, commit, complete_to, dates_of, model_version
+from riskmodel.pipelines.run import (
+    Dates,
+    Run,
+    clock,
+    commit,
+    complete_to,
+    dates_of,
+    digest,
+    model_version,
+)
 from riskmodel.pipelines.searching import searched, trial_run
 from riskmodel.recipe import LINEAR, Recipe
 from riskmodel.records.store import RecordStore
@@ -289,20 +298,22 @@ def _entry(
 
 
 def _data(store: RecordStore, trained: TrainedModel, evaluation: Evaluation | None) -> tuple[DataUsed, ...]:
-    """Return which records the model learnt from, and on which it was judged."""
-    digest = store.content_hash[:16]
+    """Return which records the model learnt from, and on which it was judged.
+
+    MLflow keeps one entry of the same name and digest, so the rows that were used are in the digest.
+    """
     learnt = {
         "as_of_dates": ", ".join(map(str, trained.as_of_dates)),
         "label_date": str(trained.label_date),
         **{name: str(value) for name, value in asdict(trained.counts).items()},
     }
-    data = [DataUsed(context="training", digest=digest, profile=learnt)]
+    data = [DataUsed(context="training", digest=digest(store.content_hash, learnt), profile=learnt)]
     if evaluation is not None:
         judged = {
             "as_of_dates": ", ".join(map(str, evaluation.test_dates)),
             **{name: str(getattr(evaluation, name)) for name in ("rows", "students", "events")},
         }
-        data.append(DataUsed(context="evaluation", digest=digest, profile=judged))
+        data.append(DataUsed(context="evaluation", digest=digest(store.content_hash, judged), profile=judged))
     return tuple(data)
 
 
