@@ -124,7 +124,8 @@ def fit_logistic(
     varies = varies[[np.ptp(wide[:, number]) > 0 for number in varies]]
     columns = _standardise(wide, centre, scale)
     size = columns.shape[1]
-    columns = np.hstack([columns, *(columns * columns[:, [number]] for number in varies)])
+    # In double precision: with weights that vary, single precision ends the search before it has converged.
+    columns = np.hstack([columns, *(columns * columns[:, [number]] for number in varies)]).astype(np.float64)
     if exposure is None:
         model = LogisticRegression(C=prior_sd**2, max_iter=1000, tol=TOLERANCE).fit(
             columns, y, sample_weight=times
