@@ -179,16 +179,17 @@ def write_sheets(run: Run, *, school_ids: Sequence[str] = ()) -> tuple[Path, ...
         If a school is not in the published set.
     """
     store = open_store(run.workspace.store)
-    steps = _steps(run)
     hours = Hours(**run.configuration.school_hours.model_dump())
     published = current_set(store)
     chosen = school_ids or _longest_lists(store, run.configuration.sheets_for_schools)
+    found = {school_id: school(store, BUREAU, school_id) for school_id in chosen}
+    steps: Steps | None = None
     seconds = clock()
     files: list[Path] = []
-    for school_id in chosen:
-        named = school(store, BUREAU, school_id)
+    for school_id, named in found.items():
         if named is None:
             raise StoreError("school_not_published", Where(key=school_id))
+        steps = steps or _steps(run)  # said only where a sheet is written
         folder = run.workspace.sheets / published.set_id / school_id
         listed = _listed(store, school_id)
         files += write_school(
