@@ -59,6 +59,9 @@ def refusals(folder: Path, public_key: str, *, count: int, seed: int) -> tuple[C
             read_bundle(folder, version=folder.name, public_key=public_key)
         except BundleRefused:
             refused[name] += 1
+        except Exception:
+            # Whatever else happens, the change came through to what reads the content.
+            read[name] += 1
         else:
             read[name] += 1
     return refused, read
@@ -112,10 +115,12 @@ def main() -> int:
         bundles.write_bundle(folder, files)
         print(f"bundle: {len(files)} files, {sum(map(len, files.values())):,} bytes")
         seen = 0
-        with mock.patch.object(bundles, "signer_of", return_value=key.public):
-            seen += sum(refusals(folder, key.public, count=len(files) * 4, seed=2)[1].values()) > 0
-        with mock.patch.object(bundles, "_same_hash", return_value=True):
-            seen += sum(refusals(folder, key.public, count=len(files) * 4, seed=2)[1].values()) > 0
+        # A damaged text could end this process: it counts as let through where it would be loaded.
+        reached = mock.patch.object(bundles, "_read_model", side_effect=RuntimeError)
+        for check, passing in (("signer_of", key.public), ("_same_hash", True)):
+            with reached, mock.patch.object(bundles, check, return_value=passing):
+                _, through = refusals(folder, key.public, count=len(files) * 4, seed=2)
+            seen += through.total() > 0
         print(f"planted faults (no signature checked; no hash checked) that let changes through: {seen} of 2")
         wall, cpu = time.monotonic(), time.process_time()
         refused, read = refusals(folder, key.public, count=count, seed=1)
