@@ -231,6 +231,21 @@ def test_where_the_disk_refuses_every_look_of_the_batch_is_an_error(
     assert audit.verify().rows == 0
 
 
+def test_who_asked_and_went_away_ends_no_writing_and_is_not_in_the_log(
+    audit: AuditLog, now: datetime, tmp_path: Path
+) -> None:
+    held = unguarded(tmp_path)
+    held.execute("BEGIN IMMEDIATE")
+    first = audit.submit(a_look(now, 1))
+    assert audit.submit(a_look(now, 2)).cancel()
+    with pytest.raises(StoreError):
+        first.result(timeout=5)
+    held.execute("ROLLBACK")
+    held.close()
+    audit.record(a_look(now, 3))
+    assert audit.verify().rows == 1
+
+
 def test_closing_writes_what_waits_and_then_takes_nothing_more(tmp_path: Path, now: datetime) -> None:
     log = open_audit(tmp_path)
     written = [log.submit(a_look(now, number)) for number in range(30)]

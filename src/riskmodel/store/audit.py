@@ -170,7 +170,9 @@ class AuditLog:
             if ends:
                 return
 
-    def _write(self, batch: Sequence[_Waiting]) -> None:
+    def _write(self, told: Sequence[_Waiting]) -> None:
+        # Who asked may have gone by now: nothing was shown to them. An answer to them would end this thread.
+        batch = [one for one in told if one[1].set_running_or_notify_cancel()]
         try:
             with self._lock, self._turn(), _Immediate(self._connection) as connection:
                 last = connection.execute("SELECT hash FROM look ORDER BY number DESC LIMIT 1").fetchone()
