@@ -370,12 +370,16 @@ class StudentPage(_Shape):
     notice: Words
 
 
+ClassName = Annotated[str, Field(max_length=50)]
+"""Empty: the children of whom no class is recorded. They are kept so, and can be asked for."""
+
+
 class ListQuery(_Shape):
     """Filters and order of a school's list. An unknown parameter is refused: a slip would show too many."""
 
     band: Band | None = None
     grade: Annotated[int, Field(ge=1, le=20)] | None = None
-    class_name: str | None = Field(default=None, alias="class", min_length=1, max_length=50)
+    class_name: ClassName | None = Field(default=None, alias="class")
     listed: bool | None = None
     sort: Annotated[str, Field(max_length=60, pattern=_comma(ORDER_NAMES, signed=True))] = USUAL_ORDER
 
@@ -390,7 +394,7 @@ class BookletQuery(_Shape):
     """Of which class, and in which language."""
 
     grade: Annotated[int, Field(ge=1, le=20)]
-    class_name: str = Field(alias="class", max_length=50)
+    class_name: ClassName = Field(alias="class")
     lang: Language = "zh"
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import threading
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
 from riskmodel.store.publishing import publish
+
+from .conftest import NOW, make_student, make_term
 
 STUDENT_FIELDS = {
     "student_id", "school_id", "stage", "grade", "class_name", "masked_name", "risk", "band", "band_label",
@@ -105,6 +108,25 @@ def test_the_next_page_keeps_the_filters(client: TestClient, county: Any) -> Non
     rest = ask(client, county, page["next"].replace("limit=1", "limit=100"))["students"]
     assert page["students"] + rest == everybody
     assert {one["class_name"] for one in everybody} == {"1"}
+
+
+def test_children_of_whom_no_class_is_recorded_can_be_asked_for(
+    own_client: TestClient, own_county: Any
+) -> None:
+    students = [
+        replace(make_student(f"a1-{number}", "a1", number * 6), class_name=name)
+        for number, name in enumerate(("", "", "1"))
+    ]
+    publish(own_county.store, make_term(students), published_at=NOW, published_by="x")
+    page = ask(own_client, own_county, "/v1/schools/a1/students?class=&limit=1")
+    assert "class=&" in page["next"]
+    rest = ask(own_client, own_county, page["next"])["students"]
+    assert [one["class_name"] for one in page["students"] + rest] == ["", ""]
+    headers = {"Authorization": own_county.keys["school a1"]}
+    booklet = own_client.get("/v1/schools/a1/booklet?grade=7&class=", headers=headers)
+    assert booklet.headers["content-type"] == "application/pdf"
+    nobody = own_client.get("/v1/schools/a2/booklet?grade=7&class=", headers=headers)
+    assert nobody.status_code == 404
 
 
 def test_a_new_set_between_two_pages_is_said_and_never_mixed_in(
