@@ -20,6 +20,7 @@ from riskmodel.domain import (
     Statement,
     Unit,
 )
+from riskmodel.store.allocations import AllocationItem, AllocationRun, ItemPage
 from riskmodel.store.feedback import Feedback
 from riskmodel.store.looks import LooksOfKey
 from riskmodel.store.principals import RIGHTS, Role
@@ -30,6 +31,10 @@ from riskmodel.wording.statements import statement_text, unknown_text
 from serve.schemas import (
     ActionList,
     ActionOut,
+    AllocationItemOut,
+    AllocationList,
+    AllocationOut,
+    AllocationPage,
     BatchItem,
     ClassOut,
     FeedbackList,
@@ -43,6 +48,7 @@ from serve.schemas import (
     ModelOut,
     PastRisk,
     PerHundredOut,
+    ProgrammeOut,
     RiskHistory,
     SchoolAnswer,
     SchoolList,
@@ -138,6 +144,66 @@ def _action(taken: ActionTaken) -> ActionOut:
         set_id=taken.set_id,
         band=taken.band,
         listed=taken.listed,
+    )
+
+
+def allocation_list(runs: Iterable[AllocationRun]) -> AllocationList:
+    """Tell the runs of allocation."""
+    return AllocationList(
+        allocations=tuple(_allocation(run) for run in runs), aid_notice=words("targeting.use")
+    )
+
+
+def allocation_page(
+    page: ItemPage, published: PublishedSet, *, role: Role, next_page: str | None, today: date
+) -> AllocationPage:
+    """Tell a page of a run's items, with the address of the next one."""
+    return AllocationPage(
+        allocation=_allocation(page.run),
+        items=tuple(_allocation_item(item, student, role) for item, student in page.items),
+        next=next_page,
+        set=set_out(published, today=today),
+        aid_notice=words("targeting.use"),
+    )
+
+
+def _allocation(run: AllocationRun) -> AllocationOut:
+    return AllocationOut(
+        run_id=run.run_id,
+        set_id=run.set_id,
+        as_of_date=run.as_of_date,
+        made_at=run.made_at,
+        state=run.state,
+        approved_at=run.approved_at,
+        approved_by=run.approved_by,
+        method=run.content["method"],
+        lottery=run.content["lottery"]["enabled"],
+        programmes=tuple(
+            ProgrammeOut(programme=one["id"], programme_kind=one["kind"], programme_name=Words(**one["name"]))
+            for one in run.content["programmes"]
+        ),
+    )
+
+
+def _allocation_item(item: AllocationItem, student: ScoredStudent, role: Role) -> AllocationItemOut:
+    return AllocationItemOut(
+        programme=item.programme,
+        student_id=item.student_id,
+        school_id=student.school_id,
+        grade=student.grade,
+        class_name=student.class_name,
+        masked_name=_name(student, role),
+        answer=item.answer,
+        answer_label=words(f"targeting.answers.{item.answer}"),
+        place=item.place,
+        waiting=item.waiting,
+        waiting_since=item.waiting_since,
+        yuan=item.yuan,
+        place_hours=item.hours,
+        yuan_left=item.yuan_left,
+        by_floor=item.by_floor,
+        drawn=item.drawn,
+        stable=item.stable,
     )
 
 

@@ -23,7 +23,19 @@ from serve.making import Maker
 from serve.metrics import Metrics
 from serve.openapi import describe
 from serve.problems import handle_problems
-from serve.routes import actions, docs, feedback, health, looks, metrics, schools, sets, students, words
+from serve.routes import (
+    actions,
+    allocations,
+    docs,
+    feedback,
+    health,
+    looks,
+    metrics,
+    schools,
+    sets,
+    students,
+    words,
+)
 from serve.security import check_key
 from serve.settings import Settings
 from serve.surroundings import Surroundings
@@ -83,7 +95,9 @@ def create_app(
     app.add_middleware(Tags)
     app.add_middleware(Surroundings)
     handle_problems(app, check_key=check_key)
-    for room in (students, schools, sets, actions, feedback, words, looks, health, metrics, docs):
+    for room in (
+        students, schools, sets, actions, allocations, feedback, words, looks, health, metrics, docs,
+    ):  # fmt: skip
         app.include_router(room.router)
     app.mount("/static", docs.static_files(), name="static")
     describe(app)

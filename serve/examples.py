@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from riskmodel.domain import (
     Action,
     ActionTaken,
+    AidAnswer,
     Band,
     FeatureInfo,
     PerHundred,
@@ -23,6 +24,7 @@ from riskmodel.domain import (
 )
 from riskmodel.sheets.compose import compose
 from riskmodel.sheets.steps import Steps
+from riskmodel.store.allocations import AllocationItem, AllocationRun, ItemPage
 from riskmodel.store.feedback import Feedback
 from riskmodel.store.looks import LooksOfKey
 from riskmodel.store.reading import ClassCount, Page
@@ -30,6 +32,8 @@ from riskmodel.store.tickets import Ticket
 from riskmodel.wording import text
 from serve.answers import (
     action_list,
+    allocation_list,
+    allocation_page,
     feedback_list,
     feedback_out,
     look_report,
@@ -177,6 +181,52 @@ _TICKET = Ticket(
 )
 
 
+_ALLOCATION = AllocationRun(
+    run_id="alloc-20261031-7f31a2c4",
+    set_id=_PUBLISHED.set_id,
+    as_of_date=_PUBLISHED.facts.as_of_date,
+    made_at=datetime(2026, 11, 3, 1, 0, tzinfo=UTC),
+    made_by="王老师",
+    state="approved",
+    frozen_at=datetime(2026, 11, 3, 2, 0, tzinfo=UTC),
+    frozen_by="王老师",
+    approved_at=datetime(2026, 11, 3, 3, 0, tzinfo=UTC),
+    approved_by="赵主任",
+    content={
+        "method": "greedy",
+        "lottery": {"enabled": False},
+        "programmes": [
+            {"id": "living_cost", "kind": "entitlement",
+             "name": {"zh": "家庭经济困难学生生活补助", "en": "Living-cost aid"}},
+            {"id": "counselling", "kind": "discretionary",
+             "name": {"zh": "心理辅导（6 小时）", "en": "Counselling (6 hours)"}},
+        ],
+    },
+)  # fmt: skip
+_ITEMS = ItemPage(
+    _ALLOCATION,
+    (
+        (
+            AllocationItem(
+                programme="counselling", student_id=_STUDENT.student_id, school_id=_SCHOOL.school_id,
+                answer=AidAnswer.HOURS_USED_UP, place=7, waiting=2, waiting_since=date(2026, 4, 30),
+                yuan=None, hours=None, yuan_left=1250.0, by_floor=False, drawn=False, stable=False,
+            ),
+            _STUDENT,
+        ),
+        (
+            AllocationItem(
+                programme="living_cost", student_id=_WITHOUT_SCORE.student_id, school_id=_SCHOOL.school_id,
+                answer=AidAnswer.ENTITLED_NOT_RECEIVING, place=None, waiting=None, waiting_since=None,
+                yuan=375.0, hours=None, yuan_left=None, by_floor=False, drawn=False, stable=False,
+            ),
+            _WITHOUT_SCORE,
+        ),
+    ),
+    None,
+)  # fmt: skip
+
+
 def answer_examples() -> dict[str, dict[str, BaseModel]]:
     """Return named examples by operation."""
     page = Page(_PUBLISHED.set_id, (_STUDENT, _WITHOUT_SCORE), None)
@@ -184,6 +234,12 @@ def answer_examples() -> dict[str, dict[str, BaseModel]]:
         "read_student_risk": {
             "with_a_score": student_risk(_STUDENT, _PUBLISHED, role="school", today=TODAY),
             "without_a_score": student_risk(_WITHOUT_SCORE, _PUBLISHED, role="school", today=TODAY),
+        },
+        "list_allocations": {"one_run": allocation_list([_ALLOCATION])},
+        "list_allocation_items": {
+            "one_waits_one_is_due": allocation_page(
+                _ITEMS, _PUBLISHED, role="counsellor", next_page=None, today=TODAY
+            )
         },
         "give_feedback": {"data_wrong": feedback_out(_SAID, None)},
         "read_feedback": {

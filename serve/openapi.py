@@ -54,8 +54,9 @@ def problems_of(operation: dict[str, Any], path: str) -> set[str]:
     return codes
 
 
+_PAGED = ("list_students", "list_allocation_items")
 _ALLOWANCE = {"RateLimit-Policy": "rate_limit_policy", "RateLimit": "rate_limit"}
-TAGS = ("students", "schools", "actions", "sets", "words", "audit", "health")
+TAGS = ("students", "schools", "actions", "allocations", "sets", "words", "audit", "health")
 
 
 def describe(app: FastAPI) -> None:
@@ -115,7 +116,7 @@ def _describe_operation(
     good["headers"] = {"X-Request-ID": _header("request_id")}
     if operation.get("security"):
         good["headers"] |= {name: _header(code) for name, code in _ALLOWANCE.items()}
-    if name == "list_students":
+    if name in _PAGED:
         good["headers"]["Link"] = _header("link")
     if "idempotency_key_reused" in problems:
         good["headers"][REPLAYED] = _header("replayed")

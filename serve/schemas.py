@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from riskmodel.domain import (
     ActionKind,
     ActionResult,
+    AidAnswer,
     Audience,
     Band,
     Family,
@@ -23,6 +24,7 @@ from riskmodel.domain import (
     Unit,
 )
 from riskmodel.store.actions import LONGEST, MOST_AT_ONCE, MOST_HOURS, MOST_YUAN
+from riskmodel.store.allocations import State
 from riskmodel.store.feedback import Code as FeedbackCode
 from riskmodel.store.paging import ORDER_NAMES, USUAL_ORDER
 from riskmodel.store.principals import Role
@@ -494,6 +496,79 @@ class ActionList(_Shape):
     """Actions, oldest first; corrected ones stand among them."""
 
     actions: tuple[ActionOut, ...]
+
+
+class ProgrammeOut(_Shape):
+    """A programme of aid or care: an entitlement is for everybody whom its rule covers."""
+
+    programme: str
+    programme_kind: Literal["entitlement", "discretionary"]
+    programme_name: Words
+
+
+class AllocationOut(_Shape):
+    """A run: what it rests on, and whether it was approved."""
+
+    run_id: str
+    set_id: str
+    as_of_date: date
+    made_at: datetime
+    state: State
+    approved_at: datetime | None
+    approved_by: str | None
+    method: Literal["greedy", "linear"]
+    lottery: bool
+    programmes: tuple[ProgrammeOut, ...]
+
+
+class AllocationList(_Shape):
+    """The runs that the key may see, the newest first."""
+
+    allocations: tuple[AllocationOut, ...]
+    aid_notice: Words
+
+
+class AllocationItemOut(_Shape):
+    """What one student was answered of one programme; the student as placed today. No score, no reason."""
+
+    programme: str
+    student_id: str
+    school_id: str
+    grade: int
+    class_name: str
+    masked_name: str
+    answer: AidAnswer
+    answer_label: Words
+    place: int | None
+    waiting: int | None
+    waiting_since: date | None
+    yuan: float | None
+    place_hours: float | None
+    yuan_left: float | None
+    by_floor: bool
+    drawn: bool
+    stable: bool
+
+
+class AllocationPage(_Shape):
+    """A page of a run's items; `next` is None on the last."""
+
+    allocation: AllocationOut
+    items: tuple[AllocationItemOut, ...]
+    next: str | None
+    set: SetOut
+    aid_notice: Words
+
+
+class AllocationItemQuery(_Shape):
+    """Which items of a run, and how many."""
+
+    programme: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    answer: AidAnswer | None = None
+    school_id: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    student_id: StudentId | None = None
+    limit: Annotated[int, Field(ge=1, le=500)] = 100
+    after: Annotated[str, Field(max_length=1000)] | None = None
 
 
 class FeedbackIn(_Shape):

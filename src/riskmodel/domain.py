@@ -366,6 +366,24 @@ class PublishedSet:
     facts: TermFacts
 
 
+class AidAnswer(StrEnum):
+    """What a student is answered of a programme of aid. The first five need no comparison with others."""
+
+    ENTITLED_RECEIVING = "entitled_receiving"
+    ENTITLED_NOT_RECEIVING = "entitled_not_receiving"
+    """应助未助: entitled, and no grant runs as far as is recorded. To be checked and granted, whatever the
+    risk."""
+    NOT_ELIGIBLE = "not_eligible"
+    ALREADY_HELPED = "already_helped"
+    NOT_ENOUGH_INFORMATION = "not_enough_information"
+    TAKEN = "taken"
+    PLACES_USED_UP = "places_used_up"
+    HOURS_USED_UP = "hours_used_up"
+    YUAN_USED_UP = "yuan_used_up"
+    ENOUGH_PROGRAMMES = "enough_programmes"
+    """Has as many programmes of this run as one student may have."""
+
+
 ActionKind = Literal["suggested", "contacted", "visited", "aid_given", "counselling_hours", "result"]
 """What was done for a student: a suggestion handed to somebody, a talk or call with the student or the
 family, a visit at home, aid in money or kind, hours of counselling, and what came of it all."""

@@ -16,8 +16,8 @@ from typing import Any
 from urllib.parse import quote
 
 from .asking import Asker, Request
-from .oracle import holds, holds_school
-from .world import ABSENT, ABSENT_SCHOOL, CLOSED, NOW, SCHOOLS, Who, World, roll_number
+from .oracle import holds, holds_run, holds_school
+from .world import ABSENT, ABSENT_RUN, ABSENT_SCHOOL, CLOSED, NOW, SCHOOLS, Who, World, roll_number
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 ODD = (
@@ -168,10 +168,13 @@ class Matrix:
         usual: dict[str, str] = {}
         for parameter in operation.parameters:
             name, key = parameter["name"], f"{parameter['in']}.{parameter['name']}"
-            if name in STUDENT_IDS:
+            if name in STUDENT_IDS and parameter["in"] == "path":
                 usual[key] = own[0] if own else "st-a1-0-x"
             elif name in SCHOOL_IDS and parameter["in"] == "path":
                 usual[key] = schools[0] if schools else SCHOOLS[0]
+            elif name == "run_id":
+                runs = [one for one in self.world.runs if holds_run(self.world, who, one)]
+                usual[key] = runs[0] if runs else ABSENT_RUN
             elif parameter.get("required") and name in ("grade", "class"):
                 place = self.world.now[(own or ["st-a1-0-x"])[0]]
                 usual[key] = str(place.grade if name == "grade" else place.class_name)
@@ -207,6 +210,8 @@ class Matrix:
         by_name: dict[str, list[str]] = {
             "student_id": [*self.world.children, ABSENT, *ODD],
             "school_id": [*SCHOOLS, CLOSED, ABSENT_SCHOOL, *ODD],
+            "run_id": [*self.world.runs, ABSENT_RUN, *ODD],
+            "programme": ["counselling", "none", "%"],
             "set_id": sets,
             "term": ["2026-2027-1", "2025-2026-2", "latest", "1999-2000-1"],
             "after": [*self.marks.get("cursor", []), "x", "W10="],

@@ -9,10 +9,12 @@ from dataclasses import dataclass, field, replace
 
 from .asking import Answer, Asker, forms
 from .cells import ODD, Cell, Matrix
-from .oracle import children_of, holds_school, never, verdict
-from .world import ABSENT, ABSENT_SCHOOL, CLOSED, SCHOOLS, World
+from .oracle import children_of, holds_run, holds_school, never, verdict
+from .world import ABSENT, ABSENT_RUN, ABSENT_SCHOOL, CLOSED, SCHOOLS, World
 
 BATCH = 64
+_NOBODY = {"st": ABSENT, "sc": ABSENT_SCHOOL, "al": ABSENT_RUN}
+"""Who is nobody, by the beginning of ids."""
 
 
 @dataclass
@@ -36,7 +38,11 @@ class Judge:
         self.matrix, self.asker = matrix, asker
         self.world: World = matrix.world
         marks = {mark: one for one, mark in self.world.marks.items()}
-        named = {form: one for one in (*self.world.children, *SCHOOLS, CLOSED) for form in forms(one)}
+        named = {
+            form: one
+            for one in (*self.world.children, *SCHOOLS, CLOSED, *self.world.runs)
+            for form in forms(one)
+        }
         self._who_is = named | marks
         self._any = re.compile(
             "|".join(re.escape(one) for one in sorted(self._who_is, key=len, reverse=True))
@@ -101,9 +107,10 @@ class Judge:
         schools = {one for one in SCHOOLS if holds_school(self.world, cell.who, one)} | (
             {CLOSED} if cell.who.role in ("bureau", "data_team") and cell.who.only is None else set()
         )
-        marks = self.world.marks
-        marked = {one for one in found - children - schools if marks[one] in text}
-        strange = {one for one in found - children - schools if one not in sent}
+        runs = {one for one in self.world.runs if holds_run(self.world, cell.who, one)}
+        marks, foreign = self.world.marks, found - children - schools - runs
+        marked = {one for one in foreign if one in marks and marks[one] in text}
+        strange = {one for one in foreign if one not in sent}
         if cell.operation.needs_key and (
             strange or marked - {self.world.marks[one] for one in self._left(cell)}
         ):
@@ -134,6 +141,11 @@ class Judge:
             place = cell.path_values()["school_id"]
             own = children_of(self.world, cell.who) & set(self.world.now)
             missing = {one for one in own if self.world.now[one].school_id == place} - found
+        elif cell.operation.path == "/v1/allocations":
+            missing = {one for one in self.world.runs if holds_run(self.world, cell.who, one)} - found
+        elif cell.operation.path == "/v1/allocations/{run_id}/items":
+            students, _ = self.world.runs[cell.path_values()["run_id"]]
+            missing = (students & children_of(self.world, cell.who) & set(self.world.now)) - found
         else:
             return
         if missing:
@@ -149,10 +161,11 @@ class Judge:
         """Ask the same about nobody wherever a hidden child or school was asked about: nothing may differ."""
         children = children_of(self.world, cell.who)
         schools = {one for one in SCHOOLS if holds_school(self.world, cell.who, one)}
+        runs = {one for one in self.world.runs if holds_run(self.world, cell.who, one)}
         in_path = cell.path_values()
         hidden = [
             one for key, value in cell.values for one in self._ids_in(value)
-            if one not in children | schools and one not in self._left(cell)
+            if one not in children | schools | runs and one not in self._left(cell)
             and (key.startswith("path.") or not {"student_id", "school_id"} & set(in_path))
         ]  # fmt: skip
         if cell.who.role in ("bureau", "data_team"):
@@ -163,8 +176,8 @@ class Judge:
         twin = replace(cell, values=swapped)
         key = (cell.who.name, cell.operation.name, swapped, cell.headers)
         if key not in self._nobody:
-            self._nobody[key] = self.asker.ask(self.matrix.request(twin)).same_for((ABSENT, ABSENT_SCHOOL))
-        if answer.same_for((*hidden, ABSENT, ABSENT_SCHOOL)) != self._nobody[key]:
+            self._nobody[key] = self.asker.ask(self.matrix.request(twin)).same_for(_NOBODY.values())
+        if answer.same_for((*hidden, *_NOBODY.values())) != self._nobody[key]:
             yield f"{sorted(set(hidden))} can be told from nobody"
 
     def _ids_in(self, value: str) -> list[str]:
@@ -173,7 +186,7 @@ class Judge:
     def _nobodys(self, value: str, hidden: Sequence[str]) -> str:
         for one in hidden:
             for form in forms(one):
-                value = value.replace(form, ABSENT if one.startswith("st-") else ABSENT_SCHOOL)
+                value = value.replace(form, _NOBODY[one[:2]])
         return value
 
 

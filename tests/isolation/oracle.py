@@ -30,10 +30,23 @@ def holds_school(world: World, who: Who, school_id: str) -> bool:
     return any(place.school_id == school_id for place in world.now.values()) and holds(world, who, of_class)
 
 
+def holds_run(world: World, who: Who, run_id: str) -> bool:
+    """Who may read a run: the bureau all, others an approved one that answers a child of theirs."""
+    students, approved = world.runs.get(run_id, (frozenset(), False))
+    if not students or not who.alive or who.only is not None:
+        return False
+    if who.role == "bureau":
+        return True
+    return approved and bool(who.role in EVERYWHERE or students & children_of(world, who) & set(world.now))
+
+
 def children_of(world: World, who: Who) -> frozenset[str]:
     """All who may appear in an answer: who is theirs today, and for who sees everywhere who was before."""
     left = world.before if who.role in EVERYWHERE else {}
     return frozenset(one for one in world.children if holds(world, who, world.now.get(one) or left.get(one)))
+
+
+READS_A_COUNSELLORS_FACTS = EVERYWHERE | {"counsellor"}
 
 
 def permission(method: str, path: str) -> str | None:
@@ -53,6 +66,10 @@ def verdict(world: World, who: Who, method: str, path: str, asked: Mapping[str, 
     needed = permission(method, path)
     if who.role in NOT_FOR.get(needed or "", ()) or (who.only is not None and needed not in who.only):
         return "forbidden"
+    if "run_id" in asked and who.role not in READS_A_COUNSELLORS_FACTS:
+        return "forbidden"
+    if "run_id" in asked:
+        return "shown" if holds_run(world, who, asked["run_id"]) else "hidden"
     if "student_id" in asked:
         child = asked["student_id"]
         left = world.before.get(child) if child not in world.now else None

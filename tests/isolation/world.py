@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from riskmodel.domain import (
+    AidAnswer,
     Band,
     FeatureInfo,
     PerHundred,
@@ -20,9 +21,11 @@ from riskmodel.domain import (
     TermFacts,
     Unknown,
 )
+from riskmodel.store import allocations
+from riskmodel.store.allocations import AllocationItem, AllocationRun
 from riskmodel.store.engine import Store, open_store
 from riskmodel.store.keys import make_key, revoke, rotate
-from riskmodel.store.principals import SchoolClass
+from riskmodel.store.principals import Principal, SchoolClass
 from riskmodel.store.publishing import publish
 from riskmodel.store.roll_numbers import lookup_key, roll_ref
 from riskmodel.store.sets import Document
@@ -34,6 +37,7 @@ SCHOOLS = tuple(f"sc-{district}{number}-x" for district in TOWNSHIPS for number 
 CLOSED = "sc-c1-x"
 """A school that stands in the former set only."""
 ABSENT_SCHOOL, ABSENT = "sc-z9-x", "st-z9-9-x"
+ABSENT_RUN = "al-zz-x"
 COUNSELLORS_FACT = 77123
 """A value that stands in counsellors' facts only."""
 MARGIN = 55.321987
@@ -95,6 +99,8 @@ class World:
     set_id: str = ""
     former_set_id: str = ""
     principals: list[Who] = field(default_factory=list)
+    runs: dict[str, tuple[frozenset[str], bool]] = field(default_factory=dict)
+    """Runs of allocation: whom each answers, and whether it was approved."""
     townships: dict[str, str] = field(default_factory=dict)
     """Where schools are, if not where their id says."""
 
@@ -181,8 +187,37 @@ def make_world(workspace: Path) -> World:
             roll_refs={one: roll_ref(roll_number(one), key) for one in places},
             documents=[Document("card", "zh", "<p>卡</p>"), Document("card", "en", "<p>card</p>")],
         )
+    _allocate(world)
     _make_principals(world)
     return world
+
+
+def _allocate(world: World) -> None:
+    """Keep a run about everybody, one about the second district, and a draft."""
+    bureau = Principal("bureau", "bureau")
+    second = [one for one in world.children if one.startswith("st-b")]
+    for run_id, students, approved in (
+        ("al-ok-x", world.children, True), ("al-bb-x", second, True), ("al-dr-x", world.children, False),
+    ):  # fmt: skip
+        run = AllocationRun(
+            run_id=run_id, set_id=world.former_set_id, as_of_date=_FORMER.as_of_date,
+            made_at=NOW - timedelta(days=170), made_by="李", state="draft",
+            content={"method": "greedy", "lottery": {"enabled": False}, "programmes": []},
+        )  # fmt: skip
+        items = [
+            AllocationItem(
+                programme="counselling", student_id=one,
+                school_id=(world.before.get(one) or world.now[one]).school_id, answer=AidAnswer.TAKEN,
+                place=number, waiting=None, waiting_since=None, yuan=None, hours=6.0, yuan_left=0.0,
+                by_floor=False, drawn=False, stable=True,
+            )
+            for number, one in enumerate(students, start=1)
+        ]  # fmt: skip
+        assert allocations.save_run(world.store, bureau, run, items)
+        if approved:
+            allocations.freeze(world.store, bureau, run_id, by="李", at=NOW)
+            allocations.approve(world.store, bureau, run_id, by="王", at=NOW)
+        world.runs[run_id] = (frozenset(students), approved)
 
 
 def roll_number(child: str) -> str:

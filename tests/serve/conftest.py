@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from riskmodel.domain import (
+    AidAnswer,
     Band,
     FeatureInfo,
     PerHundred,
@@ -23,8 +24,11 @@ from riskmodel.domain import (
     TermFacts,
     Unknown,
 )
+from riskmodel.store import allocations
+from riskmodel.store.allocations import AllocationItem, AllocationRun
 from riskmodel.store.engine import Store, open_store
 from riskmodel.store.keys import make_key, revoke
+from riskmodel.store.principals import Principal
 from riskmodel.store.publishing import publish
 from riskmodel.store.roll_numbers import lookup_key, roll_ref
 from riskmodel.store.sets import Document
@@ -95,6 +99,43 @@ def make_term(
     return ScoredTerm(facts, named, tuple(students))
 
 
+APPROVED, DRAFT = "alloc-20261031-aaaa", "alloc-20261031-bbbb"
+"""Two runs of allocation: every student of the current set has an answer of two programmes."""
+
+
+def keep_allocations(store: Store, students: dict[str, str]) -> None:
+    """Keep an approved run and a draft."""
+    bureau = Principal("bureau", "bureau")
+    names = {"counselling": ("discretionary", "辅导"), "living_cost": ("entitlement", "补助")}
+    for run_id in (APPROVED, DRAFT):
+        run = AllocationRun(
+            run_id=run_id, set_id="set", as_of_date=FACTS.as_of_date, made_at=NOW, made_by="李",
+            state="draft",
+            content={
+                "method": "greedy",
+                "lottery": {"enabled": False},
+                "programmes": [
+                    {"id": one, "kind": kind, "name": {"zh": name, "en": one}}
+                    for one, (kind, name) in names.items()
+                ],
+            },
+        )  # fmt: skip
+        items = [
+            AllocationItem(
+                programme=programme, student_id=student_id, school_id=school,
+                answer=AidAnswer.TAKEN if number % 2 else AidAnswer.PLACES_USED_UP, place=number + 1,
+                waiting=None if number % 2 else 1 + number // 2,
+                waiting_since=None if number % 2 else date(2026, 4, 30), yuan=None, hours=6.0,
+                yuan_left=0.0, by_floor=False, drawn=False, stable=True,
+            )
+            for programme in names
+            for number, (student_id, school) in enumerate(students.items())
+        ]  # fmt: skip
+        assert allocations.save_run(store, bureau, run, items)
+    allocations.freeze(store, bureau, APPROVED, by="李", at=NOW)
+    allocations.approve(store, bureau, APPROVED, by="王", at=NOW)
+
+
 @dataclass
 class County:
     """What is published, and what only was."""
@@ -132,6 +173,8 @@ def publish_county(workspace: Path) -> County:
         roll_refs={one: roll_ref(roll_number(one), key) for one in county.students},
         documents=[Document("card", "zh", CARD), Document("card", "en", CARD)],
     )  # fmt: skip
+
+    keep_allocations(county.store, county.students)
 
     def add(name: str, role: str, schools: tuple[str, ...] = (), **changes: datetime) -> str:
         plain = make_key(

@@ -34,6 +34,8 @@ from riskmodel.store import reading
 from serve.app import create_app
 from serve.settings import Settings
 
+from .conftest import APPROVED, DRAFT
+
 CASES = int(os.environ.get("RISKMODEL_FUZZ_CASES", "200"))
 CHECKS = [
     not_a_server_error, status_code_conformance, content_type_conformance, response_headers_conformance,
@@ -65,6 +67,8 @@ class Real:
             "student_id": self.students,
             "school_id": ["a1", "b1"],
             "set_id": [None, reading.current_set(county.store).set_id],
+            "run_id": [APPROVED, DRAFT],
+            "programme": [None],
             "after": [None],
             "term": [None],
         }

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from riskmodel.domain import AidAnswer
 from riskmodel.targeting.allocation import Allocation, allocate
-from riskmodel.targeting.need import Answer
 from riskmodel.targeting.programmes import ProgrammesFile, SchoolCapacity
 
 from .conftest import facts_of, written
@@ -191,7 +191,7 @@ def test_no_limit_is_ever_exceeded_and_everybody_has_one_answer(county) -> None:
     items = found.items
     assert len(items) == len(facts) * len(told.programmes)
     assert not items.duplicated(["programme", "student_id"]).any()
-    assert set(items["answer"]) <= {each.value for each in Answer}
+    assert set(items["answer"]) <= {each.value for each in AidAnswer}
     discretionary = [one.id for one in told.programmes if one.kind == "discretionary"]
     taken = items[items["answer"].isin(TAKES) & items["programme"].isin(discretionary)]
     assert taken["yuan"].sum() <= told.budget.yuan + 1e-6

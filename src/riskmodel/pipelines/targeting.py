@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from riskmodel.domain import PublishedSet, ScoredTerm
+from riskmodel.domain import AidAnswer, PublishedSet, ScoredTerm
 from riskmodel.errors import Where, WorkspaceError
 from riskmodel.pipelines.judging import JUDGED_SCORES
 from riskmodel.pipelines.publishing import BUREAU
@@ -188,7 +188,7 @@ def _items(
             programme=row.programme,
             student_id=row.student_id,
             school_id=row.school_id,
-            answer=row.answer,
+            answer=AidAnswer(row.answer),
             place=whole(row.order),
             waiting=whole(row.waiting),
             waiting_since=since(row),

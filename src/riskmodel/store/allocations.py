@@ -13,19 +13,23 @@ from datetime import date, datetime
 from itertools import islice
 from typing import Any, Literal
 
-from sqlalchemy import Connection, delete, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, insert, select, tuple_, update
 
+from riskmodel.domain import AidAnswer, ScoredStudent
 from riskmodel.errors import StoreError
 from riskmodel.store.engine import Store
+from riskmodel.store.paging import read_item_cursor, write_item_cursor
 from riskmodel.store.principals import Principal
-from riskmodel.store.scope import is_theirs_now
+from riskmodel.store.rows import read_student
+from riskmodel.store.scope import sees_student
 from riskmodel.store.sets import current_set_id
-from riskmodel.store.tables import ALLOCATION_ITEMS, ALLOCATION_RUNS, instant, instant_text
+from riskmodel.store.tables import ALLOCATION_ITEMS, ALLOCATION_RUNS, STUDENTS, instant, instant_text
 
 CHUNK_ROWS = 5_000
 MOST_PER_PAGE = 500
+USUAL_PER_PAGE = 100
 State = Literal["draft", "frozen", "approved"]
-WAITS = ("places_used_up", "hours_used_up", "yuan_used_up")
+WAITS = (AidAnswer.PLACES_USED_UP, AidAnswer.HOURS_USED_UP, AidAnswer.YUAN_USED_UP)
 """Answers of those who stay on a waiting list from run to run."""
 
 
@@ -41,7 +45,7 @@ class AllocationItem:
     programme: str
     student_id: str
     school_id: str
-    answer: str
+    answer: AidAnswer
     place: int | None
     waiting: int | None
     waiting_since: date | None
@@ -75,11 +79,14 @@ class AllocationRun:
 
 @dataclass(frozen=True)
 class ItemPage:
-    """Items of a run by programme and place; the last page has no `after`."""
+    """Items of a run by programme and student, each with the student as placed today.
 
-    run_id: str
-    items: tuple[AllocationItem, ...]
-    after: tuple[str, str] | None
+    The last page has no `after`.
+    """
+
+    run: AllocationRun
+    items: tuple[tuple[AllocationItem, ScoredStudent], ...]
+    after: str | None
 
 
 def save_run(store: Store, principal: Principal, run: AllocationRun, items: Iterable[AllocationItem]) -> bool:
@@ -149,13 +156,12 @@ def approve(store: Store, principal: Principal, run_id: str, *, by: str, at: dat
 
 
 def runs(store: Store, principal: Principal) -> tuple[AllocationRun, ...]:
-    """Return the runs, newest first; approved ones only to who may not allocate."""
+    """Return the runs, newest first; see `_readable`."""
     principal.must("read_list")
-    states = ("draft", "frozen", "approved") if principal.may("allocate") else ("approved",)
     with store.reading() as connection:
         rows = connection.execute(
             select(ALLOCATION_RUNS)
-            .where(ALLOCATION_RUNS.c.state.in_(states))
+            .where(_readable(principal, connection))
             .order_by(ALLOCATION_RUNS.c.made_at.desc(), ALLOCATION_RUNS.c.run_id)
         ).all()
     return tuple(_run(row) for row in rows)
@@ -168,49 +174,85 @@ def items(
     *,
     programme: str | None = None,
     school_id: str | None = None,
-    answer: str | None = None,
+    answer: AidAnswer | None = None,
     student_id: str | None = None,
-    limit: int = 100,
-    after: tuple[str, str] | None = None,
+    limit: int = USUAL_PER_PAGE,
+    after: str | None = None,
 ) -> ItemPage | None:
     """Return a page of a run's items of students that are the principal's now; None where no run is readable.
 
+    Who has left since, and whose guardian objects, is not among them.
+
     Parameters
     ----------
+    school_id
+        Where the students are today.
     limit
         1 to 500.
     after
-        `ItemPage.after` of the page before: programme and student.
+        `ItemPage.after` of the page before.
 
     Raises
     ------
     StoreError
         `not_allowed` if the principal may not read a counsellor's facts: an entitlement tells them.
+        `cursor_unreadable` if `after` is none of ours or of another run.
     """
+    principal.must("read_list")
     if principal.rights.audience != "counsellor":
         raise StoreError("not_allowed")  # who is entitled tells of hardship and disability
-    if run_id not in {run.run_id for run in runs(store, principal)}:
-        return None
     most = min(max(limit, 1), MOST_PER_PAGE)
-    of = ALLOCATION_ITEMS.c
-    wanted = {"programme": programme, "school_id": school_id, "answer": answer, "student_id": student_id}
+    of, now = ALLOCATION_ITEMS.c, STUDENTS.alias("now")
+    wanted = [(of.programme, programme), (now.c.school_id, school_id), (of.answer, answer),
+              (of.student_id, student_id)]  # fmt: skip
     with store.reading() as connection:
+        told = connection.execute(
+            select(ALLOCATION_RUNS).where(
+                ALLOCATION_RUNS.c.run_id == run_id, _readable(principal, connection)
+            )
+        ).first()
+        if told is None:
+            return None
+        set_id = current_set_id(connection)
         query = (
-            select(ALLOCATION_ITEMS)
+            select(ALLOCATION_ITEMS, now.c.content.label("student"))
+            .join(now, and_(now.c.set_id == set_id, now.c.student_id == of.student_id))
             .where(
                 of.run_id == run_id,
-                is_theirs_now(principal, of.student_id, current_set_id=current_set_id(connection)),
-                *(of[name] == value for name, value in wanted.items() if value is not None),
+                sees_student(principal, now),
+                *(column == value for column, value in wanted if value is not None),
             )
             .order_by(of.programme, of.student_id)
             .limit(most + 1)
         )
         if after is not None:
-            query = query.where(tuple_(of.programme, of.student_id) > tuple_(*after))
-        found = [_item(row) for row in connection.execute(query)]
-    more = len(found) > most
-    last = found[most - 1] if more else None
-    return ItemPage(run_id, tuple(found[:most]), None if last is None else (last.programme, last.student_id))
+            last = read_item_cursor(after, run_id)
+            query = query.where(tuple_(of.programme, of.student_id) > tuple_(*last))
+        found = [(_item(row), read_student(row.student)) for row in connection.execute(query)]
+    end = found[most - 1][0] if len(found) > most else None
+    cursor = None if end is None else write_item_cursor(run_id, end.programme, end.student_id)
+    return ItemPage(_run(told), tuple(found[:most]), cursor)
+
+
+def _readable(principal: Principal, connection: Connection) -> ColumnElement[bool]:
+    """Limit runs to those that the principal may read.
+
+    Who allocates reads all. Everybody else reads what was approved: a draft is a proposal that may still be
+    changed or dropped, and a school that has seen it would have promised it. A run that holds no student of
+    the principal's is none for it.
+    """
+    states = ("draft", "frozen", "approved") if principal.may("allocate") else ("approved",)
+    known = ALLOCATION_RUNS.c.state.in_(states)
+    if principal.rights.everywhere:
+        return known
+    of, now = ALLOCATION_ITEMS.c, STUDENTS.alias("now")
+    theirs = select(now.c.student_id).where(
+        now.c.set_id == current_set_id(connection), sees_student(principal, now)
+    )
+    return and_(
+        known,
+        select(of.run_id).where(of.run_id == ALLOCATION_RUNS.c.run_id, of.student_id.in_(theirs)).exists(),
+    )
 
 
 def waiting_since(store: Store, principal: Principal) -> dict[tuple[str, str], date]:
@@ -272,11 +314,11 @@ def _run(row: Any) -> AllocationRun:
 
 def _item_row(run_id: str, item: AllocationItem) -> dict[str, object]:
     told = {each.name: getattr(item, each.name) for each in fields(item)}
-    since = item.waiting_since
-    return told | {"run_id": run_id, "waiting_since": None if since is None else since.isoformat()}
+    since = None if item.waiting_since is None else item.waiting_since.isoformat()
+    return told | {"run_id": run_id, "waiting_since": since, "answer": item.answer.value}
 
 
 def _item(row: Any) -> AllocationItem:
     told = {each.name: getattr(row, each.name) for each in fields(AllocationItem)}
-    since = row.waiting_since
-    return AllocationItem(**told | {"waiting_since": None if since is None else date.fromisoformat(since)})
+    since = None if row.waiting_since is None else date.fromisoformat(row.waiting_since)
+    return AllocationItem(**told | {"waiting_since": since, "answer": AidAnswer(row.answer)})

@@ -92,8 +92,7 @@ def read_order(words: str) -> Order:
 
 def write_cursor(set_id: str, order: Order, last: ScoredStudent) -> str:
     """Write where a page ended."""
-    parts = [set_id, order.text, order.values_of(last)]
-    return base64.urlsafe_b64encode(json.dumps(parts, ensure_ascii=False).encode()).decode()
+    return _written([set_id, order.text, order.values_of(last)])
 
 
 def read_cursor(cursor: str, set_id: str, order: Order) -> list[object]:
@@ -106,8 +105,7 @@ def read_cursor(cursor: str, set_id: str, order: Order) -> list[object]:
         another set.
     """
     try:
-        parts = json.loads(base64.b64decode(cursor.encode("ascii"), altchars=b"-_", validate=True))
-        of_set, of_order, values = parts
+        of_set, of_order, values = _parts(cursor)
         if not isinstance(of_set, str) or of_order != order.text or not isinstance(values, list):
             raise ValueError
         for (name, _), value in zip(order.parts, values, strict=True):
@@ -121,3 +119,34 @@ def read_cursor(cursor: str, set_id: str, order: Order) -> list[object]:
     if of_set != set_id:
         raise StoreError("cursor_of_former_set")
     return values
+
+
+def write_item_cursor(run_id: str, programme: str, student_id: str) -> str:
+    """Write where a page of an allocation's items ended."""
+    return _written([run_id, programme, student_id])
+
+
+def read_item_cursor(cursor: str, run_id: str) -> tuple[str, str]:
+    """Read where a page of an allocation's items ended: programme and student.
+
+    Raises
+    ------
+    StoreError
+        `cursor_unreadable` if it is none of ours, or of another run.
+    """
+    try:
+        of_run, programme, student_id = _parts(cursor)
+        f"{programme}{student_id}".encode()
+        if of_run != run_id or not isinstance(programme, str) or not isinstance(student_id, str):
+            raise ValueError
+    except (binascii.Error, ValueError, TypeError, RecursionError):
+        raise StoreError("cursor_unreadable") from None
+    return programme, student_id
+
+
+def _written(parts: Sequence[object]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(parts, ensure_ascii=False).encode()).decode()
+
+
+def _parts(cursor: str) -> Any:
+    return json.loads(base64.b64decode(cursor.encode("ascii"), altchars=b"-_", validate=True))

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from riskmodel.domain import AidAnswer
 from riskmodel.targeting.greedy import Given, all_there_is, give_by_order, give_floors
 from riskmodel.targeting.linear import Solved, give_by_programme, solve
-from riskmodel.targeting.need import ANSWERS, Answer, Bools, Floats, Pairs, needs_of
+from riskmodel.targeting.need import ANSWERS, Bools, Floats, Pairs, needs_of
 from riskmodel.targeting.programmes import ProgrammesFile, SchoolCapacity
 
 if TYPE_CHECKING:
@@ -167,7 +168,7 @@ def _items(
     left[pairs.student, pairs.programme] = given.yuan_left
     for name, values in (("by_floor", by_floor), ("drawn", pairs.drawn), ("stable", stable)):
         flags[name][pairs.student, pairs.programme] = values
-    costs = np.isin(whole, [ANSWERS.index(Answer.TAKEN), ANSWERS.index(Answer.ENTITLED_NOT_RECEIVING)])
+    costs = np.isin(whole, [ANSWERS.index(AidAnswer.TAKEN), ANSWERS.index(AidAnswer.ENTITLED_NOT_RECEIVING)])
     hours = np.array([one.cost_hours for one in told.programmes])
     count = shape[0]
     return pd.DataFrame(

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from riskmodel.targeting.need import ANSWERS, Answer, Bools, Floats, Ints, Pairs
+from riskmodel.domain import AidAnswer
+from riskmodel.targeting.need import ANSWERS, Bools, Floats, Ints, Pairs
 from riskmodel.targeting.programmes import ProgrammesFile, SchoolCapacity
 
 _CENT = 1e-9
@@ -39,17 +40,17 @@ class Left:
     programmes: Ints
     most: int
 
-    def lacks(self, pair: Pair) -> Answer | None:
+    def lacks(self, pair: Pair) -> AidAnswer | None:
         """Return what is used up for this pair, the first in a fixed order; None: it can be given."""
         own = self.school_places[pair.programme]
         if self.programmes[pair.student] >= self.most:
-            return Answer.ENOUGH_PROGRAMMES
+            return AidAnswer.ENOUGH_PROGRAMMES
         if self.places[pair.programme] < 1 or (own is not None and own.get(pair.school, 0) < 1):
-            return Answer.PLACES_USED_UP
+            return AidAnswer.PLACES_USED_UP
         if pair.hours > self.hours[pair.school] + _CENT:
-            return Answer.HOURS_USED_UP
+            return AidAnswer.HOURS_USED_UP
         if pair.yuan > self.yuan + _CENT:
-            return Answer.YUAN_USED_UP
+            return AidAnswer.YUAN_USED_UP
         return None
 
     def give(self, pair: Pair) -> None:
@@ -73,7 +74,7 @@ class Given:
     @property
     def taken(self) -> Bools:
         """Pairs that were given."""
-        return np.asarray(self.answers == ANSWERS.index(Answer.TAKEN))
+        return np.asarray(self.answers == ANSWERS.index(AidAnswer.TAKEN))
 
 
 def all_there_is(
@@ -135,7 +136,7 @@ def _give_some(pairs: Pairs, rows: Ints, left: Left, taken: Bools, *, most: int)
 
 def give_by_order(pairs: Pairs, left: Left, taken: Bools) -> Given:
     """Go through the pairs once, in their order; those that `taken` marks have their place already."""
-    answers = np.full(len(pairs), ANSWERS.index(Answer.TAKEN), dtype=np.int64)
+    answers = np.full(len(pairs), ANSWERS.index(AidAnswer.TAKEN), dtype=np.int64)
     yuan_left = np.zeros(len(pairs))
     for row in range(len(pairs)):
         if not taken[row]:

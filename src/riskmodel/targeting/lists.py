@@ -17,18 +17,22 @@ from typing import TYPE_CHECKING, Any
 
 import xlsxwriter
 
-from riskmodel.domain import Language, ScoredStudent, ScoredTerm
+from riskmodel.domain import AidAnswer, Language, ScoredStudent, ScoredTerm
 from riskmodel.errors import RiskmodelError
 from riskmodel.sheets.fonts import find_fonts
-from riskmodel.targeting.need import Answer
 from riskmodel.wording import LANGUAGES, text
 from riskmodel.wording.statements import format_date
 
 if TYPE_CHECKING:
     import pandas as pd
 
-TO_GIVE = (Answer.ENTITLED_NOT_RECEIVING, Answer.TAKEN)
-TO_WAIT = (Answer.PLACES_USED_UP, Answer.HOURS_USED_UP, Answer.YUAN_USED_UP, Answer.ENOUGH_PROGRAMMES)
+TO_GIVE = (AidAnswer.ENTITLED_NOT_RECEIVING, AidAnswer.TAKEN)
+TO_WAIT = (
+    AidAnswer.PLACES_USED_UP,
+    AidAnswer.HOURS_USED_UP,
+    AidAnswer.YUAN_USED_UP,
+    AidAnswer.ENOUGH_PROGRAMMES,
+)
 COLUMNS = (
     "grade",
     "class_name",
@@ -53,7 +57,7 @@ class SchoolList:
     school_name: str
     lines: tuple[tuple[ScoredStudent, Any], ...]
 
-    def of(self, programme: str, answers: Sequence[Answer]) -> list[tuple[ScoredStudent, Any]]:
+    def of(self, programme: str, answers: Sequence[AidAnswer]) -> list[tuple[ScoredStudent, Any]]:
         """Return the lines of a programme with one of some answers, by place; entitlements by class."""
         chosen = [line for line in self.lines if line[1].programme == programme and line[1].answer in answers]
         return sorted(chosen, key=lambda line: line[1].order if line[1].order == line[1].order else 0.0)
@@ -215,7 +219,7 @@ def to_pdf(
     """
     import typst
 
-    def rows(answers: Sequence[Answer]) -> list[list[str]]:
+    def rows(answers: Sequence[AidAnswer]) -> list[list[str]]:
         cells = [_cells(*line, language=language) for line in school.of(programme, answers)]
         return [[each[column] for column in COLUMNS] for each in cells]
 

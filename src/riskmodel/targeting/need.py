@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from riskmodel.domain import Band
+from riskmodel.domain import AidAnswer, Band
 from riskmodel.targeting.programmes import Programme, ProgrammesFile
 from riskmodel.targeting.rules import NO, UNKNOWN, YES
 
@@ -26,25 +25,7 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 
-class Answer(StrEnum):
-    """What a student is told of a programme. The first five need no comparison with others."""
-
-    ENTITLED_RECEIVING = "entitled_receiving"
-    ENTITLED_NOT_RECEIVING = "entitled_not_receiving"
-    """应助未助: entitled, and no grant runs as far as is recorded. To be checked and granted, whatever the
-    risk."""
-    NOT_ELIGIBLE = "not_eligible"
-    ALREADY_HELPED = "already_helped"
-    NOT_ENOUGH_INFORMATION = "not_enough_information"
-    TAKEN = "taken"
-    PLACES_USED_UP = "places_used_up"
-    HOURS_USED_UP = "hours_used_up"
-    YUAN_USED_UP = "yuan_used_up"
-    ENOUGH_PROGRAMMES = "enough_programmes"
-    """Has as many programmes of this run as one student may have."""
-
-
-ANSWERS = tuple(Answer)
+ANSWERS = tuple(AidAnswer)
 BANDS = {Band.REACH_OUT: 2, Band.CHECK_IN: 1, Band.USUAL_CARE: 0}
 
 
@@ -110,13 +91,13 @@ def _answers(facts: pd.DataFrame, programme: Programme, yuan: Floats) -> NDArray
     unknown = (eligible == UNKNOWN) | ((eligible == YES) & (served == UNKNOWN))
     if programme.kind == "discretionary":
         unknown |= (eligible == YES) & (served == NO) & (facts["risk"].isna().to_numpy() | np.isnan(yuan))
-    found[unknown] = ANSWERS.index(Answer.NOT_ENOUGH_INFORMATION)
-    found[eligible == NO] = ANSWERS.index(Answer.NOT_ELIGIBLE)
+    found[unknown] = ANSWERS.index(AidAnswer.NOT_ENOUGH_INFORMATION)
+    found[eligible == NO] = ANSWERS.index(AidAnswer.NOT_ELIGIBLE)
     entitled = programme.kind == "entitlement"
-    has = Answer.ENTITLED_RECEIVING if entitled else Answer.ALREADY_HELPED
+    has = AidAnswer.ENTITLED_RECEIVING if entitled else AidAnswer.ALREADY_HELPED
     found[(eligible == YES) & (served == YES)] = ANSWERS.index(has)
     if entitled:
-        found[(eligible == YES) & (served == NO)] = ANSWERS.index(Answer.ENTITLED_NOT_RECEIVING)
+        found[(eligible == YES) & (served == NO)] = ANSWERS.index(AidAnswer.ENTITLED_NOT_RECEIVING)
     return found
 
 
