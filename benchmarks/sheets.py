@@ -25,9 +25,9 @@ from runpy import run_path
 
 from riskmodel.domain import PublishedSet, School, TermFacts
 from riskmodel.features import ALL_FEATURES
-from riskmodel.sheets.booklet import to_booklet
+from riskmodel.sheets.booklet import printed_booklet
 from riskmodel.sheets.compose import Sheet, compose
-from riskmodel.sheets.render import to_html, to_pdf
+from riskmodel.sheets.render import printed_sheet, to_html, to_pdf
 from riskmodel.sheets.steps import Steps
 
 GOLDEN = Path(__file__).parents[1] / "tests" / "sheets" / "test_golden.py"
@@ -66,12 +66,14 @@ def make_ours(way: str, count: int, folder: Path) -> None:
     made = sheets(count)
     if way == "booklets":
         for start in range(0, count, OF_A_CLASS):
-            (folder / f"{start}.booklet.pdf").write_bytes(to_booklet(made[start : start + OF_A_CLASS], "zh"))
+            (folder / f"{start}.booklet.pdf").write_bytes(
+                to_pdf(printed_booklet(made[start : start + OF_A_CLASS], "zh"))
+            )
         return
     for number, sheet in enumerate(made):
         stem = folder / f"{number:04}"
         if way == "singly":
-            stem.with_suffix(".single.pdf").write_bytes(to_pdf(sheet, "zh"))
+            stem.with_suffix(".single.pdf").write_bytes(to_pdf(printed_sheet(sheet, "zh")))
         else:
             stem.with_suffix(".html").write_text(to_html(sheet, "zh"), encoding="utf-8")
 

@@ -13,27 +13,14 @@ from datetime import datetime
 from io import BytesIO
 from typing import Any
 
-from riskmodel.domain import PublishedSet, School
 from riskmodel.errors import RiskmodelError
-from riskmodel.store.rows import read_facts, read_student
 
 
-def sheets_pdf(task: Mapping[str, Any]) -> bytes:
-    """Make the sheets of some students, one after the other."""
-    from riskmodel.sheets.compose import compose
-    from riskmodel.sheets.render import to_pdf
-    from riskmodel.sheets.steps import Steps
+def pdf(task: Mapping[str, Any]) -> bytes:
+    """Set what is printed: a sheet, or a booklet."""
+    from riskmodel.sheets.render import Printed, to_pdf
 
-    published = PublishedSet(
-        task["set_id"], datetime.fromisoformat(task["published_at"]), read_facts(task["facts"])
-    )
-    school = School(*task["school"])
-    composed = (
-        compose(read_student(student), published, school, audience=task["audience"], steps=Steps.general())
-        for student in task["students"]
-    )
-    pages = [to_pdf(sheet, task["language"]) for sheet in composed if sheet is not None]
-    return pages[0] if len(pages) == 1 else _joined(pages)
+    return to_pdf(Printed(**task["printed"]))
 
 
 def workbook(task: Mapping[str, Any]) -> bytes:
@@ -66,7 +53,7 @@ def workbook(task: Mapping[str, Any]) -> bytes:
     return made.getvalue()
 
 
-TASKS: Mapping[str, Callable[[Mapping[str, Any]], bytes]] = {"sheets_pdf": sheets_pdf, "workbook": workbook}
+TASKS: Mapping[str, Callable[[Mapping[str, Any]], bytes]] = {"pdf": pdf, "workbook": workbook}
 
 
 def main() -> None:
@@ -80,18 +67,6 @@ def main() -> None:
             made, said = b"", {"error": problem.code}
         answers.write(json.dumps({"bytes": len(made), **said}).encode() + b"\n" + made)
         answers.flush()
-
-
-def _joined(pages: list[bytes]) -> bytes:
-    from pypdf import PdfWriter
-
-    made = BytesIO()
-    with PdfWriter() as writer:
-        for page in pages:
-            writer.append(BytesIO(page), import_outline=False)
-        writer.compress_identical_objects()
-        writer.write(made)
-    return made.getvalue()
 
 
 if __name__ == "__main__":

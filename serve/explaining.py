@@ -1,18 +1,21 @@
-"""The explanation of one student: what stands on the sheet as data, and what its PDF is made from."""
+"""Sheets over HTTP: composed as `riskmodel sheets` composes them, and told as data."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date
-from typing import Any
 
-from riskmodel.domain import Audience, Language, PublishedSet, School, ScoredStudent
-from riskmodel.sheets.compose import Sheet
+from riskmodel.domain import Audience, PublishedSet, School, ScoredStudent
+from riskmodel.sheets.compose import Sheet, compose_each
+from riskmodel.sheets.page import answer_text
+from riskmodel.sheets.steps import Steps
 from riskmodel.store.principals import RIGHTS, Role
-from riskmodel.store.rows import facts_text, student_text
+from riskmodel.store.steps import steps_of
+from riskmodel.store.tickets import tickets
 from serve.answers import NO_NAME, both, student_risk, words
-from serve.schemas import CodeOut, Explanation, HistoryOut
+from serve.deps import Visit
+from serve.schemas import AnsweredOut, CodeOut, Explanation, HistoryOut
 
 
 def as_read_by(student: ScoredStudent, role: Role) -> ScoredStudent:
@@ -20,6 +23,25 @@ def as_read_by(student: ScoredStudent, role: Role) -> ScoredStudent:
     if RIGHTS[role].names:
         return student
     return replace(student, masked_name=NO_NAME, number_tail="")
+
+
+def sheets_of(
+    students: Sequence[ScoredStudent],
+    published: PublishedSet,
+    school: School,
+    visit: Visit,
+    *,
+    audience: Audience,
+) -> tuple[Sheet | None, ...]:
+    """Compose the sheets of students of a school: the bureau's first steps, the intake's last answers."""
+    return compose_each(
+        students,
+        published,
+        school,
+        audience=audience,
+        steps=Steps.general(steps_of(visit.store)),
+        tickets=tickets(visit.store, visit.principal, student_ids=[one.student_id for one in students]),
+    )
 
 
 def explanation(
@@ -35,29 +57,22 @@ def explanation(
             for block in (sheet.history if sheet is not None else ())
         ),
         first_steps=tuple(both(step.text) for step in (sheet.steps if sheet is not None else ())),
+        answered=_answered(sheet),
         feedback_codes=_coded(sheet.feedback if sheet is not None else ()),
         caveats=_coded(sheet.caveats if sheet is not None else ()),
     )
 
 
-def sheets_task(
-    students: Iterable[ScoredStudent],
-    published: PublishedSet,
-    school: School,
-    *,
-    audience: Audience,
-    language: Language,
-) -> dict[str, Any]:
-    """Return what the child is asked for: the sheets of these students."""
-    return {
-        "students": [student_text(student) for student in students],
-        "set_id": published.set_id,
-        "published_at": published.published_at.isoformat(),
-        "facts": facts_text(published.facts),
-        "school": [school.school_id, school.name, school.township],
-        "audience": audience,
-        "language": language,
-    }
+def _answered(sheet: Sheet | None) -> AnsweredOut | None:
+    if sheet is None or sheet.answered is None:
+        return None
+    told = sheet.answered
+    return AnsweredOut(
+        family=told.family,
+        answer=told.answer,
+        answered_on=told.on,
+        text=both(lambda language: answer_text(sheet, language)),
+    )
 
 
 def _coded(codes: Iterable[str]) -> tuple[CodeOut, ...]:

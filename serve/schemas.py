@@ -303,6 +303,15 @@ class HistoryOut(_Shape):
     days_absent: float | None
 
 
+class AnsweredOut(_Shape):
+    """The intake's latest answer to data that the school called wrong."""
+
+    family: Family | None
+    answer: TicketAnswer
+    answered_on: date
+    text: Words
+
+
 class Explanation(_Shape):
     """What stands on a student's sheet."""
 
@@ -311,6 +320,7 @@ class Explanation(_Shape):
     why_no_sheet: Words | None
     history: tuple[HistoryOut, ...]
     first_steps: tuple[Words, ...]
+    answered: AnsweredOut | None
     feedback_codes: tuple[CodeOut, ...]
     caveats: tuple[CodeOut, ...]
 
@@ -393,10 +403,11 @@ class ExportQuery(ListQuery):
 
 
 class BookletQuery(_Shape):
-    """Of which class, and in which language."""
+    """Of which class, for whom, and in which language."""
 
     grade: Annotated[int, Field(ge=1, le=20)]
     class_name: ClassName = Field(alias="class")
+    audience: Audience = "class_teacher"
     lang: Language = "zh"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Annotated, Any
 from urllib.parse import quote, urlencode
 
@@ -10,12 +11,12 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from riskmodel.domain import PublishedSet, School, ScoredStudent
-from riskmodel.sheets.compose import compose
-from riskmodel.sheets.steps import Steps
+from riskmodel.errors import StoreError
+from riskmodel.sheets.booklet import printed_booklet
 from riskmodel.store import reading
 from serve.answers import school_answer, school_list, student_page
 from serve.deps import Visit, Visiting
-from serve.explaining import as_read_by, sheets_task
+from serve.explaining import as_read_by, sheets_of
 from serve.exports import csv_file, list_rows, workbook_task
 from serve.pages import CSV, PDF, XLSX, file_answer
 from serve.problems import Problem
@@ -96,22 +97,24 @@ def export_students_workbook(
 def read_booklet(
     school_id: str, query: Annotated[BookletQuery, Query()], visit: Visiting, request: Request
 ) -> Response:
-    """Answer with the sheets of a class in one PDF, as its class teacher may read them."""
+    """Answer with the listed sheets of a class as a booklet to print on both sides."""
     visit.principal.must("read_risk")
-    wanted = ListQuery.model_validate({"grade": query.grade, "class": query.class_name})
+    if query.audience not in ("class_teacher", visit.principal.rights.audience):
+        raise StoreError("not_allowed")
+    wanted = ListQuery.model_validate({"grade": query.grade, "class": query.class_name, "listed": True})
     published, school, students = _whole_list(school_id, wanted, visit)
     named = [as_read_by(one, visit.principal.role) for one in students]
-    sheeted = [
-        one
-        for one in named
-        if compose(one, published, school, audience="class_teacher", steps=Steps.general())
-    ]
-    if not sheeted:
+    composed = sheets_of(named, published, school, visit, audience=query.audience)
+    sheets = [sheet for sheet in composed if sheet is not None]
+    if not sheets:
         visit.note(409, set_id=published.set_id)
         raise Problem("no_sheet")
-    task = sheets_task(sheeted, published, school, audience="class_teacher", language=query.lang)
-    answer = file_answer(request.app.state.maker.make("sheets_pdf", **task), PDF, f"booklet.{query.lang}.pdf")
-    visit.note(200, set_id=published.set_id, shown=[one.student_id for one in sheeted])
+    printed = asdict(printed_booklet(sheets, query.lang))
+    answer = file_answer(
+        request.app.state.maker.make("pdf", printed=printed), PDF, f"booklet.{query.lang}.pdf"
+    )
+    shown = [one.student_id for one, sheet in zip(named, composed, strict=True) if sheet is not None]
+    visit.note(200, set_id=published.set_id, shown=shown)
     return answer
 
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from riskmodel.domain import PublishedSet, ScoredStudent
-from riskmodel.sheets.compose import compose
-from riskmodel.sheets.render import to_html
-from riskmodel.sheets.steps import Steps
+from riskmodel.sheets.render import printed_sheet, to_html
 from riskmodel.store import reading, sets
 from riskmodel.store.roll_numbers import lookup_key, roll_ref
 from serve.answers import lookup_answer, risk_history, student_batch, student_risk
 from serve.deps import Visit, Visiting
-from serve.explaining import as_read_by, explanation, sheets_task
+from serve.explaining import as_read_by, explanation, sheets_of
 from serve.negotiation import wanted_type
 from serve.pages import HTML, JSON, PDF, file_answer, html_answer
 from serve.problems import Problem
@@ -75,9 +74,8 @@ async def explain_student(
     if school is None:
         raise Problem("not_found")
     role = visit.principal.role
-    audience = visit.principal.rights.audience
     named = as_read_by(student, role)
-    sheet = compose(named, published, school, audience=audience, steps=Steps.general())
+    [sheet] = sheets_of([named], published, school, visit, audience=visit.principal.rights.audience)
     if sheet is None and wanted != JSON:
         await visit.noted(409, set_id=published.set_id, shown=[student_id])
         raise Problem("no_sheet")
@@ -88,8 +86,8 @@ async def explain_student(
     elif wanted == HTML:
         answer = html_answer(to_html(sheet, query.lang))
     else:
-        task = sheets_task([named], published, school, audience=audience, language=query.lang)
-        made = await run_in_threadpool(request.app.state.maker.make, "sheets_pdf", **task)
+        printed = asdict(printed_sheet(sheet, query.lang))
+        made = await run_in_threadpool(request.app.state.maker.make, "pdf", printed=printed)
         answer = file_answer(made, PDF, f"sheet.{query.lang}.pdf")
     await visit.noted(200, set_id=published.set_id, shown=[student_id])
     return answer

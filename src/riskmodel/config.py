@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from riskmodel.domain import Audience, Family, Language, RegionRule, UnexcusedAbsenceRule
+from riskmodel.domain import Audience, Family, Language, RegionRule, Step, UnexcusedAbsenceRule
 from riskmodel.errors import ConfigurationError, Where
 from riskmodel.recipe import PRIOR_SD, Recipe, Search, TreeParameters
 from riskmodel.settings_files import read_settings
@@ -388,7 +388,7 @@ def gates_file(configuration_file: Path) -> Path:
     return configuration_file.parent / "gates.yaml"
 
 
-def read_actions(file: Path) -> dict[Family, tuple[ActionStep, ...]]:
+def read_actions(file: Path) -> dict[Family, tuple[Step, ...]]:
     """Read a bureau's action library.
 
     Raises
@@ -398,7 +398,10 @@ def read_actions(file: Path) -> dict[Family, tuple[ActionStep, ...]]:
         that may stand on no sheet.
     """
     told = read_settings(file, _ActionLibrary, invalid="actions_invalid")
-    return told.steps
+    return {
+        family: tuple(Step(step.texts, step.audience) for step in steps)
+        for family, steps in told.steps.items()
+    }
 
 
 def actions_file(configuration_file: Path) -> Path:

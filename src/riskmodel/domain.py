@@ -264,6 +264,18 @@ class Statement:
 
 
 @dataclass(frozen=True)
+class Step:
+    """One thing that somebody can do first, in each language, and who may be told to."""
+
+    texts: Mapping[Language, str]
+    audience: Audience = "class_teacher"
+
+    def text(self, language: Language) -> str:
+        """Say it; in English where the bureau's file has no sentence in this language yet."""
+        return self.texts.get(language) or self.texts["en"]
+
+
+@dataclass(frozen=True)
 class Unknown:
     """Something that the system does not know about a student, and says so."""
 

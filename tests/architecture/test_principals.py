@@ -20,6 +20,7 @@ WITHOUT = {
     "keys": "the command line of the server, and how a principal comes to be; no student is among it",
     "publishing": "publish, go back, clear up: the command line; nothing is given out",
     "retention": "what is no longer kept goes: the command line; only ids of sets and counts are given out",
+    "steps": "what anybody can do first: about nobody",
     "sets": "which sets there are, and documents about nobody",
     "reading.current_set": "which set is current: about nobody; readiness asks it without a key",
     "objections": "the command line takes a guardian's objection down; who asks the web never reaches it",

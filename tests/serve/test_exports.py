@@ -141,12 +141,19 @@ def test_a_booklet_holds_a_sheet_for_each_listed_student_of_the_class(
 ) -> None:
     listed = ask(client, county, "/v1/schools/a1/students?listed=true").json()["students"]
     grade, name = listed[0]["grade"], listed[0]["class_name"]
-    every = ask(client, county, f"/v1/schools/a1/students?grade={grade}&class={name}").json()["students"]
-    wanted = [one for one in every if one["band"] != "usual_care"]
-    answer = ask(client, county, f"/v1/schools/a1/booklet?grade={grade}&class={name}", who="counsellor a1")
-    pages = PdfReader(io.BytesIO(answer.content)).pages
-    assert len(pages) == len(wanted) > 0
-    assert all("班主任" in page.extract_text() for page in pages), "the class teacher's copy, whoever asks"
+    listed = [one for one in listed if (one["grade"], one["class_name"]) == (grade, name)]
+    wanted = [one for one in listed if one["band"] != "usual_care"]
+    path = f"/v1/schools/a1/booklet?grade={grade}&class={name}"
+    for more, copy in (("", "班主任"), ("&audience=counsellor", "心理辅导教师")):
+        answer = ask(client, county, path + more, who="counsellor a1")
+        cover, first_back, *rest = (
+            page.extract_text() for page in PdfReader(io.BytesIO(answer.content)).pages
+        )
+        assert all(copy in page for page in (cover, *rest[::2]))
+        assert {first_back} == set(rest[1::2])
+        assert len(rest) == 2 * len(wanted) > 0
+    refused = ask(client, county, path + "&audience=counsellor")
+    assert (refused.status_code, refused.json()["code"]) == (403, "not_allowed")
     nobody = ask(client, county, "/v1/schools/a1/booklet?grade=12&class=1")
     assert (nobody.status_code, nobody.json()["code"]) == (409, "no_sheet")
     assert ask(client, county, "/v1/schools/b1/booklet?grade=7&class=1").json()["code"] == "not_found"

@@ -19,7 +19,7 @@ from riskmodel.domain import (
     Unknown,
 )
 from riskmodel.sheets.school_list import Hours
-from riskmodel.sheets.steps import Step, Steps
+from riskmodel.sheets.steps import Steps
 
 SENTENCES = {
     "zh": {
@@ -138,10 +138,7 @@ def fullest(student: ScoredStudent) -> ScoredStudent:
 @pytest.fixture(scope="session")
 def steps() -> Steps:
     """The action library of the project."""
-    read = read_actions(Path(__file__).parents[2] / "configs" / "actions.yaml")
-    return Steps.general(
-        {family: tuple(Step(one.texts, one.audience) for one in found) for family, found in read.items()}
-    )
+    return Steps.general(read_actions(Path(__file__).parents[2] / "configs" / "actions.yaml"))
 
 
 @pytest.fixture

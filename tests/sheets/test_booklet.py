@@ -6,9 +6,9 @@ from pypdf import PdfReader
 
 from riskmodel.domain import Band, PerHundred
 from riskmodel.errors import RiskmodelError
-from riskmodel.sheets.booklet import back_page, cover_page, to_booklet
+from riskmodel.sheets.booklet import back_page, cover_page, printed_booklet
 from riskmodel.sheets.compose import compose
-from riskmodel.sheets.render import pages_to_pdf
+from riskmodel.sheets.render import Printed, to_pdf
 from riskmodel.wording import LANGUAGES, forbidden_in, text
 
 
@@ -44,7 +44,7 @@ def leaves(pdf: bytes) -> list[str]:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_booklet_has_a_cover_and_each_sheet_its_back(make, language) -> None:
     sheets = make(3)
-    pages = leaves(to_booklet(sheets, language))
+    pages = leaves(to_pdf(printed_booklet(sheets, language)))
     assert len(pages) == 2 + 2 * 3
     assert all(sheet.sheet_code in pages[0] for sheet in sheets)
     assert [sheet.sheet_code in page for sheet, page in zip(sheets, pages[2::2], strict=True)] == [True] * 3
@@ -54,7 +54,7 @@ def test_a_booklet_has_a_cover_and_each_sheet_its_back(make, language) -> None:
 
 
 def test_the_cover_says_what_it_is_for_until_when_and_that_it_is_no_ledger(make) -> None:
-    cover = leaves(to_booklet(make(2), "zh"))[0]
+    cover = leaves(to_pdf(printed_booklet(make(2), "zh")))[0]
     for words in (text("sheet.not_the_ledger", "zh"), text("sheet.limits", "zh"), "2026年1月31日到期", "2张"):
         assert solid(words) in cover
 
@@ -63,20 +63,20 @@ def test_the_cover_says_what_it_is_for_until_when_and_that_it_is_no_ledger(make)
 def test_a_class_of_sixty_has_a_cover_of_one_page_and_less_than_half_a_megabyte(
     mixed_class, language
 ) -> None:
-    pdf = to_booklet(mixed_class, language)
+    pdf = to_pdf(printed_booklet(mixed_class, language))
     assert len(PdfReader(io.BytesIO(pdf)).pages) == 2 + 2 * 60
     assert len(pdf) < 500_000
 
 
 def test_a_cover_that_would_need_a_second_page_is_refused(make) -> None:
-    back = pages_to_pdf([("back", back_page("en"))], "en", title="")
+    pages = [("cover", cover_page(make(1) * 160, "en"))]
     with pytest.raises(RiskmodelError) as refused:
-        pages_to_pdf([("cover", cover_page(make(1) * 160, "en"))], "en", title="", back=back)
+        to_pdf(Printed(title="", language="en", pages=pages, back=back_page("en")))
     assert refused.value.code == "sheet_too_long"
 
 
 def test_the_same_booklet_gives_the_same_bytes(make) -> None:
-    assert to_booklet(make(2), "zh") == to_booklet(make(2), "zh")
+    assert to_pdf(printed_booklet(make(2), "zh")) == to_pdf(printed_booklet(make(2), "zh"))
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

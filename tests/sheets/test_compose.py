@@ -3,9 +3,9 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from riskmodel.domain import Audience, Band, PublishedSet, School, ScoredStudent, Statement, Unknown
+from riskmodel.domain import Audience, Band, PublishedSet, School, ScoredStudent, Statement, Step, Unknown
 from riskmodel.sheets.compose import Sheet, compose
-from riskmodel.sheets.steps import Step, Steps
+from riskmodel.sheets.steps import Steps
 from riskmodel.store.tickets import Ticket
 from riskmodel.wording import has
 

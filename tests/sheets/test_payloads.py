@@ -12,7 +12,7 @@ from pypdf import PdfReader
 
 from riskmodel.errors import RiskmodelError
 from riskmodel.sheets.compose import compose
-from riskmodel.sheets.render import to_html, to_pdf
+from riskmodel.sheets.render import printed_sheet, to_html, to_pdf
 from riskmodel.sheets.school_list import list_to_csv, list_to_html, list_to_workbook, school_list
 
 SCRIPTS = (
@@ -96,7 +96,7 @@ def test_no_cell_of_the_csv_begins_a_formula(poisoned) -> None:
 
 @pytest.mark.parametrize("payload", [*SCRIPTS[:2], SCRIPTS[16], SCRIPTS[20], FORMULAS[1]])
 def test_a_pdf_prints_a_payload_and_holds_no_action(poisoned, payload: str) -> None:
-    pdf = to_pdf(poisoned(payload)[0], "zh")
+    pdf = to_pdf(printed_sheet(poisoned(payload)[0], "zh"))
     read = "".join(PdfReader(io.BytesIO(pdf)).pages[0].extract_text().split())
     assert "".join(payload.split()) in read
     assert not [action for action in ACTIONS if action in pdf]
@@ -106,7 +106,7 @@ def test_no_payload_becomes_an_action_of_a_pdf_and_what_no_font_holds_is_refused
     refused = []
     for payload in PAYLOADS:
         try:
-            pdf = to_pdf(poisoned(payload)[0], "zh")
+            pdf = to_pdf(printed_sheet(poisoned(payload)[0], "zh"))
         except RiskmodelError as error:
             refused.append((error.code, payload))
         else:

@@ -27,7 +27,7 @@ from riskmodel.sheets.compose import Sheet, compose
 from riskmodel.sheets.fonts import find_fonts
 from riskmodel.sheets.grid import hundred
 from riskmodel.sheets.page import page
-from riskmodel.sheets.render import to_html, to_pdf
+from riskmodel.sheets.render import printed_sheet, to_html, to_pdf
 from riskmodel.sheets.steps import Steps
 from riskmodel.wording import LANGUAGES, codes, slots, text
 
@@ -78,7 +78,7 @@ def spoken(sheet: Sheet, language: Language) -> list[str]:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_word_of_the_fullest_sheet_is_on_exactly_one_a4_page(fullest, make, language, audience) -> None:
     sheet = make(fullest, audience)
-    pdf = to_pdf(sheet, language)
+    pdf = to_pdf(printed_sheet(sheet, language))
     pages = PdfReader(io.BytesIO(pdf)).pages
     assert len(pages) == 1
     assert (round(float(pages[0].mediabox.width)), round(float(pages[0].mediabox.height))) == (595, 842)
@@ -89,7 +89,7 @@ def test_every_word_of_the_fullest_sheet_is_on_exactly_one_a4_page(fullest, make
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_html_and_pdf_say_the_same(student, make, language) -> None:
     sheet = make(student)
-    in_html, in_pdf = html_words(to_html(sheet, language)), pdf_words(to_pdf(sheet, language))
+    in_html, in_pdf = html_words(to_html(sheet, language)), pdf_words(to_pdf(printed_sheet(sheet, language)))
     for words in spoken(sheet, language):
         assert solid(words) in in_html
         assert solid(words) in in_pdf
@@ -116,14 +116,14 @@ def test_the_longest_sentences_of_the_wording_files_fit_one_page(fullest, publis
     features = tuple(FeatureInfo(name=name, unit="points", family="study", source="grades") for name in names)
     full = replace(fullest, reasons=reasons, strengths=strengths, unknowns=tuple(unknowns))
     sheet = make(full, facts=replace(published, facts=replace(published.facts, features=features)))
-    pdf = to_pdf(sheet, language)
+    pdf = to_pdf(printed_sheet(sheet, language))
     assert len(PdfReader(io.BytesIO(pdf)).pages) == 1
     read = pdf_words(pdf)
     assert [words for words in spoken(sheet, language) if solid(words) not in read] == []
 
 
 def test_the_numbers_on_the_sheet_are_those_of_the_facts(student, make) -> None:
-    read = pdf_words(to_pdf(make(student), "zh"))
+    read = pdf_words(to_pdf(printed_sheet(make(student), "zh")))
     assert "近28天缺勤9天，此前28天为2.5天；同年级多数同学为1天。（考勤，10月30日）" in read
     assert "数学期中62分，比上学期期末变化−18分；同期全班平均变化−3分。" in read
     assert "每100人中约有14人（大致在8到22人之间）在一年内离开学校，其余约86人继续就读。" in read
@@ -161,10 +161,13 @@ def test_what_is_withheld_from_the_class_teacher_is_in_neither_form(fullest, mak
     secret = solid(text("test.sibling", language))
     teacher, counsellor = make(fullest, "class_teacher"), make(fullest, "counsellor")
     neutral = solid(text("sheet.withheld", language))
-    for read in (html_words(to_html(teacher, language)), pdf_words(to_pdf(teacher, language))):
+    for read in (html_words(to_html(teacher, language)), pdf_words(to_pdf(printed_sheet(teacher, language)))):
         assert secret not in read
         assert neutral in read
-    for read in (html_words(to_html(counsellor, language)), pdf_words(to_pdf(counsellor, language))):
+    for read in (
+        html_words(to_html(counsellor, language)),
+        pdf_words(to_pdf(printed_sheet(counsellor, language))),
+    ):
         assert secret in read
         assert neutral not in read
 
@@ -187,7 +190,7 @@ def test_strengths_are_asked_for_where_the_records_show_none(student, make) -> N
 def test_a_sheet_without_enough_information_says_so(student, make) -> None:
     silent = replace(student, band=Band.NOT_ENOUGH_INFORMATION, risk=None, similar=None, reasons=(),
                      attendance_history=(None,) * 6)  # fmt: skip
-    read = pdf_words(to_pdf(make(silent), "zh"))
+    read = pdf_words(to_pdf(printed_sheet(make(silent), "zh")))
     assert solid(text("caveats.B4", "zh")) in read
     assert solid(text("sheet.not_enough", "zh")) in read
     assert "100人中" not in read
@@ -207,19 +210,21 @@ def test_text_from_the_records_is_never_read_as_markup(student, make) -> None:
     html = to_html(sheet, "zh")
     assert "<script>" not in html
     assert solid(HOSTILE) in html_words(html)
-    assert solid(HOSTILE) in pdf_words(to_pdf(sheet, "zh"))
-    assert "李*#**" in pdf_words(to_pdf(sheet, "zh"))
+    assert solid(HOSTILE) in pdf_words(to_pdf(printed_sheet(sheet, "zh")))
+    assert "李*#**" in pdf_words(to_pdf(printed_sheet(sheet, "zh")))
 
 
 @pytest.mark.parametrize("surname", ["䶮", "㛃", "𬱖"])
 def test_rare_surnames_are_printed_and_can_be_read_back(student, make, surname) -> None:
-    assert f"{surname}**" in pdf_words(to_pdf(make(replace(student, masked_name=f"{surname}**")), "zh"))
+    assert f"{surname}**" in pdf_words(
+        to_pdf(printed_sheet(make(replace(student, masked_name=f"{surname}**")), "zh"))
+    )
 
 
 def test_a_character_that_no_font_holds_is_an_error_and_is_not_told(student, make) -> None:
     nowhere = "\U0010fffd"
     with pytest.raises(RiskmodelError) as refused:
-        to_pdf(make(replace(student, masked_name=f"{nowhere}**")), "zh")
+        to_pdf(printed_sheet(make(replace(student, masked_name=f"{nowhere}**")), "zh"))
     assert refused.value.code == "sheet_glyph_missing"
     assert nowhere not in str(refused.value)
 
@@ -235,22 +240,22 @@ def test_a_warning_of_typst_is_an_error(student, make, monkeypatch: pytest.Monke
     wrong = replace(find_fonts(), families=("No Such Family", "Noto Sans SC"))
     monkeypatch.setattr(render, "find_fonts", lambda: wrong)
     with pytest.raises(RiskmodelError) as refused:
-        to_pdf(make(student), "zh")
+        to_pdf(printed_sheet(make(student), "zh"))
     assert refused.value.code == "sheet_not_made"
 
 
 def test_what_cannot_fit_one_page_is_refused(student, make) -> None:
     with pytest.raises(RiskmodelError) as refused:
-        to_pdf(make(replace(student, class_name="三班" * 3000)), "zh")
+        to_pdf(printed_sheet(make(replace(student, class_name="三班" * 3000)), "zh"))
     assert refused.value.code == "sheet_too_long"
 
 
 def test_the_same_sheet_gives_the_same_bytes(student, make) -> None:
-    assert to_pdf(make(student), "zh") == to_pdf(make(student), "zh")
+    assert to_pdf(printed_sheet(make(student), "zh")) == to_pdf(printed_sheet(make(student), "zh"))
 
 
 def test_the_pdf_says_nothing_of_the_student_outside_its_page(student, make) -> None:
-    reader = PdfReader(io.BytesIO(to_pdf(make(student), "zh")))
+    reader = PdfReader(io.BytesIO(to_pdf(printed_sheet(make(student), "zh"))))
     assert "李" not in str(reader.metadata)
     assert reader.metadata is not None
     assert reader.metadata.title == text("sheet.title", "zh")

@@ -17,13 +17,13 @@ RENDER = """
 import pickle, sys
 from pathlib import Path
 from riskmodel import wording
-from riskmodel.sheets.booklet import to_booklet
-from riskmodel.sheets.render import to_html, to_pdf
+from riskmodel.sheets.booklet import printed_booklet
+from riskmodel.sheets.render import printed_sheet, to_html, to_pdf
 sheet = pickle.loads(sys.stdin.buffer.read())
 assert wording.LANGUAGES == ("zh", "en", "xx"), wording.LANGUAGES
 assert Path(wording.__file__).is_relative_to(sys.argv[1]), wording.__file__
-assert to_pdf(sheet, "xx").startswith(b"%PDF")
-assert to_booklet([sheet], "xx").startswith(b"%PDF")
+assert to_pdf(printed_sheet(sheet, "xx")).startswith(b"%PDF")
+assert to_pdf(printed_booklet([sheet], "xx")).startswith(b"%PDF")
 sys.stdout.buffer.write(to_html(sheet, "xx").encode())
 """
 

@@ -28,7 +28,7 @@ from riskmodel.records.asking.roll_numbers import roll_numbers
 from riskmodel.records.store import RecordStore
 from riskmodel.scoring import scored_term
 from riskmodel.sheets.school_list import Hours
-from riskmodel.sheets.steps import Step, Steps
+from riskmodel.sheets.steps import Steps
 from riskmodel.sheets.writing import write_school
 from riskmodel.store import keys
 from riskmodel.store.engine import Store, open_store
@@ -37,6 +37,7 @@ from riskmodel.store.publishing import publish
 from riskmodel.store.reading import current_set, school, schools, students
 from riskmodel.store.roll_numbers import lookup_key, roll_ref
 from riskmodel.store.sets import Document
+from riskmodel.store.steps import keep_steps, steps_of
 from riskmodel.store.tickets import tickets
 from riskmodel.tracking import Entry, tracking_command
 from riskmodel.wording import LANGUAGES
@@ -103,6 +104,7 @@ def publish_term(
     run: Run, store: RecordStore, published: Store, term: ScoredTerm, *, by: str, seconds: Callable[[], str]
 ) -> str:
     """Publish a scored term with all that schools ask of it, and say so; return the set id."""
+    _take_steps(run, published)
     set_id = publish(
         published,
         term,
@@ -183,13 +185,13 @@ def write_sheets(run: Run, *, school_ids: Sequence[str] = ()) -> tuple[Path, ...
     published = current_set(store)
     chosen = school_ids or _longest_lists(store, run.configuration.sheets_for_schools)
     found = {school_id: school(store, BUREAU, school_id) for school_id in chosen}
-    steps: Steps | None = None
+    missing = _take_steps(run, store)
+    steps = Steps.general(steps_of(store))
     seconds = clock()
     files: list[Path] = []
     for school_id, named in found.items():
         if named is None:
             raise StoreError("school_not_published", Where(key=school_id))
-        steps = steps or _steps(run)  # said only where a sheet is written
         folder = run.workspace.sheets / published.set_id / school_id
         listed = _listed(store, school_id)
         files += write_school(
@@ -202,6 +204,8 @@ def write_sheets(run: Run, *, school_ids: Sequence[str] = ()) -> tuple[Path, ...
             hours=hours,
             tickets=tickets(store, BUREAU, student_ids=[student.student_id for student in listed]),
         )
+    if missing is not None and files:
+        run.say("no_actions", file=missing)
     run.say(
         "sheets_written",
         schools=len(chosen),
@@ -212,18 +216,14 @@ def write_sheets(run: Run, *, school_ids: Sequence[str] = ()) -> tuple[Path, ...
     return tuple(files)
 
 
-def _steps(run: Run) -> Steps:
-    """Read the bureau's action library; without one, sheets hold the three general steps."""
+def _take_steps(run: Run, store: Store) -> Path | None:
+    """Keep the bureau's action library as it is now; return where one is missing.
+
+    Without one, sheets hold the three general steps.
+    """
     file = actions_file(run.file)
-    if not file.exists():
-        run.say("no_actions", file=file)
-        return Steps.general()
-    return Steps.general(
-        {
-            family: tuple(Step(step.texts, step.audience) for step in steps)
-            for family, steps in read_actions(file).items()
-        }
-    )
+    keep_steps(store, read_actions(file) if file.exists() else {}, at=datetime.now(UTC))
+    return None if file.exists() else file
 
 
 def show_what_to_open(run: Run, *, port: int) -> None:

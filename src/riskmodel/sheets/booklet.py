@@ -8,26 +8,24 @@ from typing import Any
 from riskmodel.domain import Language
 from riskmodel.sheets.compose import Sheet
 from riskmodel.sheets.page import class_title, page
-from riskmodel.sheets.render import pages_to_pdf
+from riskmodel.sheets.render import Printed
 from riskmodel.wording import codes, text
 from riskmodel.wording.statements import band_name, format_date, term_name
 
 _BACK_PARTS = ("before", "reading", "talking", "never", "wrong")
 
 
-def to_booklet(sheets: Sequence[Sheet], language: Language) -> bytes:
-    """Make the booklet of one class for one audience; the sheets are all of that class.
-
-    Raises
-    ------
-    RiskmodelError
-        As `render.to_pdf` does.
-    """
-    title = text("booklet.title", language)
-    back = pages_to_pdf([("back", back_page(language))], language, title=title)
-    pages: list[tuple[str, dict[str, Any]]] = [("cover", cover_page(sheets, language))]
-    pages += [("sheet", page(sheet, language)) for sheet in sheets]
-    return pages_to_pdf(pages, language, title=title, back=back)
+def printed_booklet(sheets: Sequence[Sheet], language: Language) -> Printed:
+    """Say what the booklet of one class for one audience holds; the sheets are all of that class."""
+    return Printed(
+        title=text("booklet.title", language),
+        language=language,
+        pages=[
+            ("cover", cover_page(sheets, language)),
+            *(("sheet", page(sheet, language)) for sheet in sheets),
+        ],
+        back=back_page(language),
+    )
 
 
 def cover_page(sheets: Sequence[Sheet], language: Language) -> dict[str, Any]:

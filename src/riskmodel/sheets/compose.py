@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -17,10 +18,11 @@ from riskmodel.domain import (
     School,
     ScoredStudent,
     Statement,
+    Step,
     Unit,
     Unknown,
 )
-from riskmodel.sheets.steps import Step, Steps
+from riskmodel.sheets.steps import Steps
 from riskmodel.store.sheet_codes import sheet_code
 from riskmodel.store.tickets import Answer, Ticket
 from riskmodel.wording import codes
@@ -136,6 +138,7 @@ def compose(
         return None
     facts = published.facts
     visible = _visible(student.reasons[:MOST_REASONS], audience)
+    told_families = tuple(dict.fromkeys(reason.family for reason in visible))
     return Sheet(
         set_id=published.set_id,
         sheet_code=sheet_code(published.set_id, student.student_id),
@@ -159,11 +162,33 @@ def compose(
         strengths=_visible(student.strengths, audience)[:MOST_STRENGTHS],
         unknowns=(*student.unknowns, *(Unknown(code) for code in codes("standing_unknowns."))),
         steps=steps.first(visible, audience),
-        told_families=tuple(dict.fromkeys(reason.family for reason in visible)),
-        answered=_answered(tickets, facts.as_of_date),
+        told_families=told_families,
+        answered=_answered(tickets, published, named=None if audience == "counsellor" else told_families),
         feedback=codes("feedback."),
         caveats=_caveats(student, said_reasons=bool(visible)),
         units={feature.name: feature.unit for feature in facts.features},
+    )
+
+
+def compose_each(
+    students: Sequence[ScoredStudent],
+    published: PublishedSet,
+    school: School,
+    *,
+    audience: Audience,
+    steps: Steps,
+    tickets: Sequence[Ticket],
+) -> tuple[Sheet | None, ...]:
+    """Compose the sheets of students of one school, in their order: on paper and over HTTP alike.
+
+    `tickets` are those of all these students; else as `compose`.
+    """
+    of_student: defaultdict[str, list[Ticket]] = defaultdict(list)
+    for ticket in tickets:
+        of_student[ticket.student_id].append(ticket)
+    return tuple(
+        compose(one, published, school, audience=audience, steps=steps, tickets=of_student[one.student_id])
+        for one in students
     )
 
 
@@ -188,14 +213,24 @@ def _history(blocks: Sequence[float | None], as_of_date: date) -> tuple[HistoryB
     )
 
 
-def _answered(tickets: Sequence[Ticket], as_of_date: date) -> Answered | None:
-    """Take the latest answer that is not older than half a year."""
+def _answered(
+    tickets: Sequence[Ticket], published: PublishedSet, *, named: Sequence[Family] | None
+) -> Answered | None:
+    """Take the latest answer that is not older than half a year.
+
+    What it is about is said where the reader reads a reason of that family anyway (None: reads them all):
+    an answer must not tell what the sheet withholds.
+    """
     found = [
-        Answered(ticket.family, ticket.answer, ticket.closed_at.date())
+        Answered(
+            ticket.family if named is None or ticket.family in named else None,
+            ticket.answer,
+            ticket.closed_at.date(),
+        )
         for ticket in tickets
         if ticket.closed_at is not None and ticket.answer is not None
     ]
-    new = [one for one in found if (as_of_date - one.on).days <= ANSWERS_SHOWN_DAYS]
+    new = [one for one in found if (published.facts.as_of_date - one.on).days <= ANSWERS_SHOWN_DAYS]
     return max(new, key=lambda one: one.on, default=None)
 
 

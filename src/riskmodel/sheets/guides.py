@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from riskmodel.domain import Language
-from riskmodel.sheets.render import pages_to_pdf
+from riskmodel.sheets.render import Printed, to_pdf
 
 _KINDS = {"# ": "title", "## ": "head", "- ": "item"}
 
@@ -24,7 +24,7 @@ def guide_to_pdf(markdown: str, language: Language) -> bytes:
     """
     parts = [_part(line) for line in markdown.splitlines() if line.strip()]
     title = next(("".join(run["text"] for run in part["runs"]) for part in parts), "")
-    return pages_to_pdf([("guide", {"parts": parts})], language, title=title)
+    return to_pdf(Printed(title=title, language=language, pages=[("guide", {"parts": parts})]))
 
 
 def _part(line: str) -> dict[str, Any]:

@@ -59,7 +59,7 @@ def page(sheet: Sheet, language: Language) -> dict[str, Any]:
         "unknowns": [unknown_text(unknown, sheet.units, language) for unknown in sheet.unknowns],
         "steps": [step.text(language) for step in sheet.steps],
         "feedback": [_option(code, sheet, language) for code in sheet.feedback],
-        "answers": _answers(sheet, language),
+        "answer": answer_text(sheet, language),
         "caveats": [text(code, language) for code in sheet.caveats],
         "run": text("sheet.run", language, set_id=sheet.set_id, sheet=sheet.sheet_code),
     }
@@ -72,13 +72,14 @@ def _option(code: str, sheet: Sheet, language: Language) -> dict[str, Any]:
     return {"code": code.removeprefix("feedback."), "text": text(code, language), "families": families}
 
 
-def _answers(sheet: Sheet, language: Language) -> list[str]:
-    if sheet.answered is None:
-        return []
+def answer_text(sheet: Sheet, language: Language) -> str:
+    """Say what came of data that the school called wrong; empty where there is no answer to tell."""
     told = sheet.answered
+    if told is None:
+        return ""
     what = text(f"families.{told.family}" if told.family else "sheet.answer.all", language)
     day = format_date(told.on, language, as_of=sheet.as_of_date)
-    return [text(f"sheet.answer.{told.answer}", language, family=what, date=day)]
+    return text(f"sheet.answer.{told.answer}", language, family=what, date=day)
 
 
 def _header(sheet: Sheet, language: Language) -> dict[str, str]:

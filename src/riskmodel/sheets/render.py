@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 from typing import Any
@@ -23,53 +24,54 @@ def to_html(sheet: Sheet, language: Language) -> str:
     return templates("riskmodel.sheets").get_template("sheet.html.j2").render(page(sheet, language))
 
 
-def to_pdf(sheet: Sheet, language: Language) -> bytes:
-    """Make a PDF of exactly one A4 page, the same bytes from the same sheet.
+@dataclass(frozen=True, kw_only=True)
+class Printed:
+    """What one PDF holds, as plain data: it can be sent to the process that sets it.
 
-    Raises
-    ------
-    RiskmodelError
-        If no font with Chinese is there, a character has no glyph, or the words do not fit even when set
-        most tightly.
-    """
-    words = page(sheet, language)
-    return pages_to_pdf([("sheet", words)], language, title=words["labels"]["title"])
-
-
-def pages_to_pdf(
-    pages: Sequence[tuple[str, Mapping[str, Any]]],
-    language: Language,
-    *,
-    title: str,
-    wide: bool = False,
-    back: bytes | None = None,
-) -> bytes:
-    """Make one PDF of pages in their order; each is a kind that `pages.typ` draws, and its data.
-
-    Parameters
+    Attributes
     ----------
+    pages
+        In their order; each is a kind that `pages.typ` draws, and its words.
     wide
         A4 lying on its side.
     back
-        A page, itself a PDF, that follows each of the others and is held once in the file.
+        The words of a page that follows each of the others, and is held once in the file.
+    """
+
+    title: str
+    language: Language
+    pages: Sequence[tuple[str, Mapping[str, Any]]]
+    wide: bool = False
+    back: Mapping[str, Any] | None = None
+
+
+def printed_sheet(sheet: Sheet, language: Language) -> Printed:
+    """Say what the PDF of one sheet holds."""
+    words = page(sheet, language)
+    return Printed(title=words["labels"]["title"], language=language, pages=[("sheet", words)])
+
+
+def to_pdf(printed: Printed) -> bytes:
+    """Set a PDF, a sheet being exactly one A4 page; the same bytes from the same words.
 
     Raises
     ------
     RiskmodelError
-        As `to_pdf` does.
+        If no font with Chinese is there, a character has no glyph, or the words of a sheet do not fit even
+        when set most tightly.
     """
     import typst
 
     fonts = find_fonts()
-    as_json = json.dumps([{"kind": kind, "data": data} for kind, data in pages], ensure_ascii=False)
+    as_json = _as_json(printed.pages)
     fonts.require(as_json)
     inputs = {
         "pages": as_json,
         "families": json.dumps(fonts.families),
-        "language": language,
-        "title": title,
-        "wide": "yes" if wide else "no",
-        "back": json.dumps(list(back or b"")),
+        "language": printed.language,
+        "title": printed.title,
+        "wide": "yes" if printed.wide else "no",
+        "back": "[]" if printed.back is None else _back(_as_json(printed.back), printed.language),
     }
     try:
         made, warnings = _compiler().compile_with_warnings(
@@ -82,6 +84,17 @@ def pages_to_pdf(
     if warnings:
         raise RiskmodelError("sheet_not_made", problem=warnings[0].message)
     return bytes(made)
+
+
+def _as_json(told: object) -> str:
+    return json.dumps(told, ensure_ascii=False)
+
+
+@lru_cache(maxsize=8)
+def _back(words: str, language: Language) -> str:
+    """Set a back page alone; every booklet of a language has the same."""
+    made = to_pdf(Printed(title="", language=language, pages=[("back", json.loads(words))]))
+    return json.dumps(list(made))
 
 
 @lru_cache(maxsize=1)

@@ -15,7 +15,7 @@ from typing import Any
 from riskmodel.domain import Band, Language, PublishedSet, School, ScoredStudent
 from riskmodel.html_templates import templates
 from riskmodel.sheets.page import class_words
-from riskmodel.sheets.render import pages_to_pdf
+from riskmodel.sheets.render import Printed, to_pdf
 from riskmodel.store.sheet_codes import sheet_code
 from riskmodel.wording import text
 from riskmodel.wording.statements import band_name, format_date, format_value, term_name
@@ -122,8 +122,8 @@ def list_page(given: SchoolList, language: Language) -> dict[str, Any]:
 
 def list_to_pdf(given: SchoolList, language: Language) -> bytes:
     """Make the list as a PDF, A4 lying on its side, 25 students a page."""
-    title = text("school_list.title", language)
-    return pages_to_pdf([("roll", list_page(given, language))], language, title=title, wide=True)
+    title, words = text("school_list.title", language), list_page(given, language)
+    return to_pdf(Printed(title=title, language=language, pages=[("roll", words)], wide=True))
 
 
 def list_to_html(given: SchoolList, language: Language) -> str:

@@ -5,22 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from riskmodel.domain import Audience, Family, Language, Statement
+from riskmodel.domain import Audience, Family, Statement, Step
 from riskmodel.wording import LANGUAGES, codes, text
 
 MOST_STEPS = 5
-
-
-@dataclass(frozen=True)
-class Step:
-    """One thing that somebody can do first, in each language, and who may be told to."""
-
-    texts: Mapping[Language, str]
-    audience: Audience = "class_teacher"
-
-    def text(self, language: Language) -> str:
-        """Say it; in English where the bureau's file has no sentence in this language yet."""
-        return self.texts.get(language) or self.texts["en"]
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from typing import get_args
 
 from riskmodel.domain import Audience, Band, Language, PublishedSet, School, ScoredStudent
 from riskmodel.html_templates import templates
-from riskmodel.sheets.booklet import to_booklet
-from riskmodel.sheets.compose import Sheet, compose
+from riskmodel.sheets.booklet import printed_booklet
+from riskmodel.sheets.compose import Sheet, compose_each
 from riskmodel.sheets.page import class_title
-from riskmodel.sheets.render import to_html
+from riskmodel.sheets.render import to_html, to_pdf
 from riskmodel.sheets.school_list import (
     Hours,
     SchoolList,
@@ -131,7 +131,8 @@ def _write_class(
     names = []
     for language in languages:
         booklet = f"{stem}.{language}.pdf"
-        (folder / booklet).write_bytes(to_booklet([entry.sheet for entry in entries], language))
+        printed = printed_booklet([entry.sheet for entry in entries], language)
+        (folder / booklet).write_bytes(to_pdf(printed))
         names.append(booklet)
         for entry in entries:
             html = f"{entry.stem}.{language}.html"
@@ -155,15 +156,14 @@ def _entries(
     )
     classes: dict[int, list[str]] = {}
     numbers: dict[tuple[int, str], int] = {}
+    sheets = compose_each(listed, published, school, audience=audience, steps=steps, tickets=tickets)
     entries = []
-    for student in listed:
+    for student, sheet in zip(listed, sheets, strict=True):
         of_grade = classes.setdefault(student.grade, [])
         if student.class_name not in of_grade:
             of_grade.append(student.class_name)
         place = (student.grade, student.class_name)
         numbers[place] = numbers.get(place, 0) + 1
-        own = [ticket for ticket in tickets if ticket.student_id == student.student_id]
-        sheet = compose(student, published, school, audience=audience, steps=steps, tickets=own)
         if sheet is not None:
             stem = f"g{student.grade}-c{len(of_grade):02d}-{numbers[place]:03d}"
             entries.append(_Entry(stem, sheet))

@@ -5,11 +5,12 @@ Strict both ways: an unknown field, a missing one or a value of another type is 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from riskmodel.domain import ScoredStudent, TermFacts
+from riskmodel.domain import Family, ScoredStudent, Step, TermFacts
 from riskmodel.errors import StoreError
 
 # A stdlib dataclass takes no configuration of its own from outside, its container does: hence tuples of one.
@@ -21,6 +22,10 @@ _STUDENT: TypeAdapter[tuple[ScoredStudent]] = TypeAdapter(
 _FACTS: TypeAdapter[tuple[TermFacts]] = TypeAdapter(
     tuple[TermFacts],
     config=ConfigDict(extra="forbid", strict=True, ser_json_inf_nan="constants"),
+)
+
+_STEPS: TypeAdapter[dict[Family, tuple[Step, ...]]] = TypeAdapter(
+    dict[Family, tuple[Step, ...]], config=ConfigDict(strict=True)
 )
 
 
@@ -58,6 +63,17 @@ def read_facts(content: str) -> TermFacts:
     """Read what is true of a whole scored term."""
     facts: TermFacts = _read(_FACTS, content)[0]
     return facts
+
+
+def steps_text(steps: Mapping[Family, tuple[Step, ...]]) -> str:
+    """Write the first steps of each family."""
+    return _STEPS.dump_json(dict(steps)).decode()
+
+
+def read_steps(content: str) -> dict[Family, tuple[Step, ...]]:
+    """Read the first steps of each family."""
+    steps: dict[Family, tuple[Step, ...]] = _read(_STEPS, content)
+    return steps
 
 
 def _read(adapter: TypeAdapter[Any], content: str) -> Any:

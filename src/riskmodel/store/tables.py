@@ -88,6 +88,14 @@ DOCUMENTS = Table(
 )  # fmt: skip
 """What was published with a set and is about nobody: the model card, as HTML."""
 
+STEPS = Table(
+    "step_library", METADATA,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("kept_at", Text, nullable=False),
+    Column("content", Text, nullable=False),
+)  # fmt: skip
+"""The bureau's library of first steps: the last row is the one that sheets are written with."""
+
 ANSWERS = Table(
     "write_answer", METADATA,
     Column("key_id", Text, primary_key=True),
@@ -177,7 +185,7 @@ def _rows_never_change(table: Table) -> None:
     event.listen(table, "after_create", trigger.execute_if(dialect="sqlite"))
 
 
-for _table in (ACTIONS, OBJECTIONS):
+for _table in (ACTIONS, OBJECTIONS, STEPS):
     _rows_never_change(_table)
 
 TICKETS = Table(
