@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from riskmodel.pipelines.run import Say
 
 TERM_OF_WORK = (
-    "county", "mapping", "intake", "check", "features", "train", "backtest", "audit", "report", "promote",
+    "county", "mapping", "intake", "check", "indicators", "features", "train", "backtest", "audit", "report",
+    "promote",
     "publish", "score", "monitor", "rollback", "track", "explain", "target", "sheets", "guides", "feedback",
     "tickets", "actions", "object", "retain", "keys", "looks", "export-child", "erase", "serve", "backup",
     "restore", "term", "run",
@@ -164,6 +165,21 @@ def check(
         from riskmodel.pipelines import check_records
 
         check_records(run, as_of_date=as_of.date() if as_of else None)
+
+
+@app.command(help=_help("indicators"))
+def indicators(
+    config: Config = DEMO,
+    as_of: Annotated[
+        datetime | None,
+        typer.Option("--as-of", formats=["%Y-%m-%d"], help=text("commands.explain_as_of", "en")),
+    ] = None,
+) -> None:
+    """Count the official figures as known on a day, beside their targets."""
+    with _job(config) as run:
+        from riskmodel.pipelines import tell_indicators
+
+        tell_indicators(run, as_of_date=as_of.date() if as_of else None)
 
 
 @app.command(help=_help("features"))

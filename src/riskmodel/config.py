@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import hashlib
 from datetime import date
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Literal, cast, get_args
+from typing import Annotated, Literal, TypeVar, cast, get_args
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from riskmodel.domain import Audience, Family, Language, RegionRule, Step, UnexcusedAbsenceRule
 from riskmodel.errors import ConfigurationError, Where
+from riskmodel.official import IndicatorRule, Target
 from riskmodel.recipe import PRIOR_SD, Recipe, Search, TreeParameters
 from riskmodel.settings_files import read_settings
 from riskmodel.wording import LANGUAGES, forbidden_in
@@ -317,6 +320,10 @@ class _RecipeFile(_Strict):
         return self
 
 
+_MonthDay = Annotated[str, Field(pattern=r"^(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$")]
+_Ages = tuple[Annotated[int, Field(ge=3, le=18)], Annotated[int, Field(ge=3, le=18)]]
+
+
 class _RegionRules(_Strict):
     class Rule(_Strict):
         class Absence(_Strict):
@@ -334,8 +341,54 @@ class _RegionRules(_Strict):
         outcome_delay_days: int = Field(default=70, ge=0)
         spells_begun_in_term: bool = False
 
+    class Indicators(_Strict):
+        version: str
+        valid_from: date
+        source: str
+        year_begins: _MonthDay = "08-15"
+        counted_after_days: int = Field(default=30, ge=0, le=120)
+        age_on: _MonthDay = "08-31"
+        primary_ages: _Ages = (6, 11)
+        junior_ages: _Ages = (12, 14)
+        hide_below: int = Field(default=5, ge=1, le=100)
+        few_below: int = Field(default=100, ge=1)
+
+        @model_validator(mode="after")
+        def _apart(self) -> _RegionRules.Indicators:
+            if self.primary_ages[1] + 1 != self.junior_ages[0]:
+                raise ValueError("两个年龄段须相接 / the two age groups must meet")
+            return self
+
     config_version: Literal[1]
     rules: tuple[Rule, ...] = Field(min_length=1)
+    indicators: tuple[Indicators, ...] = ()
+
+
+class _TargetFile(_Strict):
+    class One(_Strict):
+        name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+        formula: Literal[
+            "dropout_rate", "dropout_rate_net", "yearly_retention", "yearly_retention_corrected",
+            "nine_year_retention", "nine_year_retention_corrected", "enrolment_rate",
+            "enrolment_rate_counted", "disabled_enrolment_rate",
+        ]  # fmt: skip
+        stage: Literal["", "primary", "junior"] = ""
+        valid_from: date
+        valid_to: date | None = None
+        source: str
+        at_least: Decimal | None = Field(default=None, gt=0, le=2)
+        at_most: Decimal | None = Field(default=None, ge=0, lt=1)
+        zh: str = Field(min_length=2)
+        en: str = Field(min_length=2)
+
+        @model_validator(mode="after")
+        def _one_limit(self) -> _TargetFile.One:
+            if (self.at_least is None) == (self.at_most is None):
+                raise ValueError("须写 at_least 或 at_most 之一 / give either at_least or at_most")
+            return self
+
+    config_version: Literal[1]
+    targets: tuple[One, ...]
 
 
 def read_configuration(file: Path) -> RunConfiguration:
@@ -363,6 +416,43 @@ def read_region_rules(file: Path) -> tuple[RegionRule, ...]:
             )
         )
     return tuple(sorted(rules, key=lambda rule: rule.valid_from))
+
+
+def read_indicator_rules(file: Path) -> tuple[IndicatorRule, ...]:
+    """Read a region's dated rules of its official figures, oldest first; none where the region has none."""
+
+    def month_day(said: str) -> tuple[int, int]:
+        return int(said[:2]), int(said[3:])
+
+    told = read_settings(file, _RegionRules, invalid="configuration_invalid").indicators
+    rules = [
+        IndicatorRule(
+            **one.model_dump(exclude={"year_begins", "age_on"}),
+            year_begins=month_day(one.year_begins),
+            age_on=month_day(one.age_on),
+        )
+        for one in told
+    ]
+    return tuple(sorted(rules, key=lambda rule: rule.valid_from))
+
+
+def read_targets(file: Path) -> tuple[Target, ...]:
+    """Read what a plan asks of the official figures, with a name in each language."""
+    told = read_settings(file, _TargetFile, invalid="targets_invalid").targets
+    return tuple(
+        Target(
+            **one.model_dump(exclude={"at_least", "at_most", "zh", "en"}),
+            at_least=None if one.at_least is None else Fraction(one.at_least),
+            at_most=None if one.at_most is None else Fraction(one.at_most),
+            texts={"zh": one.zh, "en": one.en},
+        )
+        for one in told
+    )
+
+
+def targets_file(configuration_file: Path) -> Path:
+    """Return the file of the targets: `targets.yaml` beside the configuration."""
+    return configuration_file.parent / "targets.yaml"
 
 
 def read_recipe(file: Path) -> Recipe:
@@ -419,8 +509,11 @@ def region_rules_file(configuration_file: Path, region: str) -> Path:
     return configuration_file.parent / "regions" / f"{region}.yaml"
 
 
-def rule_on(rules: tuple[RegionRule, ...], as_of_date: date) -> RegionRule:
-    """Return the rule that holds on an as-of date.
+_Rule = TypeVar("_Rule", RegionRule, IndicatorRule)
+
+
+def rule_on(rules: tuple[_Rule, ...], as_of_date: date) -> _Rule:
+    """Return the rule that holds on a day.
 
     Raises
     ------

@@ -100,6 +100,16 @@ class Workspace:
         """Lists of who gets which help, in a folder per run of allocation."""
         return self.root / "allocations"
 
+    @property
+    def indicators(self) -> Path:
+        """Official figures, in a folder per day of knowledge."""
+        return self.root / "indicators"
+
+    @property
+    def reports(self) -> Path:
+        """The periodic reports, in a folder per day of knowledge."""
+        return self.root / "reports"
+
     @contextmanager
     def opened(self) -> Iterator[None]:
         """Hold the workspace for one job: nobody else writes in it meanwhile.

@@ -15,6 +15,7 @@ from riskmodel.county.writing import Coded, Rows, YesNo
 _CARERS = np.array(["both_parents", "one_parent", "grandparents"])
 _AWAY = np.array(["none", "one", "both"])
 _SURVEYED = 0.85
+_REASONS = np.array(["家庭经济困难", "学习困难", "上学路远", "疾病或残疾"])
 
 
 def family_rows(children: Children, history: History, rng: np.random.Generator) -> Rows:
@@ -177,8 +178,20 @@ def ledger_rows(children: Children, history: History, rng: np.random.Generator) 
         "event_date": day[first],
         "event": events[first],
         "left_on": left_on[first],
+        "reason": Coded(
+            np.where(events[first] == "verified_dropout", _reason(children, child[first]), -1), _REASONS
+        ),
         "recorded_on": day[first] + late[first],
     }
+
+
+def _reason(children: Children, child: NDArray[np.intp]) -> NDArray[np.integer[Any]]:
+    """Return what is written down as the reason: what a visitor sees first, not the hazard's cause."""
+    home = children.household[child]
+    signs = [children.disability[child], children.poor[child], children.h_km[home] > 8]
+    seen = np.select(signs, [3, 0, 2], 1)
+    # A few are written down with no reason.
+    return np.where(children.first_class[child] < 0.1, -1, seen)
 
 
 Follow = tuple[str, NDArray[Any], NDArray[Any], NDArray[Any], int]

@@ -72,7 +72,8 @@ def student_rows(children: Children, spells: Columns, rng: np.random.Generator) 
     body = np.char.add(
         "L", np.array([number[:14] for number in children.roll_number[temporary]], dtype="<U14")
     )
-    interim = np.char.add(body, np.char.zfill(rng.integers(0, 10_000, len(temporary)).astype(str), 4))
+    tail = [str(number).zfill(4) for number in rng.integers(0, 10_000, len(temporary))]
+    interim = np.char.add(body, np.array(tail, dtype="<U4"))
     numbers = np.char.add("G", children.roll_number)
     child = np.r_[known, temporary]
     roll = np.r_[numbers[known], numbers[temporary]]
@@ -149,7 +150,9 @@ def _class_names(children: Children, spells: Columns) -> Coded:
 
 
 def population_rows(children: Children, history: History, rng: np.random.Generator) -> Rows:
-    """Return the household register of the last school year: pupils, and a few who never enrolled."""
+    """Return the registers of the last school year: households with their pupils, and a few children who
+    never enrolled; and the register of disabled children.
+    """  # noqa: D205
     year = history.weeks[-1].year
     start = np.datetime64(next(week.term.start_date for week in history.weeks if week.year == year))
     spells = history.spells.columns()
@@ -170,14 +173,17 @@ def population_rows(children: Children, history: History, rng: np.random.Generat
     first_school = np.array(
         [np.argmax(children.places.township == t) for t in range(children.h_township.max() + 1)]
     )
+    # The register of disabled children tells of the same people again.
+    row = np.r_[np.arange(len(here)), np.flatnonzero(children.disability[here])]
+    second = np.arange(len(row)) >= len(here)
     return {
-        "source": np.full(len(here), "household"),
-        "person_id": person,
-        "name": name,
-        "sex": np.where(children.male[here], "M", "F"),
-        "birth_date": children.born[here] + np.where(new, 11, 0),
-        "county": np.full(len(here), children.places.county_name),
-        "township": townships[first_school[children.h_township[children.household[here]]]],
-        "roll_number": Coded(np.where(known, np.arange(len(here)), -1), numbers),
-        "recorded_on": np.full(len(here), start + 20),
+        "source": np.where(second, "disability", "household"),
+        "person_id": np.char.add(np.where(second, "d", ""), person[row]),
+        "name": name[row],
+        "sex": np.where(children.male[here[row]], "M", "F"),
+        "birth_date": (children.born[here] + np.where(new, 11, 0))[row],
+        "county": np.full(len(row), children.places.county_name),
+        "township": townships[first_school[children.h_township[children.household[here[row]]]]],
+        "roll_number": Coded(np.where(known, np.arange(len(here)), -1)[row], numbers),
+        "recorded_on": np.full(len(row), start + 20),
     }

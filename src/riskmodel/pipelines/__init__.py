@@ -21,6 +21,7 @@ from riskmodel.pipelines.feedback import (
     tell_agreement,
 )
 from riskmodel.pipelines.guides import write_guides
+from riskmodel.pipelines.indicating import tell_indicators
 from riskmodel.pipelines.looking import show_looks
 from riskmodel.pipelines.monitoring import monitor
 from riskmodel.pipelines.objecting import take_objection
@@ -92,6 +93,7 @@ __all__ = [
     "take_objection",
     "tell_agreement",
     "tell_explanation",
+    "tell_indicators",
     "told_to_programs",
     "train_model",
     "write_guides",

@@ -6,7 +6,7 @@ relations of the contract are made anew from it, in full, so that a query at one
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import date
 from pathlib import Path
 from types import TracebackType
@@ -139,20 +139,25 @@ class BucketReader:
     corrected
         Take what was corrected since for what was said then: for scoring a day again, never for learning.
     left_out
-        Of whom no row is loaded; those who object in the records' own consents are always left out.
+        Of whom no row is loaded; those who object in the records' own consents are always left out. None:
+        nobody is, for counts that the law asks of every child.
+    only
+        Names of the tables to load, the others being there and empty; None: all.
     """
 
     def __init__(
         self, store: RecordStore | Path, bucket: int, *, threads: int = 1, memory_limit: str = "1GB",
-        corrected: bool = False, left_out: LeftOut = NOBODY,
+        corrected: bool = False, left_out: LeftOut | None = NOBODY, only: Collection[str] | None = None,
     ) -> None:  # fmt: skip
+        self._only = frozenset(each.name for each in TABLES if only is None or each.name in only)
         self._corrected = corrected
         self._store = store if isinstance(store, RecordStore) else RecordStore.open(store)
         self._calendar_state: tuple[int, ...] | None = None
         settings = duckdb_settings(threads=threads, memory_limit=memory_limit)
         self._connection = duckdb.connect(config=settings)
         self._load(bucket)
-        leave_out(self._connection, left_out)
+        if left_out is not None:
+            leave_out(self._connection, left_out)
 
     def __enter__(self) -> BucketReader:
         return self
@@ -194,13 +199,20 @@ class BucketReader:
         create_cohort(connection, as_of_date=as_of_date, rule=rule, term=term)
         return connection
 
+    def known_on(self, day: date) -> duckdb.DuckDBPyConnection:
+        """Return the connection with the loaded tables cut at a day, and nothing derived from them."""
+        for each in TABLES:
+            if each.name in self._only:
+                self._cut(each, day)
+        return self._connection
+
     def _load(self, bucket: int) -> None:
         connection = self._connection
         connection.execute("CREATE SCHEMA raw")
         for each in TABLES:
             columns = ", ".join(f'"{n}" {t}' for n, t in (column_types(each) | STORED).items())
             connection.execute(f"CREATE TABLE raw.{each.name} ({columns}, single BOOLEAN)")
-            file = self._store.file(each.name, bucket)
+            file = self._store.file(each.name, bucket) if each.name in self._only else None
             stored = corrected_rows(each) if self._corrected else "SELECT * FROM read_parquet($file)"
             if file is not None:
                 # Most facts have one statement: knowing which spares a sort at every as-of date.

@@ -1,0 +1,164 @@
+"""The official figures of a day: counted, held against the targets, and written for people and programs."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from riskmodel.config import (
+    read_indicator_rules,
+    read_targets,
+    region_rules_file,
+    rule_on,
+    targets_file,
+)
+from riskmodel.domain import Language
+from riskmodel.errors import ConfigurationError, Where
+from riskmodel.indicators.counting import Cell
+from riskmodel.indicators.showing import shown
+from riskmodel.indicators.table import Rules, count, figures
+from riskmodel.indicators.targets import against
+from riskmodel.official import AgainstTarget, IndicatorRule, OfficialFigure, Span, Target
+from riskmodel.official_words import figure_words, place_words, span_words, target_words
+from riskmodel.pipelines.run import Run, as_of_on, clock
+from riskmodel.records.store import RecordStore
+from riskmodel.runners.local import LocalRunner
+from riskmodel.wording import LANGUAGES, text
+
+COLUMNS = (
+    "formula", "version", "span", "span_kind", "first_day", "last_day", "complete", "level", "county",
+    "township", "school_id", "by", "stage", "value", "numerator", "denominator", "rate", "low", "high",
+    "unaccounted", "already_gone", "hidden",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Indicators:
+    """The figures of a day: all of them, those that others may see, and those beside a target."""
+
+    as_of_date: date
+    spans: tuple[Span, ...]
+    cells: tuple[Cell, ...]
+    every: tuple[OfficialFigure, ...]
+    shown: tuple[OfficialFigure, ...]
+    against: tuple[AgainstTarget, ...]
+    targets: tuple[Target, ...]
+    rules: tuple[IndicatorRule, ...]
+
+
+def tell_indicators(run: Run, *, as_of_date: date | None = None) -> Indicators:
+    """Count the official figures as known on a day (default: the day to score), write and tell them.
+
+    Into `indicators/<day>/` of the workspace: `figures.parquet` with all counts, for the data team, and
+    `figures.csv`, `figures.json`, `targets.json`, in which small counts are withheld.
+    """
+    seconds = clock()
+    store = RecordStore.open(run.workspace.records)
+    day = as_of_on(run, as_of_date or run.configuration.as_of.current, store.terms()).as_of_date
+    found = indicators_on(run, store, day)
+    folder = run.workspace.indicators / day.isoformat()
+    _write(folder, found)
+    run.say(
+        "indicators_counted", as_of_date=day, figures=f"{len(found.every):,}",
+        withheld=f"{sum(one.hidden for one in found.shown):,}", seconds=seconds(), folder=folder,
+    )  # fmt: skip
+    for one in found.against:
+        if one.figure.place.level in ("region", "county"):
+            for language in LANGUAGES:
+                run.say("indicator_line", language=language, line=target_line(one, language))
+    return found
+
+
+def indicators_on(run: Run, store: RecordStore, day: date) -> Indicators:
+    """Count and hold against the targets, without writing what is for people."""
+    rules, leaving = indicator_rules(run), run.rules
+    told = Rules(
+        indicators=partial(rule_on, rules),
+        # Years before the first rule are told by the first: it is the only one that there is.
+        leaving=lambda on: rule_on(leaving, max(on, leaving[0].valid_from)),
+    )
+    folder = run.workspace.indicators / day.isoformat() / "rows"
+    shutil.rmtree(folder, ignore_errors=True)
+    counted = count(store, day, told, runner=LocalRunner(), folder=folder)
+    every = tuple(figures(counted.cells))
+    others = tuple(shown(every, lambda figure: rule_on(rules, figure.span.first_day)))
+    targets = read_targets(targets_file(run.file))
+    return Indicators(
+        day, counted.spans, counted.cells, every, others, tuple(against(others, targets)), targets, rules
+    )
+
+
+def indicator_rules(run: Run) -> tuple[IndicatorRule, ...]:
+    """Return the region's dated rules of its official figures.
+
+    Raises
+    ------
+    ConfigurationError
+        If the region has none: then nobody has said what its year and its age groups are.
+    """
+    file = region_rules_file(run.file, run.configuration.region)
+    rules = read_indicator_rules(file)
+    if not rules:
+        raise ConfigurationError("no_indicator_rules", Where(file=str(file), key="indicators"))
+    return rules
+
+
+def target_line(one: AgainstTarget, language: Language) -> str:
+    """Say a figure beside its target: place, span, rate, and the distance in students."""
+    return text(
+        "indicators.line", language, place=place_words(one.figure.place, language),
+        span=span_words(one.figure.span, language), target=target_words(one.target, language),
+        figure=figure_words(one, language),
+    )  # fmt: skip
+
+
+def figure_row(figure: OfficialFigure) -> dict[str, Any]:
+    """Return a figure as a row of `COLUMNS`."""
+    low, high = figure.interval or (None, None)
+    return {
+        "formula": figure.formula, "version": figure.version, "span": figure.span.name,
+        "span_kind": figure.span.kind, "first_day": figure.span.first_day, "last_day": figure.span.last_day,
+        "complete": figure.span.complete, "level": figure.place.level, "county": figure.place.county,
+        "township": figure.place.township, "school_id": figure.place.school_id, "by": figure.by,
+        "stage": figure.stage, "value": figure.value, "numerator": figure.numerator,
+        "denominator": figure.denominator, "rate": figure.rate, "low": low, "high": high,
+        "unaccounted": figure.unaccounted, "already_gone": figure.already_gone, "hidden": figure.hidden,
+    }  # fmt: skip
+
+
+def _write(folder: Path, found: Indicators) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    folder.mkdir(parents=True, exist_ok=True)
+    every = [figure_row(figure) for figure in found.every]
+    pq.write_table(pa.Table.from_pylist(every), folder / "figures.parquet", compression="zstd")
+    rows = [figure_row(figure) for figure in found.shown]
+    with (folder / "figures.csv").open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        writer.writerows(rows)
+    _json(folder / "figures.json", rows)
+    _json(folder / "targets.json", [_against_row(one) for one in found.against])
+
+
+def _against_row(one: AgainstTarget) -> dict[str, Any]:
+    target = one.target
+    return figure_row(one.figure) | {
+        "target": target.name,
+        "at_least": None if target.at_least is None else float(target.at_least),
+        "at_most": None if target.at_most is None else float(target.at_most),
+        "distance": one.distance,
+        "met": one.met,
+    }
+
+
+def _json(file: Path, rows: Sequence[dict[str, Any]]) -> None:
+    file.write_text(json.dumps(rows, ensure_ascii=False, default=str, indent=0), encoding="utf-8")
