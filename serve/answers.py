@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
-from functools import partial
+from functools import lru_cache, partial
 
 from riskmodel.domain import (
     ActionTaken,
@@ -412,7 +412,7 @@ def _similar(similar: PerHundred | None, days: int) -> PerHundredOut | None:
     if similar is None:
         return None
     code = "api.similar_per_100" if similar.point else "api.similar_per_100_few"
-    said = words(code, point=similar.point, low=similar.low, high=similar.high, days=days)
+    said = filled(code, point=similar.point, low=similar.low, high=similar.high, days=days)
     return PerHundredOut(point=similar.point, low=similar.low, high=similar.high, text=said)
 
 
@@ -436,8 +436,14 @@ def _statements(
     )
 
 
-def words(code: str, **slots: object) -> Words:
+@lru_cache(maxsize=1_024)
+def words(code: str) -> Words:
     """Say a code in both languages."""
+    return both(partial(text, code))
+
+
+def filled(code: str, **slots: object) -> Words:
+    """Say a code in both languages, its slots filled."""
     return both(lambda language: text(code, language, **slots))
 
 

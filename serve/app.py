@@ -36,7 +36,7 @@ from serve.routes import (
     students,
     words,
 )
-from serve.security import check_key
+from serve.security import known
 from serve.settings import Settings
 from serve.surroundings import Surroundings
 from serve.tags import Tags
@@ -94,7 +94,7 @@ def create_app(
     app.state.limits, app.state.metrics, app.state.close = limits, Metrics(), close
     app.add_middleware(Tags)
     app.add_middleware(Surroundings)
-    handle_problems(app, check_key=check_key)
+    handle_problems(app, check_key=known)
     for room in (
         students, schools, sets, actions, allocations, feedback, words, looks, health, metrics, docs,
     ):  # fmt: skip

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, TypeVar
+from typing import Annotated, TypeVar, get_args
 
 from fastapi import Depends, Header, Request, Response
 from pydantic import BaseModel
@@ -15,9 +15,11 @@ from riskmodel.store.audit import AuditLog, Look
 from riskmodel.store.engine import Store
 from riskmodel.store.idempotency import answer_once
 from riskmodel.store.principals import Principal, Purpose
+from serve.problems import Problem
 from serve.security import principal
 
 Shape = TypeVar("Shape", bound=BaseModel)
+PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
 
 
 @dataclass(frozen=True)
@@ -83,13 +85,25 @@ class Visit:
         )
 
 
-async def visit(
-    request: Request,
-    who: Annotated[Principal, Depends(principal)],
-    purpose: Annotated[Purpose | None, Header(alias="X-Purpose")] = None,
-) -> Visit:
-    """Gather what a route needs for an answer and for writing down who looked."""
+PURPOSE_KEY = "X-Purpose"
+
+
+async def visit(request: Request) -> Visit:
+    """Gather what a route needs for an answer and for writing down who looked.
+
+    It reads the two headers itself, and `serve.openapi` tells of them: as dependencies of their own they cost
+    a third of the whole answer.
+
+    Raises
+    ------
+    Problem
+        As `principal` does; `invalid_request` for a purpose that is none.
+    """
     state = request.app.state
+    who = await principal(request)
+    purpose = request.headers.get(PURPOSE_KEY)
+    if purpose is not None and purpose not in PURPOSES:
+        raise Problem("invalid_request", parameters=(PURPOSE_KEY,))
     made = Visit(
         store=state.store,
         audit=state.audit,

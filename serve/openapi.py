@@ -11,11 +11,12 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
 from riskmodel.wording import has, text
-from serve.deps import IDEMPOTENCY_KEY, REPLAYED
+from serve.deps import IDEMPOTENCY_KEY, PURPOSE_KEY, PURPOSES, REPLAYED
 from serve.examples import answer_examples, asked_examples, page_examples, problem_example
 from serve.pages import PDF, XLSX
 from serve.problems import MEDIA_TYPE, STATUS
 from serve.schemas import ProblemOut
+from serve.security import SCHEME
 
 JSON = "application/json"
 _ALWAYS = ("malformed_request", "too_slow", "too_large", "head_too_large", "internal_error")
@@ -54,6 +55,13 @@ def problems_of(operation: dict[str, Any], path: str) -> set[str]:
     return codes
 
 
+_OPEN = ("/healthz", "/readyz")
+_PURPOSE = {
+    "name": PURPOSE_KEY,
+    "in": "header",
+    "required": False,
+    "schema": {"anyOf": [{"enum": list(PURPOSES), "type": "string"}, {"type": "null"}], "title": PURPOSE_KEY},
+}
 _PAGED = ("list_students", "list_allocation_items")
 _ALLOWANCE = {"RateLimit-Policy": "rate_limit_policy", "RateLimit": "rate_limit"}
 TAGS = ("students", "schools", "actions", "allocations", "sets", "words", "audit", "health")
@@ -84,6 +92,9 @@ def _document(app: FastAPI) -> dict[str, Any]:
     for path, operations in made["paths"].items():
         for method, operation in operations.items():
             name = operation["operationId"]
+            if path not in _OPEN:  # all else is visited with a key (`serve.deps.visit`)
+                operation["security"] = [{"key": []}]
+                operation.setdefault("parameters", []).append(dict(_PURPOSE))
             examples = pages.get(name, {}) | ({JSON: answers[name]} if name in answers else {})
             _describe_operation(operation, examples, problems_of(operation, path))
             if "requestBody" in operation:
@@ -97,7 +108,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
     schemas[ProblemOut.__name__] = problem
     for schema in schemas.values():
         _describe_fields(schema)
-    made["components"]["securitySchemes"]["key"]["description"] = _both("api.key")
+    made["components"]["securitySchemes"] = {"key": {**SCHEME, "description": _both("api.key")}}
     return made
 
 

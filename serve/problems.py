@@ -114,7 +114,7 @@ def asked_language(scope: Scope) -> Language:
     return "en" if wanted["en"] > wanted["zh"] else "zh"
 
 
-def handle_problems(app: FastAPI, *, check_key: Callable[[Request], None]) -> None:
+def handle_problems(app: FastAPI, *, check_key: Callable[[Request], object]) -> None:
     """Let the application tell every problem in this one way.
 
     Parameters

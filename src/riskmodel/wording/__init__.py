@@ -58,6 +58,7 @@ def codes(prefix: str, language: Language = "zh") -> tuple[str, ...]:
     return tuple(code for code in _sentences(language) if code.startswith(prefix))
 
 
+@lru_cache(maxsize=4_096)
 def slots(code: str, language: Language = "zh") -> frozenset[str]:
     """Return the names of the slots of a sentence."""
     parsed = Formatter().parse(_sentences(language)[code])

@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
+from functools import lru_cache
 
 from riskmodel.domain import Band, Kind, Language, Statement, Unit, Unknown
 from riskmodel.wording import has, slots, text
@@ -110,6 +111,7 @@ def _filled(
     return text(code, language, **filled)
 
 
+@lru_cache(maxsize=16_384)  # the same few numbers are said of many
 def _rounded(value: float, places: int, *, scale: int = 1, separate: bool = False) -> str:
     # Decimal, so that a value rounds as it is printed (0.575 is 58 %) and not as it lies in binary.
     step = Decimal(1).scaleb(-places)
