@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 from typer.core import TyperGroup
@@ -24,9 +24,8 @@ if TYPE_CHECKING:
     from riskmodel.pipelines.run import Say
 
 TERM_OF_WORK = (
-    "county", "mapping", "intake", "check", "indicators", "features", "train", "backtest", "audit", "report",
-    "promote",
-    "publish", "score", "monitor", "rollback", "track", "explain", "target", "sheets", "guides", "feedback",
+    "county", "mapping", "intake", "check", "indicators", "behind", "features", "train", "backtest", "audit",
+    "report", "promote", "publish", "score", "monitor", "rollback", "track", "explain", "target", "sheets", "guides", "feedback",
     "tickets", "actions", "object", "retain", "keys", "looks", "export-child", "erase", "serve", "backup",
     "restore", "term", "run",
 )  # fmt: skip
@@ -180,6 +179,38 @@ def indicators(
         from riskmodel.pipelines import tell_indicators
 
         tell_indicators(run, as_of_date=as_of.date() if as_of else None)
+
+
+@app.command(help=_help("behind"))
+def behind(
+    span: Annotated[str, typer.Argument(help=text("commands.behind_span", "en"))],
+    kind: Annotated[str, typer.Option("--kind", help="year | within_year | term")] = "year",
+    county: Annotated[str, typer.Option("--county")] = "",
+    township: Annotated[str, typer.Option("--township")] = "",
+    school: Annotated[str, typer.Option("--school")] = "",
+    stage: Annotated[str, typer.Option("--stage", help="primary | junior")] = "",
+    everyone: Annotated[
+        bool, typer.Option("--everyone", help=text("commands.behind_everyone", "en"))
+    ] = False,
+    register: Annotated[
+        bool, typer.Option("--register", help=text("commands.behind_register", "en"))
+    ] = False,
+    as_of: Annotated[
+        datetime | None,
+        typer.Option("--as-of", formats=["%Y-%m-%d"], help=text("commands.explain_as_of", "en")),
+    ] = None,
+    config: Config = DEMO,
+) -> None:
+    """List the rows behind an official figure."""
+    with _job(config) as run:
+        from riskmodel.official import Place
+        from riskmodel.pipelines import list_behind
+
+        level: Any = "school" if school else "township" if township else "county" if county else "region"
+        list_behind(
+            run, span=span, kind=cast(Any, kind), place=Place(level, county, township, school), stage=stage,
+            everyone=everyone, register=register, as_of_date=as_of.date() if as_of else None,
+        )  # fmt: skip
 
 
 @app.command(help=_help("features"))

@@ -223,3 +223,30 @@ class AgainstTarget:
     def met(self) -> bool | None:
         """Whether the target is met; None where nobody can say."""
         return None if self.distance is None else self.distance >= 0
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something wrong with the counts themselves.
+
+    Attributes
+    ----------
+    code
+        `school_missing`, `school_shrunk`, `school_withdrawn`, `merged`, `merged_still_counted`,
+        `spell_twice`, `two_schools`, `same_child`, `term_twice`; the sentence is `indicators.faults.<code>`.
+    day
+        The day of the count.
+    school_id, beside
+        The school, and the other school (or the terms) that it is about; empty where there is none.
+    students
+        How many it is about.
+    spans
+        Names of the spans whose rates rest on that count.
+    """
+
+    code: str
+    day: date
+    school_id: str
+    beside: str
+    students: int
+    spans: tuple[str, ...] = ()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 
 from riskmodel.domain import Language
-from riskmodel.official import AgainstTarget, OfficialFigure, Place, Span, Target
+from riskmodel.official import AgainstTarget, Fault, OfficialFigure, Place, Span, Target
 from riskmodel.wording import has, text
 from riskmodel.wording.statements import format_date, term_name
 
@@ -98,3 +99,16 @@ def formula_words(name: str, version: str, language: Language) -> str:
     """Say the name of a formula, with its version."""
     code = f"indicators.formulas.{name}"
     return f"{text(code, language) if has(code, language) else name} ({version})"
+
+
+def fault_words(fault: Fault, language: Language, names: Mapping[str, str] | None = None) -> str:
+    """Say what is wrong with a count, and of which school; `names` by school id where they are to be said."""
+    known = names or {}
+    return text(
+        f"indicators.faults.{fault.code}",
+        language,
+        day=format_date(fault.day, language),
+        school=known.get(fault.school_id, fault.school_id),
+        beside=known.get(fault.beside, fault.beside),
+        students=fault.students,
+    )

@@ -146,6 +146,26 @@ FROM {on_first} LEFT JOIN students USING (student_id)
 """
 
 
+# Each school's roll on a day: as known then, as known now, and who runs in a second spell beside.
+_ROLLS = """
+SELECT DATE '{day}' AS day, school_id, beside, counted_then, counted_now, twice FROM (
+    SELECT school_id, '' AS beside, count(*) FILTER (known = 'then') AS counted_then,
+           count(*) FILTER (known = 'now') AS counted_now, 0 AS twice
+    FROM (SELECT school_id, 'then' AS known FROM counted_then WHERE first_day = DATE '{day}'
+          UNION ALL SELECT school_id, 'now' FROM {on_first}
+          WHERE state = 'in_school' AND running AND grade <= {last_grade})
+    GROUP BY ALL
+    UNION ALL
+    SELECT one.school_id, two.school_id AS beside, 0, 0, count(DISTINCT one.student_id) AS twice
+    FROM enrolments AS one JOIN enrolments AS two ON one.student_id = two.student_id
+         AND (one.start_date, one.school_id) < (two.start_date, two.school_id)
+    WHERE DATE '{day}' BETWEEN one.start_date AND coalesce(one.end_date, DATE '9999-12-31')
+      AND DATE '{day}' BETWEEN two.start_date AND coalesce(two.end_date, DATE '9999-12-31')
+    GROUP BY ALL
+)
+"""
+
+
 @dataclass(frozen=True)
 class FollowTask:
     """One bucket, the day of knowledge, and the spans. Picklable.
@@ -165,7 +185,7 @@ class FollowTask:
 
 
 def follow_bucket(task: FollowTask) -> Path:
-    """Write `followed.parquet` and `pupils.parquet` of a bucket into the folder `task.out`.
+    """Write `followed`, `pupils` and `rolls` (`.parquet`) of a bucket into the folder `task.out`.
 
     `followed`: a row per span and student who was counted on its first day (`outcome`), or who had gone by
     then, which was recorded later (`already_gone`), or who is on a roll on the last day only (`way`).
@@ -191,6 +211,14 @@ def follow_bucket(task: FollowTask) -> Path:
         _write(connection, " UNION ALL BY NAME ".join(pieces), task.out / "followed.parquet")
         pupils = standing.on(task.register_day, task.register_rule)
         _write(connection, _PUPILS.format(on_first=pupils), task.out / "pupils.parquet")
+        rules = {span.first_day: rule for span, rule in zip(task.spans, task.rules, strict=True)}
+        for day, rule in rules.items():
+            standing.on(day, rule)
+        rolls = [
+            _ROLLS.format(day=day, on_first=standing.on(day, rule), last_grade=rule.last_compulsory_grade)
+            for day, rule in rules.items()
+        ]
+        _write(connection, " UNION ALL ".join(rolls), task.out / "rolls.parquet")
     return task.out
 
 

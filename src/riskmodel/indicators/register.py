@@ -42,14 +42,11 @@ FROM people AS person LEFT JOIN numbers USING (by_number) LEFT JOIN names USING 
 """
 
 
-def register_cells(
+def look_up(
     counter: Counter, store: RecordStore, folders: Sequence[Path], *,
     as_of_date: date, span: Span, rule: IndicatorRule,
-) -> Iterator[Cell]:  # fmt: skip
-    """Count the age groups in the registers and on the rolls, on the first day of a school year.
-
-    Nothing is yielded of a register that was not delivered: then its rate is not known.
-    """
+) -> None:  # fmt: skip
+    """Make `looked_up`, a row per person of the age groups, and `of_age`, those of them on a roll."""
     connection = counter.connection
     with BucketReader(store, 0, left_out=None, only=("population",)) as reader:
         told = reader.known_on(as_of_date).sql(
@@ -70,6 +67,14 @@ def register_cells(
     rolls = """(SELECT * FROM pupils JOIN places USING (school_id)
                 WHERE state = 'in_school' AND birth_date IS NOT NULL)"""
     connection.execute(_AGED.format(name="of_age", of=rolls, **aged))
+
+
+def register_cells(counter: Counter, span: Span) -> Iterator[Cell]:
+    """Count the age groups in the registers and on the rolls, on the first day of a school year.
+
+    Nothing is yielded of a register that was not delivered: then its rate is not known.
+    """
+    connection = counter.connection
     for source, prefix in (("household", ""), ("disability", "disabled_")):
         if not connection.execute("SELECT 1 FROM people WHERE source = $s LIMIT 1", {"s": source}).fetchall():
             continue

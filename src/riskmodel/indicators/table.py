@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 from riskmodel.domain import RegionRule
 from riskmodel.indicators.counting import Cell, Counter
+from riskmodel.indicators.faults import find_faults
 from riskmodel.indicators.following import FollowTask, follow_bucket
 from riskmodel.indicators.formulas import FORMULAS, UNACCOUNTED, Counts, Formula
-from riskmodel.indicators.register import register_cells
+from riskmodel.indicators.register import look_up, register_cells
 from riskmodel.indicators.spans import spans_of
-from riskmodel.official import IndicatorRule, OfficialFigure, Span
+from riskmodel.official import Fault, IndicatorRule, OfficialFigure, Span
 from riskmodel.records.store import RecordStore
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Counted:
     as_of_date: date
     spans: tuple[Span, ...]
     cells: tuple[Cell, ...]
+    faults: tuple[Fault, ...] = ()
 
 
 def count(store: RecordStore, as_of_date: date, rules: Rules, *, runner: Runner, folder: Path) -> Counted:
@@ -55,16 +57,16 @@ def count(store: RecordStore, as_of_date: date, rules: Rules, *, runner: Runner,
     folders = runner.map(follow_bucket, tasks)
     counter = Counter(store, folders, as_of_date, spill_to=folder / "spill")
     try:
+        rule = rules.indicators(latest.first_day)
+        look_up(counter, store, folders, as_of_date=as_of_date, span=latest, rule=rule)
+        faults = find_faults(counter, store, folders, spans=spans, as_of_date=as_of_date)
         cells = [
             *counter.cells(spans), *counter.reasons(spans), *counter.nine_years(spans),
-            *register_cells(
-                counter, store, folders, as_of_date=as_of_date, span=latest,
-                rule=rules.indicators(latest.first_day),
-            ),
+            *register_cells(counter, latest),
         ]  # fmt: skip
     finally:
         counter.close()
-    return Counted(as_of_date, spans, tuple(cells))
+    return Counted(as_of_date, spans, tuple(cells), faults)
 
 
 def figures(cells: Iterable[Cell]) -> Iterator[OfficialFigure]:

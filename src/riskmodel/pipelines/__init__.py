@@ -21,7 +21,7 @@ from riskmodel.pipelines.feedback import (
     tell_agreement,
 )
 from riskmodel.pipelines.guides import write_guides
-from riskmodel.pipelines.indicating import tell_indicators
+from riskmodel.pipelines.indicating import list_behind, tell_indicators
 from riskmodel.pipelines.looking import show_looks
 from riskmodel.pipelines.monitoring import monitor
 from riskmodel.pipelines.objecting import take_objection
@@ -68,6 +68,7 @@ __all__ = [
     "export_child",
     "freeze_allocation",
     "list_allocations",
+    "list_behind",
     "list_keys",
     "list_tickets",
     "make_county",

@@ -20,13 +20,25 @@ from riskmodel.config import (
     targets_file,
 )
 from riskmodel.domain import Language
-from riskmodel.errors import ConfigurationError, Where
-from riskmodel.indicators.counting import Cell
+from riskmodel.errors import ConfigurationError, NotEnoughData, Where
+from riskmodel.indicators.behind import Behind, people_behind, students_behind
+from riskmodel.indicators.counting import Cell, Counter
+from riskmodel.indicators.register import look_up
 from riskmodel.indicators.showing import shown
+from riskmodel.indicators.spans import spans_of
 from riskmodel.indicators.table import Rules, count, figures
 from riskmodel.indicators.targets import against
-from riskmodel.official import AgainstTarget, IndicatorRule, OfficialFigure, Span, Target
-from riskmodel.official_words import figure_words, place_words, span_words, target_words
+from riskmodel.official import (
+    AgainstTarget,
+    Fault,
+    IndicatorRule,
+    OfficialFigure,
+    Place,
+    Span,
+    SpanKind,
+    Target,
+)
+from riskmodel.official_words import fault_words, figure_words, place_words, span_words, target_words
 from riskmodel.pipelines.run import Run, as_of_on, clock
 from riskmodel.records.store import RecordStore
 from riskmodel.runners.local import LocalRunner
@@ -51,6 +63,7 @@ class Indicators:
     against: tuple[AgainstTarget, ...]
     targets: tuple[Target, ...]
     rules: tuple[IndicatorRule, ...]
+    faults: tuple[Fault, ...]
 
 
 def tell_indicators(run: Run, *, as_of_date: date | None = None) -> Indicators:
@@ -73,7 +86,61 @@ def tell_indicators(run: Run, *, as_of_date: date | None = None) -> Indicators:
         if one.figure.place.level in ("region", "county"):
             for language in LANGUAGES:
                 run.say("indicator_line", language=language, line=target_line(one, language))
+    for fault in found.faults:
+        for language in LANGUAGES:
+            run.say("indicator_line", language=language, line=fault_words(fault, language))
     return found
+
+
+def list_behind(
+    run: Run, *, span: str, kind: SpanKind, place: Place, stage: str = "", everyone: bool = False,
+    register: bool = False, as_of_date: date | None = None,
+) -> tuple[Behind, ...]:  # fmt: skip
+    """Write whom the rates of a place and span count, with file and row: `behind.csv` of the day's folder.
+
+    With `register` those of the age groups' registers who are not in school, for the latest school year.
+
+    Raises
+    ------
+    NotEnoughData
+        If nothing was counted on that day yet.
+    """
+    store = RecordStore.open(run.workspace.records)
+    day = as_of_on(run, as_of_date or run.configuration.as_of.current, store.terms()).as_of_date
+    folder = run.workspace.indicators / day.isoformat()
+    folders = sorted((folder / "rows").glob("bucket-*"))
+    if not folders:
+        raise NotEnoughData("indicators_not_counted", Where(file=str(folder)), as_of_date=day)
+    if register:
+        found = _people_behind(run, store, folders, day, place)
+    else:
+        found = students_behind(
+            store, folders, day, span=span, kind=kind, place=place, stage=stage, everyone=everyone
+        )
+    with (folder / "behind.csv").open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("student_id", "outcome", "arrival", "table", "file", "sheet", "row"))
+        for one in found:
+            for row in one.rows:
+                writer.writerow((one.who, one.outcome, one.arrival, row.table, row.file, row.sheet, row.row))
+    run.say("behind_listed", students=len(found), file=folder / "behind.csv")
+    for one in found[:20]:
+        places = ", ".join(f"{row.file}:{row.row}" for row in one.rows)
+        run.say("behind_line", language="en", who=one.who, outcome=one.outcome or one.arrival, rows=places)
+    return found
+
+
+def _people_behind(
+    run: Run, store: RecordStore, folders: Sequence[Path], day: date, place: Place
+) -> tuple[Behind, ...]:
+    rule_of = partial(rule_on, indicator_rules(run))
+    latest = [span for span in spans_of(store.terms(), day, rule_of) if span.kind == "year"][-1]
+    counter = Counter(store, folders, day)
+    try:
+        look_up(counter, store, folders, as_of_date=day, span=latest, rule=rule_of(latest.first_day))
+        return people_behind(counter, store, day, place)
+    finally:
+        counter.close()
 
 
 def indicators_on(run: Run, store: RecordStore, day: date) -> Indicators:
@@ -91,7 +158,15 @@ def indicators_on(run: Run, store: RecordStore, day: date) -> Indicators:
     others = tuple(shown(every, lambda figure: rule_on(rules, figure.span.first_day)))
     targets = read_targets(targets_file(run.file))
     return Indicators(
-        day, counted.spans, counted.cells, every, others, tuple(against(others, targets)), targets, rules
+        day,
+        counted.spans,
+        counted.cells,
+        every,
+        others,
+        tuple(against(others, targets)),
+        targets,
+        rules,
+        counted.faults,
     )
 
 
