@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from riskmodel.pipelines.run import Say
 
 TERM_OF_WORK = (
-    "county", "mapping", "intake", "check", "indicators", "behind", "features", "train", "backtest", "audit",
-    "report", "promote", "publish", "score", "monitor", "rollback", "track", "explain", "target", "sheets", "guides", "feedback",
-    "tickets", "actions", "object", "retain", "keys", "looks", "export-child", "erase", "serve", "backup",
-    "restore", "term", "run",
+    "county", "mapping", "intake", "check", "indicators", "behind", "features", "train", "backtest",
+    "audit", "report", "promote", "publish", "score", "monitor", "rollback", "track", "explain", "target",
+    "sheets", "guides", "feedback", "tickets", "actions", "object", "retain", "keys", "looks",
+    "export-child", "erase", "serve", "backup", "restore", "term", "run",
 )  # fmt: skip
 
 
