@@ -14,6 +14,8 @@ BIN := $(VENV)/bin
 # No part of this software reports its use to anybody.
 export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := true
+# Where Python may not keep what it has compiled, each of the hundred processes of the tests compiles all anew.
+unexport PYTHONDONTWRITEBYTECODE
 # A bureau's own certificates are those of the system.
 export UV_SYSTEM_CERTS := true
 
