@@ -1,14 +1,16 @@
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from riskmodel import wording
-from riskmodel.domain import MATRIX_KEYS, FeatureMatrix
+from riskmodel.domain import MATRIX_KEYS, Audience, Family, FeatureMatrix, Kind, Unit
 from riskmodel.features import ALL_FEATURES, GROUPS
 from riskmodel.features.dictionary import data_dictionary
 from riskmodel.features.school import GROUP as SCHOOL
 from riskmodel.records.contract import TABLES
+from riskmodel.wording.statements import format_value
 
 NAMES = [feature.name for feature in ALL_FEATURES]
 MODEL = [feature for feature in ALL_FEATURES if feature.role == "model"]
@@ -114,6 +116,41 @@ def test_what_concerns_third_parties_money_or_health_is_for_the_counsellor() -> 
         "disability_registered",
     ):
         assert audience[name] == "counsellor"
+
+
+@pytest.mark.parametrize("language", wording.LANGUAGES)
+def test_a_value_of_every_feature_can_be_written_with_its_unit(language) -> None:
+    for feature in ALL_FEATURES:
+        assert wording.has(f"units.{feature.unit}", language), feature.name
+        assert wording.has(f"kinds.{feature.kind}", language), feature.name
+        assert wording.has(f"sheet.audience.{feature.audience}", language), feature.name
+        assert wording.has(f"sources.{feature.source}", language), feature.name
+        assert re.fullmatch(r"−?[\d,.]+%?|是|yes", format_value(1.0, feature.unit, language)), feature.name
+        assert format_value(None, feature.unit, language) == wording.text("values.not_known", language)
+
+
+def test_what_is_said_of_a_family_names_who_can_act_as_the_family_is_meant() -> None:
+    said: dict[str, set[str]] = {}
+    for feature in ALL_FEATURES:
+        if feature.reason:
+            said.setdefault(feature.family, set()).add(feature.kind)
+
+    assert said == {
+        "attendance": {"can_act"},
+        "study": {"can_act"},
+        "money": {"can_act", "needs_others"},
+        "home": {"needs_others", "background"},
+        "travel": {"needs_others"},
+        "mobility": {"needs_others"},
+        "age_and_grade": {"background"},
+    }, "a kind that is not declared is background, and nobody would be asked to act"
+
+
+def test_the_data_dictionary_has_a_row_for_every_feature_family_kind_reader_and_unit() -> None:
+    told = re.findall(r"^\| `(\w+)` \|", data_dictionary(), re.M)
+    words = [*get_args(Family), *get_args(Kind), *get_args(Audience), *get_args(Unit)]
+
+    assert told == [*words, *NAMES]
 
 
 def test_the_data_dictionary_is_the_one_that_is_committed() -> None:
