@@ -80,12 +80,20 @@ class Bureau:
         second = replace(first, student_id="s2", masked_name="李**", band=Band.CHECK_IN, reasons=(LATE,))
         other = replace(first, student_id="s3", masked_name="赵*", class_name="")
         unlisted = replace(first, student_id="s4", masked_name="钱*", listed=False)
-        term = ScoredTerm(facts, (School("a", "甲校", "镇"),), (first, second, other, unlisted))
-        self.set_id = publish(self.store, term, published_at=NOW, published_by="x")
+        schools = (School("a", "甲校", "镇"), School("b", "乙校", "镇"))
+        self.term = ScoredTerm(facts, schools, (first, second, other, unlisted))
+        self.set_id = self.publish(self.term)
         self.keys = {
             role: make_key(self.store, role=role, school_ids=("a",), label="k", made_at=NOW)
             for role in ("school", "counsellor")
         }  # fmt: skip
+
+    def publish(self, term: ScoredTerm) -> str:
+        self.set_id = publish(self.store, term, published_at=NOW, published_by="x")
+        return self.set_id
+
+    def run(self, *command: str) -> Any:
+        return CliRunner().invoke(app, [*command, "--config", str(self.config)], catch_exceptions=False)
 
     def say_wrong(self, student_id: str, *, family: Any, answer: str) -> None:
         said = Said(student_id=student_id, code="F1", family=family, noted_on=DAY)
@@ -93,11 +101,10 @@ class Bureau:
         assert kept.ticket_id is not None
         close_ticket(self.store, BUREAU, kept.ticket_id, answer=answer, at=NOW)
 
-    def write(self) -> Path:
-        command = ["sheets", "--school", "a", "--config", str(self.config)]
-        made = CliRunner().invoke(app, command, catch_exceptions=False)
+    def write(self, school_id: str = "a") -> Path:
+        made = self.run("sheets", "--school", school_id)
         assert made.exit_code == 0, made.output
-        return self.workspace / "sheets" / self.set_id / "a"
+        return self.workspace / "sheets" / self.set_id / school_id
 
 
 @pytest.fixture

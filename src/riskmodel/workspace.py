@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +14,13 @@ from riskmodel.errors import Where, WorkspaceError
 
 FORMAT = "1"
 """Version of the layout. A workspace of another version is refused: it can be made anew from the records."""
+
+
+def file_stem(school_id: str) -> str:
+    """Return a file name for a school: its id where that is plain, else a hash of it."""
+    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", school_id):
+        return school_id
+    return "school-" + hashlib.sha256(school_id.encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True)
@@ -94,6 +103,10 @@ class Workspace:
     def sheets(self) -> Path:
         """Sheets, in a folder per published set."""
         return self.root / "sheets"
+
+    def sheets_of(self, set_id: str, school_id: str) -> Path:
+        """Return the folder of a school's sheets of a set. An id, whatever it holds, leads nowhere else."""
+        return self.sheets / set_id / file_stem(school_id)
 
     @property
     def allocations(self) -> Path:

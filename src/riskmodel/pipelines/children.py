@@ -32,6 +32,7 @@ from riskmodel.store.rows import read_student
 from riskmodel.store.sets import set_of
 from riskmodel.wording import LANGUAGES, text
 from riskmodel.wording.statements import statement_text, unknown_text
+from riskmodel.workspace import file_stem
 
 OFFICE = Principal(key_id="riskmodel", role="bureau")
 ERASED = "×××"
@@ -192,11 +193,11 @@ def _note(audit: AuditLog, student_id: str) -> None:
 def _remove_lists_of(root: Path, schools: Collection[str]) -> int:
     """Remove sheets and lists of the child's schools: their pages are pictures of many children at once."""
     removed = 0
-    for school_id in schools:
-        for folder in root.glob(f"sheets/*/{school_id}"):
+    for stem in map(file_stem, schools):
+        for folder in root.glob(f"sheets/*/{stem}"):
             shutil.rmtree(folder)
             removed += 1
-        for file in root.glob(f"check/*/expected/{school_id}.*"):
+        for file in root.glob(f"check/*/expected/{stem}.*"):
             file.unlink()
             removed += 1
     return removed

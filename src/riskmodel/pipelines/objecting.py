@@ -5,15 +5,16 @@ from __future__ import annotations
 import shutil
 from datetime import UTC, datetime
 
-from riskmodel.pipelines.publishing import BUREAU
 from riskmodel.pipelines.run import Run
 from riskmodel.store import objections
 from riskmodel.store.engine import open_store
-from riskmodel.store.reading import student
 
 
 def take_objection(run: Run, student_id: str, *, by: str, lift: bool = False) -> None:
-    """Take an objection down, or lift it. The school's sheets and lists on the disk go with it.
+    """Take an objection down, or lift it.
+
+    The sheets and lists on the disk go with it: those of each school and set that the child was published
+    in, former ones included. One that holds already is not taken down twice, and what was written since goes.
 
     Raises
     ------
@@ -21,12 +22,12 @@ def take_objection(run: Run, student_id: str, *, by: str, lift: bool = False) ->
         If nobody is named, the child is in no published set, or there is nothing to lift.
     """
     store = open_store(run.workspace.store, create=True)
-    known = None if lift else student(store, BUREAU, student_id)
     change = objections.lift if lift else objections.object_to
     change(store, student_id, by=by, at=datetime.now(UTC))
-    if known is not None:
+    for set_id, school_id in () if lift else objections.published_places(store, student_id):
         # What was written for the school holds the child: it goes at once, and is written again without.
-        for written in run.workspace.sheets.glob("*"):
-            shutil.rmtree(written / known.school_id, ignore_errors=True)
-        run.say("sheets_removed", school=known.school_id)
+        written = run.workspace.sheets_of(set_id, school_id)
+        if written.exists():
+            shutil.rmtree(written)
+            run.say("sheets_removed", school=school_id, set_id=set_id)
     run.say("objection_lifted" if lift else "objected", by=by.strip())

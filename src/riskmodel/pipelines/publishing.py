@@ -192,7 +192,7 @@ def write_sheets(run: Run, *, school_ids: Sequence[str] = ()) -> tuple[Path, ...
     for school_id, named in found.items():
         if named is None:
             raise StoreError("school_not_published", Where(key=school_id))
-        folder = run.workspace.sheets / published.set_id / school_id
+        folder = run.workspace.sheets_of(published.set_id, school_id)
         listed = _listed(store, school_id)
         files += write_school(
             folder,

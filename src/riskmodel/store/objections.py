@@ -14,7 +14,7 @@ from sqlalchemy import Connection, insert, select
 from riskmodel.errors import StoreError
 from riskmodel.store.engine import Store
 from riskmodel.store.scope import objects
-from riskmodel.store.tables import OBJECTIONS, STUDENTS, instant, instant_text
+from riskmodel.store.tables import OBJECTIONS, SETS, STUDENTS, instant, instant_text
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,18 @@ def objecting(store: Store) -> frozenset[str]:
     with store.reading() as connection:
         made = select(OBJECTIONS.c.student_id).where(objects(OBJECTIONS.c.student_id)).distinct()
         return frozenset(connection.scalars(made))
+
+
+def published_places(store: Store, student_id: str) -> tuple[tuple[str, str], ...]:
+    """Return set id and school id of every set that holds the child, the newest first."""
+    asked = (
+        select(STUDENTS.c.set_id, STUDENTS.c.school_id)
+        .join(SETS, SETS.c.set_id == STUDENTS.c.set_id)
+        .where(STUDENTS.c.student_id == student_id)
+        .order_by(SETS.c.published_at.desc())
+    )
+    with store.reading() as connection:
+        return tuple((row.set_id, row.school_id) for row in connection.execute(asked))
 
 
 def objections_of(store: Store, student_id: str) -> tuple[Objection, ...]:

@@ -12,10 +12,11 @@ import python_calamine
 
 from riskmodel.domain import AsOf, RegionRule
 from riskmodel.records.asking.expected import Expected, expected_not_there
-from riskmodel.records.asking.expected_files import file_stem, write_expected
+from riskmodel.records.asking.expected_files import write_expected
 from riskmodel.records.asking.presence import presence
 from riskmodel.records.asking.presence_files import write_presence
 from riskmodel.wording import LANGUAGES
+from riskmodel.workspace import file_stem
 
 RULE = RegionRule(version="test", valid_from=date(2000, 1, 1), source="a test")
 SPRING = AsOf(date(2025, 2, 28), date(2025, 7, 4), "2024-2025-2")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from itertools import groupby
@@ -14,6 +13,7 @@ import xlsxwriter
 from riskmodel.domain import School
 from riskmodel.records.asking.expected import Expected
 from riskmodel.wording import LANGUAGES, text
+from riskmodel.workspace import file_stem
 
 _EXPECTED = (
     "school", "grade", "class_name", "name", "number_tail", "student_id", "reason", "last_day", "to_school",
@@ -44,13 +44,6 @@ def write_expected(folder: Path, expected: Sequence[Expected], schools: Sequence
         _write_list(stem.with_suffix(".xlsx"), header, rows)
         written += [stem.with_suffix(".xlsx"), stem.with_suffix(".csv")]
     return written
-
-
-def file_stem(school_id: str) -> str:
-    """Return a file name for a school: its id where that is plain, else a hash of it."""
-    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", school_id):
-        return school_id
-    return "school-" + hashlib.sha256(school_id.encode()).hexdigest()[:12]
 
 
 def _expected_row(one: Expected, names: Mapping[str, str]) -> list[str]:
