@@ -10,7 +10,6 @@ import pytest
 from starlette.testclient import TestClient
 
 from riskmodel.workspace import Workspace, file_stem
-
 from serve.app import create_app
 from serve.settings import Settings
 
