@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import get_args
 
 from riskmodel.domain import Audience, Family, FeatureInfo, Kind, Unit
@@ -82,7 +82,7 @@ def _family_row(family: Family) -> tuple[str, ...]:
     )
 
 
-def _counted(names: Iterable[str], found: list[str]) -> str:
+def _counted(names: Iterable[str], found: Sequence[str]) -> str:
     return ", ".join(f"`{name}` {found.count(name)}" for name in names if name in found)
 
 
