@@ -180,8 +180,9 @@ def _index(
     language = languages[0]
     without = sum(s.band is Band.NOT_ENOUGH_INFORMATION and not s.listed for s in students)
     valid_until = format_date(published.facts.valid_until, language)
-    labels = {label: text(f"sheet_index.{label}", language)
-              for label in ("title", "none", "class_name", "student", "advice", "open")}  # fmt: skip
+    parts = ("title", "none", "class_name", "student", "advice", "booklets", "pages")
+    labels = {part: text(f"sheet_index.{part}", language) for part in parts}
+    named = {each: text("sheet_index.this_language", each) for each in languages}
     rows = [
         {
             "class": class_title(entry.sheet, language),
@@ -189,13 +190,17 @@ def _index(
             "tail": entry.sheet.number_tail,
             "mark": text(f"bands.{entry.sheet.band}.mark", language),
             "advice": band_name(entry.sheet.band, language),
-            "files": [
-                name
-                for each in languages
-                for name in (f"{entry.stem}.{each}.html", f"{entry.stem.rpartition('-')[0]}.{each}.pdf")
-            ],
+            "files": [(f"{entry.stem}.{each}.html", label) for each, label in named.items()],
         }
         for entry in entries
+    ]
+    classes = [
+        {
+            "name": class_title(of_class[0].sheet, language),
+            "count": text("booklet.count", language, count=len(of_class)),
+            "files": [(f"{stem}.{each}.pdf", label) for each, label in named.items()],
+        }
+        for stem, of_class in _classes(entries).items()
     ]
     return (
         templates("riskmodel.sheets")
@@ -205,6 +210,7 @@ def _index(
             labels=labels,
             school=school.name,
             rows=rows,
+            classes=classes,
             count=text("sheet_index.count", language, count=len(rows), date=valid_until),
             not_enough=text("sheet_index.not_enough", language, count=without) if without else "",
             limits=text("sheet.limits", language),
