@@ -197,6 +197,7 @@ def _allocation_item(item: AllocationItem, student: ScoredStudent, role: Role) -
         answer_label=words(f"targeting.answers.{item.answer}"),
         place=item.place,
         waiting=item.waiting,
+        waiting_at=item.waiting_at,
         waiting_since=item.waiting_since,
         yuan=item.yuan,
         place_hours=item.hours,

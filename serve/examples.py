@@ -209,16 +209,18 @@ _ITEMS = ItemPage(
         (
             AllocationItem(
                 programme="counselling", student_id=_STUDENT.student_id, school_id=_SCHOOL.school_id,
-                answer=AidAnswer.HOURS_USED_UP, place=7, waiting=2, waiting_since=date(2026, 4, 30),
-                yuan=None, hours=None, yuan_left=1250.0, by_floor=False, drawn=False, stable=False,
+                answer=AidAnswer.HOURS_USED_UP, place=7, waiting=2, waiting_at="school",
+                waiting_since=date(2026, 4, 30), yuan=None, hours=None, yuan_left=1250.0,
+                by_floor=False, drawn=False, stable=False,
             ),
             _STUDENT,
         ),
         (
             AllocationItem(
                 programme="living_cost", student_id=_WITHOUT_SCORE.student_id, school_id=_SCHOOL.school_id,
-                answer=AidAnswer.ENTITLED_NOT_RECEIVING, place=None, waiting=None, waiting_since=None,
-                yuan=375.0, hours=None, yuan_left=None, by_floor=False, drawn=False, stable=False,
+                answer=AidAnswer.ENTITLED_NOT_RECEIVING, place=None, waiting=None, waiting_at=None,
+                waiting_since=None, yuan=375.0, hours=None, yuan_left=None,
+                by_floor=False, drawn=False, stable=False,
             ),
             _WITHOUT_SCORE,
         ),

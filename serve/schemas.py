@@ -24,7 +24,7 @@ from riskmodel.domain import (
     Unit,
 )
 from riskmodel.store.actions import LONGEST, MOST_AT_ONCE, MOST_HOURS, MOST_YUAN
-from riskmodel.store.allocations import State
+from riskmodel.store.allocations import State, WaitingAt
 from riskmodel.store.feedback import Code as FeedbackCode
 from riskmodel.store.paging import ORDER_NAMES, USUAL_ORDER
 from riskmodel.store.principals import Role
@@ -552,6 +552,7 @@ class AllocationItemOut(_Shape):
     answer_label: Words
     place: int | None
     waiting: int | None
+    waiting_at: WaitingAt | None
     waiting_since: date | None
     yuan: float | None
     place_hours: float | None

@@ -395,6 +395,11 @@ class AidAnswer(StrEnum):
     ENOUGH_PROGRAMMES = "enough_programmes"
     """Has as many programmes of this run as one student may have."""
 
+    @property
+    def waits(self) -> bool:
+        """Whether the student stays on the programme's waiting list, from run to run."""
+        return self in (AidAnswer.PLACES_USED_UP, AidAnswer.HOURS_USED_UP, AidAnswer.YUAN_USED_UP)
+
 
 ActionKind = Literal["suggested", "contacted", "visited", "aid_given", "counselling_hours", "result"]
 """What was done for a student: a suggestion handed to somebody, a talk or call with the student or the

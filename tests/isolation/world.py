@@ -208,7 +208,8 @@ def _allocate(world: World) -> None:
             AllocationItem(
                 programme="counselling", student_id=one,
                 school_id=(world.before.get(one) or world.now[one]).school_id, answer=AidAnswer.TAKEN,
-                place=number, waiting=None, waiting_since=None, yuan=None, hours=6.0, yuan_left=0.0,
+                place=number, waiting=None, waiting_at=None, waiting_since=None, yuan=None, hours=6.0,
+                yuan_left=0.0,
                 by_floor=False, drawn=False, stable=True,
             )
             for number, one in enumerate(students, start=1)

@@ -125,6 +125,7 @@ def keep_allocations(store: Store, students: dict[str, str]) -> None:
                 programme=programme, student_id=student_id, school_id=school,
                 answer=AidAnswer.TAKEN if number % 2 else AidAnswer.PLACES_USED_UP, place=number + 1,
                 waiting=None if number % 2 else 1 + number // 2,
+                waiting_at=None if number % 2 else "bureau",
                 waiting_since=None if number % 2 else date(2026, 4, 30), yuan=None, hours=6.0,
                 yuan_left=0.0, by_floor=False, drawn=False, stable=True,
             )

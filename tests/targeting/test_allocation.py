@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from riskmodel.domain import AidAnswer
+from riskmodel.errors import ConfigurationError
 from riskmodel.targeting.allocation import Allocation, allocate
 from riskmodel.targeting.programmes import ProgrammesFile, SchoolCapacity
 
@@ -129,6 +130,31 @@ def test_places_of_a_school_are_its_own(facts, programmes) -> None:
     by_school = {"A": SchoolCapacity(hours=0, places={"boarding": 1})}
     found = allocate(facts({"risk": 0.5}, {"risk": 0.4}, {"school_id": "B"}), told, by_school=by_school)
     assert answers(found, "boarding") == ["taken", "places_used_up", "places_used_up"]
+
+
+def test_a_waiting_list_is_the_schools_where_what_is_used_up_is_the_schools(facts, programmes) -> None:
+    people = facts(
+        {"risk": 0.4}, {"risk": 0.2}, {"risk": 0.5, "school_id": "B"}, {"risk": 0.3, "school_id": "B"},
+        {"risk": 0.1, "school_id": "B"},
+    )  # fmt: skip
+    hours = allocate(people, programmes({"cost_hours": 6}, budget={"yuan": 0, "hours_per_school": 6})).items
+    assert hours["waiting"].fillna(0).tolist() == [0, 1, 0, 1, 2]
+    assert set(hours["waiting_at"].dropna()) == {"school"}
+    places = allocate(people, programmes({"places": 2})).items
+    assert places["waiting"].fillna(0).tolist() == [0, 2, 0, 1, 3]
+    assert set(places["waiting_at"].dropna()) == {"bureau"}
+
+
+def test_who_has_enough_programmes_waits_for_none(facts, programmes) -> None:
+    told = programmes({"id": "a"}, {"id": "b"}, budget={"yuan": 0, "programmes_per_student": 1})
+    items = allocate(facts({"risk": 0.5}), told).items
+    assert sorted(items["answer"]) == ["enough_programmes", "taken"]
+    assert items["waiting"].isna().all()
+
+
+def test_the_linear_programme_draws_no_lots(programmes) -> None:
+    with pytest.raises(ConfigurationError, match="draws no lots"):
+        programmes({}, method="linear", lottery={"enabled": True})
 
 
 # --- properties

@@ -22,6 +22,7 @@ from riskmodel.pipelines.feedback import (
 )
 from riskmodel.pipelines.guides import write_guides
 from riskmodel.pipelines.indicating import list_behind, tell_indicators
+from riskmodel.pipelines.judging_aid import evaluate_allocation
 from riskmodel.pipelines.looking import show_looks
 from riskmodel.pipelines.monitoring import monitor
 from riskmodel.pipelines.objecting import take_objection
@@ -42,7 +43,6 @@ from riskmodel.pipelines.run import Run
 from riskmodel.pipelines.targeting import (
     approve_allocation,
     draft_allocation,
-    evaluate_allocation,
     freeze_allocation,
     list_allocations,
 )

@@ -14,20 +14,18 @@ import pandas as pd
 
 from riskmodel.domain import AidAnswer, PublishedSet, ScoredTerm
 from riskmodel.errors import Where, WorkspaceError
-from riskmodel.pipelines.judging import JUDGED_SCORES
 from riskmodel.pipelines.publishing import BUREAU
-from riskmodel.pipelines.run import Run, as_of_on, clock, dates_of, digest, model_version
+from riskmodel.pipelines.run import Run, as_of_on, clock, digest
 from riskmodel.records.asking.facts import facts_of_day
 from riskmodel.records.store import RecordStore
 from riskmodel.store import allocations
 from riskmodel.store.actions import actions_in_force
-from riskmodel.store.allocations import WAITS, AllocationItem, AllocationRun
+from riskmodel.store.allocations import AllocationItem, AllocationRun
 from riskmodel.store.engine import Store, open_store
 from riskmodel.store.reading import current_set
 from riskmodel.store.served import served_term
 from riskmodel.targeting.allocation import SCENARIOS, Allocation, allocate
 from riskmodel.targeting.lists import write_lists
-from riskmodel.targeting.looking_back import Reached, past_places, reached_per_100, reached_table
 from riskmodel.targeting.programmes import (
     ProgrammesFile,
     SchoolCapacity,
@@ -122,16 +120,17 @@ def facts_for_rules(run: Run, published: Store, served: ScoredTerm) -> pd.DataFr
         }
     )
     joined = facts.merge(scored, on="student_id", how="inner", validate="one_to_one")
-    given = _given(published, as_of_date=served.facts.as_of_date)
+    day = served.facts.as_of_date
+    given = given_programmes(published, since=day - timedelta(days=GIVEN_DAYS))
     joined["given"] = [sorted(given.get(student, ())) for student in joined["student_id"]]
     joined.attrs["as_of_date"] = served.facts.as_of_date
     return joined
 
 
-def _given(published: Store, *, as_of_date: date) -> dict[str, set[str]]:
-    """Return the programmes out of which each student was given something lately."""
+def given_programmes(published: Store, *, since: date, until: date | None = None) -> dict[str, set[str]]:
+    """Return the programmes out of which each student was given something within some days."""
     found: dict[str, set[str]] = {}
-    for taken in actions_in_force(published, BUREAU, since=as_of_date - timedelta(days=GIVEN_DAYS)):
+    for taken in actions_in_force(published, BUREAU, since=since, until=until):
         if taken.action.kind in _GIVES:
             named = taken.action.programme or (
                 "counselling" if taken.action.kind == "counselling_hours" else ""
@@ -156,7 +155,11 @@ def _content(told: ProgrammesFile, found: Allocation) -> dict[str, Any]:
     return {
         "method": told.method,
         "lottery": told.lottery.model_dump(),
-        "programmes": [{"id": one.id, "kind": one.kind, "name": dict(one.name)} for one in told.programmes],
+        "ties": "blake2b64(programme:student_id)",
+        "programmes": [
+            {"id": one.id, "kind": one.kind, "name": dict(one.name), "group_floors": bool(one.floors.groups)}
+            for one in told.programmes
+        ],
         "counts": {f"{programme}:{answer}": number for (programme, answer), number in sorted(counts.items())},
         "benefit": found.benefit,
         "bound": found.bound,
@@ -176,7 +179,7 @@ def _items(
         return None if np.isnan(value) else int(value)
 
     def since(row: Any) -> date | None:
-        waits_now = row.answer in WAITS
+        waits_now = AidAnswer(row.answer).waits
         return waits.get((row.programme, row.student_id), as_of_date) if waits_now else None
 
     def amount(value: float) -> float | None:
@@ -191,6 +194,7 @@ def _items(
             answer=AidAnswer(row.answer),
             place=whole(row.order),
             waiting=whole(row.waiting),
+            waiting_at=row.waiting_at,
             waiting_since=since(row),
             yuan=amount(row.yuan),
             hours=amount(row.hours),
@@ -247,35 +251,3 @@ def list_allocations(run: Run) -> None:
             frozen_by=one.frozen_by or "",
             approved_by=one.approved_by or "",
         )
-
-
-def evaluate_allocation(run: Run) -> tuple[Reached, ...]:
-    """Look back: whom places would have reached on dates whose outcomes are known, by several orders.
-
-    The places, rules and costs are those of today; the facts are those of each date. Orders: the model, lots,
-    the absence rule, the school's rate, the last list. Bands and reasons of then were not kept: rules that
-    ask for them are answered by the model's bands, and no reason is known.
-    """
-    file = programmes_file(run)
-    told = read_programmes(file)
-    by_school = capacities(told, file)
-    store = RecordStore.open(run.workspace.records)
-    folder = run.workspace.models / model_version(run, store)
-    if not (folder / JUDGED_SCORES).exists():
-        raise WorkspaceError("score_not_kept", Where(file=str(folder)))
-    rows = pd.read_parquet(folder / JUDGED_SCORES)
-    lists, bands = [], run.configuration.bands
-    first = next(name for name in rows.columns if name.endswith("_score")).removesuffix("_score")
-    scores = {f"{name}_score": name for name in ("absence_rule", "school_rate", "last_term")}
-    rows = rows.rename(columns={**scores, f"{first}_risk": "risk"})
-    for as_of in dates_of(run, store).test:
-        of_day = rows[pd.to_datetime(rows["as_of_date"]).dt.date == as_of.as_of_date]
-        facts = facts_of_day(store, as_of, run.rule(as_of))
-        limits = (bands.reach_out, bands.check_in)
-        seed = run.configuration.seed
-        lists.append(past_places(facts, of_day, told, by_school=by_school, bands=limits, seed=seed))
-    places = pd.concat(lists, ignore_index=True)
-    reached = reached_per_100(places, seed=run.configuration.seed)
-    for language in LANGUAGES:
-        run.say("table", language=language, table=reached_table(reached, language))
-    return reached

@@ -13,7 +13,7 @@ from datetime import date, datetime
 from itertools import islice
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, insert, not_, select, tuple_, update
 
 from riskmodel.domain import AidAnswer, ScoredStudent
 from riskmodel.errors import StoreError
@@ -21,7 +21,7 @@ from riskmodel.store.engine import Store
 from riskmodel.store.paging import read_item_cursor, write_item_cursor
 from riskmodel.store.principals import Principal
 from riskmodel.store.rows import read_student
-from riskmodel.store.scope import sees_student
+from riskmodel.store.scope import objects, sees_student
 from riskmodel.store.sets import current_set_id
 from riskmodel.store.tables import ALLOCATION_ITEMS, ALLOCATION_RUNS, STUDENTS, instant, instant_text
 
@@ -29,17 +29,24 @@ CHUNK_ROWS = 5_000
 MOST_PER_PAGE = 500
 USUAL_PER_PAGE = 100
 State = Literal["draft", "frozen", "approved"]
-WAITS = (AidAnswer.PLACES_USED_UP, AidAnswer.HOURS_USED_UP, AidAnswer.YUAN_USED_UP)
-"""Answers of those who stay on a waiting list from run to run."""
+WaitingAt = Literal["school", "bureau"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class AllocationItem:
-    """What one student is told of one programme.
+    """What one student is told of one programme. Missing where nothing was compared.
 
-    `place`: in the order of the programme's eligible students, from 1; `waiting`: on its waiting list, from
-    1; `waiting_since`: the as-of date of the first run that left the student waiting; `yuan_left`: of the
-    budget, after this line. Missing where nothing was compared.
+    Attributes
+    ----------
+    place
+        In the order of the programme's eligible students, from 1.
+    waiting, waiting_at
+        On the waiting list, from 1, of the student's school or of the bureau: of whose hours or places are
+        used up.
+    waiting_since
+        The as-of date of the first run that left the student waiting.
+    yuan_left
+        Of the budget, after this line.
     """
 
     programme: str
@@ -48,6 +55,7 @@ class AllocationItem:
     answer: AidAnswer
     place: int | None
     waiting: int | None
+    waiting_at: WaitingAt | None
     waiting_since: date | None
     yuan: float | None
     hours: float | None
@@ -255,6 +263,32 @@ def _readable(principal: Principal, connection: Connection) -> ColumnElement[boo
     )
 
 
+def items_to_evaluate(store: Store, principal: Principal, run_id: str) -> tuple[AllocationItem, ...]:
+    """Return all items of an approved run, of who has left too, but for children whose guardian objects.
+
+    What the data team's evaluation reads; no school is told so.
+
+    Raises
+    ------
+    StoreError
+        `not_allowed` if the principal may not allocate.
+    """
+    principal.must("allocate")
+    of = ALLOCATION_ITEMS.c
+    with store.reading() as connection:
+        rows = connection.execute(
+            select(ALLOCATION_ITEMS)
+            .join(ALLOCATION_RUNS, ALLOCATION_RUNS.c.run_id == of.run_id)
+            .where(
+                of.run_id == run_id,
+                ALLOCATION_RUNS.c.state == "approved",
+                not_(objects(of.student_id)),
+            )
+            .order_by(of.programme, of.student_id)
+        )
+        return tuple(_item(row) for row in rows)
+
+
 def waiting_since(store: Store, principal: Principal) -> dict[tuple[str, str], date]:
     """Return since when students wait, by programme and student, as the newest approved run left them."""
     principal.must("allocate")
@@ -266,7 +300,7 @@ def waiting_since(store: Store, principal: Principal) -> dict[tuple[str, str], d
     with store.reading() as connection:
         rows = connection.execute(
             select(of.programme, of.student_id, of.waiting_since).where(
-                of.run_id == newest.run_id, of.answer.in_(WAITS)
+                of.run_id == newest.run_id, of.answer.in_([one.value for one in AidAnswer if one.waits])
             )
         ).all()
     return {(row.programme, row.student_id): date.fromisoformat(row.waiting_since) for row in rows}

@@ -250,6 +250,7 @@ ALLOCATION_ITEMS = Table(
     Column("answer", Text, nullable=False),
     Column("place", Integer),
     Column("waiting", Integer),
+    Column("waiting_at", Text),
     Column("waiting_since", Text),
     Column("yuan", Float),
     Column("hours", Float),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 Scenario = Literal["low", "middle", "high"]
 SCENARIOS: tuple[Scenario, ...] = ("low", "middle", "high")
+_WAITS = [number for number, each in enumerate(ANSWERS) if each.waits]
+_BUREAU = -1
+"""In the place of a school's number: a waiting list of the whole bureau."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class Allocation:
         One row per student and programme, sorted by programme in the file's order and `student_id`:
         `programme`, `student_id`, `school_id`, `answer`, `order` (place in the order of the programme's
         eligible, from 1; missing where nothing was compared), `waiting` (place on the waiting list, from 1),
+        `waiting_at` (whose list: `school`, where its hours or its own places are used up, else `bureau`),
         `yuan`, `hours` (of those taken, and of entitlements not received), `yuan_left` (after this line),
         `by_floor`, `drawn`, `stable` (taken in all three scenarios of assumed effects; missing where not
         taken).
@@ -113,7 +117,17 @@ def allocate(
         for scenario in SCENARIOS
     }
     return Allocation(
-        items=_items(facts, told, needs.answers, needs.yuan, pairs, ours, by_floor=by_floor, stable=stable),
+        items=_items(
+            facts,
+            told,
+            needs.answers,
+            needs.yuan,
+            pairs,
+            ours,
+            by_floor=by_floor,
+            stable=stable,
+            own_places=[places is not None for places in there_is.school_places],
+        ),
         benefit=worth["middle"][0],
         bound=worth["middle"][1],
         by_scenario=worth,
@@ -152,6 +166,7 @@ def _items(
     *,
     by_floor: Bools,
     stable: Bools,
+    own_places: Sequence[bool],
 ) -> pd.DataFrame:
     import pandas as pd
 
@@ -159,12 +174,16 @@ def _items(
     whole[pairs.student, pairs.programme] = given.answers
     shape = whole.shape
     order, waiting, left = (np.full(shape, np.nan) for _ in range(3))
+    waiting_at = np.full(shape, None, dtype=object)
     flags = {name: np.zeros(shape, dtype=bool) for name in ("by_floor", "drawn", "stable")}
     for number in range(len(told.programmes)):
         mine = np.flatnonzero(pairs.programme == number)
         order[pairs.student[mine], number] = np.arange(1, len(mine) + 1)
-        waits = mine[~given.taken[mine]]
-        waiting[pairs.student[waits], number] = np.arange(1, len(waits) + 1)
+        waits = mine[np.isin(given.answers[mine], _WAITS)]
+        at_school = own_places[number] | (given.answers[waits] == ANSWERS.index(AidAnswer.HOURS_USED_UP))
+        lists = pd.Series(np.where(at_school, pairs.school[waits], _BUREAU))
+        waiting[pairs.student[waits], number] = 1 + lists.groupby(lists).cumcount().to_numpy()
+        waiting_at[pairs.student[waits], number] = np.where(at_school, "school", "bureau")
     left[pairs.student, pairs.programme] = given.yuan_left
     for name, values in (("by_floor", by_floor), ("drawn", pairs.drawn), ("stable", stable)):
         flags[name][pairs.student, pairs.programme] = values
@@ -179,6 +198,7 @@ def _items(
             "answer": np.array([each.value for each in ANSWERS])[whole.T.ravel()],
             "order": order.T.ravel(),
             "waiting": waiting.T.ravel(),
+            "waiting_at": pd.Series(waiting_at.T.ravel(), dtype=object),
             "yuan": np.where(costs, yuan, np.nan).T.ravel(),
             "hours": np.where(costs, hours, np.nan).T.ravel(),
             "yuan_left": left.T.ravel(),

@@ -11,6 +11,7 @@ import json
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,13 +27,9 @@ from riskmodel.wording.statements import format_date
 if TYPE_CHECKING:
     import pandas as pd
 
-TO_GIVE = (AidAnswer.ENTITLED_NOT_RECEIVING, AidAnswer.TAKEN)
-TO_WAIT = (
-    AidAnswer.PLACES_USED_UP,
-    AidAnswer.HOURS_USED_UP,
-    AidAnswer.YUAN_USED_UP,
-    AidAnswer.ENOUGH_PROGRAMMES,
-)
+PARTS = ("to_give", "to_weigh", "to_wait")
+"""Of a programme's list: what is to be given; places that hang on what is assumed of effects, for people to
+weigh; who waits."""
 COLUMNS = (
     "grade",
     "class_name",
@@ -45,6 +42,7 @@ COLUMNS = (
     "hours",
     "stable",
 )
+_WIDTHS = {"answer": 34, "waiting": 26, "remark": 26, "programme": 26}
 FILLED_IN = ("given_on", "remark")
 """Columns for people to fill in; `riskmodel actions` reads what was given."""
 
@@ -57,10 +55,19 @@ class SchoolList:
     school_name: str
     lines: tuple[tuple[ScoredStudent, Any], ...]
 
-    def of(self, programme: str, answers: Sequence[AidAnswer]) -> list[tuple[ScoredStudent, Any]]:
-        """Return the lines of a programme with one of some answers, by place; entitlements by class."""
-        chosen = [line for line in self.lines if line[1].programme == programme and line[1].answer in answers]
+    def of(self, programme: str, part: str) -> list[tuple[ScoredStudent, Any]]:
+        """Return the lines of a part of a programme's list, by place; entitlements by class."""
+        chosen = [line for line in self.lines if line[1].programme == programme and _part(line[1]) == part]
         return sorted(chosen, key=lambda line: line[1].order if line[1].order == line[1].order else 0.0)
+
+
+def _part(item: Any) -> str | None:
+    answer = AidAnswer(item.answer)
+    if answer is AidAnswer.ENTITLED_NOT_RECEIVING:
+        return "to_give"
+    if answer is AidAnswer.TAKEN:
+        return "to_give" if item.stable else "to_weigh"
+    return "to_wait" if answer.waits else None
 
 
 def write_lists(
@@ -95,7 +102,7 @@ def write_lists(
         place.mkdir()
         _write_workbook(place / "list.xlsx", one, programmes=programmes, served=served, run_id=run_id)
         for programme in programmes:
-            if one.of(programme, TO_GIVE):
+            if one.of(programme, "to_give") or one.of(programme, "to_weigh"):
                 for language in LANGUAGES:
                     made = to_pdf(one, programme, programmes[programme][language], served, run_id, language)
                     (place / f"{programme}.{language}.pdf").write_bytes(made)
@@ -108,7 +115,8 @@ def school_lists(items: pd.DataFrame, served: ScoredTerm) -> list[SchoolList]:
     """Return the lines of each school in which somebody is to get something or waits, by school id."""
     students = {student.student_id: student for student in served.students}
     names = {school.school_id: school.name for school in served.schools}
-    acting = items.loc[items["answer"].isin([*TO_GIVE, *TO_WAIT]), "school_id"].unique()
+    acts = {AidAnswer.ENTITLED_NOT_RECEIVING, AidAnswer.TAKEN, *(each for each in AidAnswer if each.waits)}
+    acting = items.loc[items["answer"].isin(acts), "school_id"].unique()
     found = []
     for school_id, rows in items[items["school_id"].isin(acting)].groupby("school_id", sort=True):
         told: Iterable[Any] = rows.itertuples(index=False)
@@ -127,11 +135,13 @@ def _write_workbook(
     run_id: str,
 ) -> None:
     with xlsxwriter.Workbook(str(file), {"in_memory": True}) as book:
+        day = served.facts.as_of_date  # the clock would make other bytes of the same list
+        book.set_properties({"created": datetime(day.year, day.month, day.day)})  # noqa: DTZ001
         head = book.add_format({"bold": True, "bottom": 1, "text_wrap": True, "valign": "top"})
         wrap = book.add_format({"text_wrap": True, "valign": "top"})
         for programme, name in programmes.items():
             sheet = book.add_worksheet(name["zh"][:28])
-            lines = [*school.of(programme, TO_GIVE), *school.of(programme, TO_WAIT)]
+            lines = [line for part in PARTS for line in school.of(programme, part)]
             _write_sheet(sheet, lines, title=f"{name['zh']} / {name['en']}", school=school, served=served,
                          run_id=run_id, head=head, wrap=wrap, filled_in=True)  # fmt: skip
         sheet = book.add_worksheet(text("targeting.every_answer", "zh"))
@@ -161,7 +171,7 @@ def _write_sheet(
     for column, name in enumerate(columns):
         label = " / ".join(text(f"targeting.columns.{name}", each) for each in LANGUAGES)
         sheet.write_string(4, column, label, head)
-        sheet.set_column(column, column, {"answer": 34, "remark": 26, "programme": 26}.get(name, 13))
+        sheet.set_column(column, column, _WIDTHS.get(name, 13))
     for row, (student, item) in enumerate(lines, start=5):
         cells = _cells(student, item)
         if names:
@@ -191,7 +201,11 @@ def _cells(student: ScoredStudent, item: Any, language: Language | None = None) 
         "number_tail": student.number_tail,
         "answer": say(f"targeting.answers.{item.answer}"),
         "place": number(item.order),
-        "waiting": number(item.waiting),
+        "waiting": " / ".join(
+            text(f"targeting.waiting.{item.waiting_at}", each, place=number(item.waiting)) for each in spoken
+        )
+        if item.waiting_at
+        else "",
         "yuan": number(item.yuan),
         "hours": number(item.hours),
         "stable": say("targeting.stable") if item.stable else "",
@@ -219,8 +233,8 @@ def to_pdf(
     """
     import typst
 
-    def rows(answers: Sequence[AidAnswer]) -> list[list[str]]:
-        cells = [_cells(*line, language=language) for line in school.of(programme, answers)]
+    def rows(part: str) -> list[list[str]]:
+        cells = [_cells(*line, language=language) for line in school.of(programme, part)]
         return [[each[column] for column in COLUMNS] for each in cells]
 
     told = {
@@ -228,10 +242,7 @@ def to_pdf(
         "title": name,
         "school": school.school_name,
         "columns": [text(f"targeting.columns.{column}", language) for column in (*COLUMNS, "given_on")],
-        "parts": [
-            {"heading": text("targeting.to_give", language), "rows": rows(TO_GIVE)},
-            {"heading": text("targeting.to_wait", language), "rows": rows(TO_WAIT)},
-        ],
+        "parts": [{"heading": text(f"targeting.{part}", language), "rows": rows(part)} for part in PARTS],
         **_words(served, run_id, language),
     }
     fonts = find_fonts()

@@ -187,6 +187,10 @@ class ProgrammesFile(_Strict):
         ids = [programme.id for programme in self.programmes]
         if len(set(ids)) != len(ids):
             raise ValueError("id 重复 / two programmes with one id")
+        if self.lottery.enabled and self.method == "linear":
+            raise ValueError(
+                "lottery 只能与 greedy 同用 / the linear programme draws no lots: method: greedy"
+            )
         unknown = {each.amount for each in self.programmes} - {None, *self.amounts}
         if unknown:
             raise ValueError(f"amount: {', '.join(sorted(map(str, unknown)))}")

@@ -1,0 +1,104 @@
+"""What came of aid: after a term, of those whom approved runs answered; on past days, by several orders."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import pandas as pd
+
+from riskmodel.errors import Where, WorkspaceError
+from riskmodel.pipelines.inputs import labels_of
+from riskmodel.pipelines.judging import JUDGED_SCORES
+from riskmodel.pipelines.publishing import BUREAU
+from riskmodel.pipelines.run import Run, as_of_on, complete_to, dates_of, model_version
+from riskmodel.pipelines.targeting import capacities, given_programmes, programmes_file
+from riskmodel.records.asking.facts import facts_of_day
+from riskmodel.records.store import RecordStore
+from riskmodel.store import allocations
+from riskmodel.store.allocations import AllocationRun
+from riskmodel.store.engine import Store, open_store
+from riskmodel.targeting.afterwards import Afterwards, afterwards_table, what_became
+from riskmodel.targeting.looking_back import Reached, past_places, reached_per_100, reached_table
+from riskmodel.targeting.programmes import read_programmes
+from riskmodel.wording import LANGUAGES, text
+
+
+def evaluate_allocation(run: Run) -> tuple[tuple[Reached, ...], Afterwards | None]:
+    """Tell what became of those whom approved runs answered, and whom places would have reached before."""
+    after = what_became_of_allocated(run)
+    return look_back(run), after
+
+
+def what_became_of_allocated(run: Run) -> Afterwards | None:
+    """Tell what was given of approved runs whose horizon is over, and what became; None: none is."""
+    published, store = open_store(run.workspace.store), RecordStore.open(run.workspace.records)
+    told = [_after(run, one, published, store) for one in allocations.runs(published, BUREAU)]
+    rows = [each for each in told if each is not None]
+    if not rows:
+        for language in LANGUAGES:
+            run.say("table", language=language, table=text("targeting.after.nothing", language))
+        return None
+    runs = [one for one in allocations.runs(published, BUREAU) if one.state == "approved"]
+    programmes = {each["id"]: each for one in reversed(runs) for each in one.content["programmes"]}
+    comparable = frozenset(name for name, each in programmes.items() if not each["group_floors"])
+    found = what_became(pd.concat(rows, ignore_index=True), comparable=comparable)
+    names = {name: each["name"] for name, each in programmes.items()}
+    for language in LANGUAGES:
+        run.say("table", language=language, table=afterwards_table(found, names, language))
+    return found
+
+
+def _after(run: Run, one: AllocationRun, published: Store, store: RecordStore) -> pd.DataFrame | None:
+    """Join items of an approved run with what was given and what became; None: not known yet."""
+    if one.state != "approved":
+        return None
+    as_of = as_of_on(run, one.as_of_date, store.terms())
+    reach = complete_to(run, store, as_of)
+    if (reach - as_of.horizon_end).days < run.rule(as_of).outcome_delay_days:
+        return None
+    items = pd.DataFrame(
+        [asdict(item) for item in allocations.items_to_evaluate(published, BUREAU, one.run_id)]
+    )
+    outcomes = labels_of(run, store, (as_of,), label_date=reach).frame[["student_id", "outcome"]]
+    rows = items.merge(outcomes, on="student_id", how="left", validate="many_to_one")
+    given = given_programmes(published, since=one.as_of_date, until=as_of.horizon_end)
+    return rows.assign(
+        run_id=one.run_id,
+        competes=rows["place"].notna(),
+        given=[
+            programme in given.get(student, ())
+            for programme, student in zip(rows["programme"], rows["student_id"], strict=True)
+        ],
+    )
+
+
+def look_back(run: Run) -> tuple[Reached, ...]:
+    """Look back: whom places would have reached on dates whose outcomes are known, by several orders.
+
+    The places, rules and costs are those of today; the facts are those of each date. Orders: the model, lots,
+    the absence rule, the school's rate, the last list. Bands and reasons of then were not kept: rules that
+    ask for them are answered by the model's bands, and no reason is known.
+    """
+    file = programmes_file(run)
+    told = read_programmes(file)
+    by_school = capacities(told, file)
+    store = RecordStore.open(run.workspace.records)
+    folder = run.workspace.models / model_version(run, store)
+    if not (folder / JUDGED_SCORES).exists():
+        raise WorkspaceError("score_not_kept", Where(file=str(folder)))
+    rows = pd.read_parquet(folder / JUDGED_SCORES)
+    lists, bands = [], run.configuration.bands
+    first = next(name for name in rows.columns if name.endswith("_score")).removesuffix("_score")
+    scores = {f"{name}_score": name for name in ("absence_rule", "school_rate", "last_term")}
+    rows = rows.rename(columns={**scores, f"{first}_risk": "risk"})
+    for as_of in dates_of(run, store).test:
+        of_day = rows[pd.to_datetime(rows["as_of_date"]).dt.date == as_of.as_of_date]
+        facts = facts_of_day(store, as_of, run.rule(as_of))
+        limits = (bands.reach_out, bands.check_in)
+        seed = run.configuration.seed
+        lists.append(past_places(facts, of_day, told, by_school=by_school, bands=limits, seed=seed))
+    places = pd.concat(lists, ignore_index=True)
+    reached = reached_per_100(places, seed=run.configuration.seed)
+    for language in LANGUAGES:
+        run.say("table", language=language, table=reached_table(reached, language))
+    return reached

@@ -1,0 +1,177 @@
+"""After a term: what was given of what a run allocated, and what became of those children.
+
+Who got a place needed it more to begin with. So that more of them left than of others says nothing
+of the programme, and no difference is told but one: among students near the line who were drawn by lot, those
+who drew a place and those who did not differ by chance alone (Wilder and Welle 2024, arXiv 2407.07596).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from riskmodel.domain import AidAnswer, Language, Outcome
+from riskmodel.figures import Interval
+from riskmodel.wording import text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SMALL_CELL = 10
+FEWEST_DRAWN = 20
+"""Students of each side of a lottery, with known outcomes, below which no difference is told."""
+_Z = 1.959964
+
+
+@dataclass(frozen=True)
+class Became:
+    """What became of the students who had one answer of one programme, in all runs that are told of.
+
+    `given`: to whom people wrote down that they gave it, from the run's day to the end of its horizon;
+    `left`, `stayed`, `unknown` by the outcome within that horizon.
+    """
+
+    programme: str
+    answer: AidAnswer
+    students: int
+    given: int
+    left: int
+    stayed: int
+    unknown: int
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What the lottery of a programme tells.
+
+    `with_place` and `without` count students with known outcomes in groups where the lot decided;
+    `fewer_left`: of 100 who drew a place, so many fewer left than of 100 who did not (negative: more). It is
+    of the place, not of what was really given: `given` says how many of those with a place received it, and
+    how many of those without. None: too few, or no lot decided.
+    """
+
+    programme: str
+    with_place: int
+    without: int
+    given: tuple[int, int]
+    fewer_left: Interval | None
+
+
+@dataclass(frozen=True)
+class Afterwards:
+    """What is told after a term."""
+
+    became: tuple[Became, ...]
+    drawn: tuple[Drawn, ...]
+
+
+def what_became(items: pd.DataFrame, *, comparable: frozenset[str]) -> Afterwards:
+    """Count what became of the students of some runs.
+
+    Parameters
+    ----------
+    items
+        A row for each run, programme and student: `run_id`, `programme`, `student_id`, `school_id`, `answer`,
+        `drawn`, `competes` (has a place in the programme's order), `given`, and `outcome` (a value of
+        `Outcome`, or missing where none is known).
+    comparable
+        Programmes in which the lot alone decided among the drawn of a school: none with a floor for groups.
+    """
+    counted = []
+    for (programme, answer), rows in items.groupby(["programme", "answer"], sort=True):
+        left = int((rows["outcome"] == Outcome.LEFT.value).sum())
+        stayed = int((rows["outcome"] == Outcome.STAYED.value).sum())
+        counted.append(
+            Became(
+                str(programme), AidAnswer(str(answer)), len(rows), int(rows["given"].sum()), left, stayed,
+                len(rows) - left - stayed,
+            )
+        )  # fmt: skip
+    lots = [_drawn(str(programme), rows) for programme, rows in _lots(items).groupby("programme", sort=True)]
+    return Afterwards(tuple(counted), tuple(one for one in lots if one.programme in comparable))
+
+
+def _lots(items: pd.DataFrame) -> pd.DataFrame:
+    """Return the drawn with known outcomes, in groups within which the lot alone decided.
+
+    Of one run, programme and school, and with the same programmes to choose from: such students are alike to
+    the allocation but for their lots, so that among them every choice of those with a place was equally
+    likely.
+    """
+    drawn = items[items["drawn"].astype(bool) & items["competes"].astype(bool)]
+    bit = 1 << np.unique(drawn["programme"].to_numpy(dtype=str), return_inverse=True)[1]
+    drawn = drawn.assign(wants=bit)
+    drawn["wants"] = drawn.groupby(["run_id", "student_id"])["wants"].transform("sum")
+    drawn["lot_group"] = drawn.groupby(["run_id", "school_id", "wants"]).ngroup()
+    known = drawn["outcome"].isin([Outcome.LEFT.value, Outcome.STAYED.value])
+    return drawn[known]
+
+
+def _drawn(programme: str, rows: pd.DataFrame) -> Drawn:
+    group = np.unique(rows["lot_group"].to_numpy(), return_inverse=True)[1]
+    place = (rows["answer"] == AidAnswer.TAKEN.value).to_numpy(dtype=float)
+    left = (rows["outcome"] == Outcome.LEFT.value).to_numpy(dtype=float)
+    size = np.bincount(group).astype(float)
+    share = np.bincount(group, place) / size
+    decided = ((share > 0) & (share < 1))[group]  # elsewhere all or none got it, and nothing can be compared
+    has = place[decided] > 0
+    given = rows["given"].to_numpy(dtype=bool)[decided]
+    counts = int(has.sum()), int((~has).sum())
+    fewer = None
+    if min(counts) >= FEWEST_DRAWN:
+        fewer = _fewer_left(group[decided], place[decided], left[decided])
+    return Drawn(programme, *counts, (int(given[has].sum()), int(given[~has].sum())), fewer)
+
+
+def _fewer_left(group: Any, place: Any, left: Any) -> Interval:
+    """Compare within groups: the regression of leaving on the place with an effect of each group.
+
+    Its variance is that of Neyman's repeated draws, robust (HC1 within each group): each squared residual
+    times n / (n - 1) of its group, which makes up for the group's own mean.
+    """
+    size = np.bincount(group).astype(float)
+    size[size == 0] = 1.0
+    centred = place - (np.bincount(group, place) / size)[group]
+    around = left - (np.bincount(group, left) / size)[group]
+    weight = float((centred**2).sum())
+    more = float((centred * around).sum()) / weight
+    rest = around - more * centred
+    inflate = (size / np.maximum(size - 1, 1))[group]
+    error = float(np.sqrt((inflate * (centred * rest) ** 2).sum())) / weight
+    return Interval(-100 * more, -100 * (more + _Z * error), -100 * (more - _Z * error))
+
+
+def afterwards_table(told: Afterwards, names: dict[str, dict[Language, str]], language: Language) -> str:
+    """Say it as a table of text. No words claim an effect but those of a lottery, with its interval."""
+
+    def name(programme: str) -> str:
+        return names.get(programme, {}).get(language, programme)
+
+    lines = [text("targeting.after.head", language)]
+    for one in told.became:
+        few = one.left + one.stayed < SMALL_CELL
+        hidden = text("targeting.back.hidden", language)
+        lines.append(
+            text(
+                "targeting.after.line", language, name=name(one.programme),
+                answer=text(f"targeting.answers.{one.answer}", language), students=one.students,
+                given=one.given, left=hidden if few else one.left, stayed=hidden if few else one.stayed,
+                unknown=one.unknown,
+            )
+        )  # fmt: skip
+    lines.append(text("targeting.after.not_an_effect", language))
+    for lot in told.drawn:
+        code = "targeting.after.too_few_drawn" if lot.fewer_left is None else "targeting.after.drawn"
+        found = lot.fewer_left or Interval(0.0, 0.0, 0.0)
+        lines.append(
+            text(
+                code, language, name=name(lot.programme), with_place=lot.with_place, without=lot.without,
+                given=lot.given[0], given_without=lot.given[1], fewer=f"{found.value:+.1f}",
+                low=f"{found.low:+.1f}", high=f"{found.high:+.1f}",
+            )
+        )  # fmt: skip
+    if not told.drawn:
+        lines.append(text("targeting.after.no_lottery", language))
+    return "\n".join(lines)
