@@ -23,6 +23,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from runpy import run_path
 
+from riskmodel.config import read_actions
 from riskmodel.domain import PublishedSet, School, TermFacts
 from riskmodel.features import ALL_FEATURES
 from riskmodel.sheets.booklet import printed_booklet
@@ -30,7 +31,8 @@ from riskmodel.sheets.compose import Sheet, compose
 from riskmodel.sheets.render import printed_sheet, to_html, to_pdf
 from riskmodel.sheets.steps import Steps
 
-GOLDEN = Path(__file__).parents[1] / "tests" / "sheets" / "test_golden.py"
+ROOT = Path(__file__).parents[1]
+GOLDEN = ROOT / "tests" / "sheets" / "test_golden.py"
 OF_A_CLASS = 50
 CHROMIUM = (
     "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -55,7 +57,8 @@ def sheets(count: int) -> list[Sheet]:
         records_hash="0" * 64, data_complete_to=date(2025, 10, 31), probabilities=True, features=ALL_FEATURES,
     )  # fmt: skip
     published = PublishedSet("r2026a-7f31", datetime(2025, 11, 2, tzinfo=UTC), facts)
-    school, steps = School("s-01", "云溪县青石镇中心学校", "青石镇"), Steps.general()
+    school = School("s-01", "云溪县青石镇中心学校", "青石镇")
+    steps = Steps.general(read_actions(ROOT / "configs" / "actions.yaml"))
     numbered = (replace(students[n % len(students)], student_id=f"st-{n:04}") for n in range(count))
     made = (compose(one, published, school, audience="counsellor", steps=steps) for one in numbered)
     return [sheet for sheet in made if sheet is not None]

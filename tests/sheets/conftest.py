@@ -15,10 +15,12 @@ from riskmodel.domain import (
     ScoredStudent,
     Stage,
     Statement,
+    Step,
     TermFacts,
     Unknown,
 )
-from riskmodel.sheets.school_list import Hours
+from riskmodel.sheets.compose import Sheet, compose
+from riskmodel.sheets.school_list import Hours, SchoolList, school_list
 from riskmodel.sheets.steps import Steps
 
 SENTENCES = {
@@ -144,3 +146,20 @@ def steps() -> Steps:
 @pytest.fixture
 def hours() -> Hours:
     return Hours(available=3.0, reach_out=1.5, check_in=0.5)
+
+
+@pytest.fixture
+def poisoned(student, published, school, hours):
+    """Make a sheet and a list in which every text that comes from outside is a hostile one."""
+
+    def made(payload: str) -> tuple[Sheet, SchoolList]:
+        child = replace(student, class_name=payload, masked_name=payload, number_tail=payload)
+        place = replace(school, name=payload)
+        told = replace(published, set_id=payload, facts=replace(published.facts, term=payload))
+        step = Step({"zh": payload, "en": payload})
+        library = Steps(talk=step, guardian=step, refer=step, of_family={"attendance": (step, step)})
+        sheet = compose(child, told, place, audience="counsellor", steps=library)
+        assert sheet is not None
+        return sheet, school_list([child], told, place, hours=hours)
+
+    return made

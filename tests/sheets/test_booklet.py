@@ -6,7 +6,7 @@ from pypdf import PdfReader
 
 from riskmodel.domain import Band, PerHundred
 from riskmodel.errors import RiskmodelError
-from riskmodel.sheets.booklet import back_page, cover_page, printed_booklet
+from riskmodel.sheets.booklet import back_page, cover_pages, printed_booklet
 from riskmodel.sheets.compose import compose
 from riskmodel.sheets.render import Printed, to_pdf
 from riskmodel.wording import LANGUAGES, text
@@ -69,10 +69,22 @@ def test_a_class_of_sixty_has_a_cover_of_one_page_and_less_than_half_a_megabyte(
 
 
 def test_a_cover_that_would_need_a_second_page_is_refused(make) -> None:
-    pages = [("cover", cover_page(make(1) * 160, "en"))]
+    [cover] = cover_pages(make(1), "en")
+    pages = [("cover", cover | {"rows": cover["rows"] * 160})]
     with pytest.raises(RiskmodelError) as refused:
         to_pdf(Printed(title="", language="en", pages=pages, back=back_page("en")))
     assert refused.value.code == "sheet_too_long"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_where_a_page_cannot_name_all_the_booklet_has_more_covers(make, language) -> None:
+    printed = printed_booklet(make(1) * 250, language)
+    covers = [words for kind, words in printed.pages if kind == "cover"]
+    assert [len(cover["rows"]) for cover in covers] == [100, 100, 50]
+    assert [row[0] for cover in covers for row in cover["rows"]] == [str(n) for n in range(1, 251)]
+    read = leaves(to_pdf(replace(printed, pages=printed.pages[:4])))
+    assert len(read) == 2 * 4, "each cover has its back, or the sheets would stand on the wrong leaves"
+    assert solid(text("booklet.count", language, count=250)) in read[4]
 
 
 def test_the_same_booklet_gives_the_same_bytes(make) -> None:

@@ -15,10 +15,9 @@ from pypdf import PdfReader
 from pypdf.generic import NameObject
 
 from riskmodel.errors import RiskmodelError
-from riskmodel.sheets.compose import compose
 from riskmodel.sheets.fonts import find_fonts
 from riskmodel.sheets.render import printed_sheet, to_html, to_pdf
-from riskmodel.sheets.school_list import list_to_csv, list_to_html, list_to_workbook, school_list
+from riskmodel.sheets.school_list import list_to_csv, list_to_html, list_to_workbook
 
 SCRIPTS = (
     "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "<svg onload=alert(1)>", "\"><b onclick='x'>",
@@ -57,17 +56,6 @@ def tags(html: str) -> list[tuple[str, tuple[str, ...]]]:
     parser = Tags()
     parser.feed(html)
     return parser.seen
-
-
-@pytest.fixture
-def poisoned(student, published, school, steps, hours):
-    def made(payload: str):
-        child = replace(student, class_name=payload, masked_name=payload, number_tail=payload)
-        place = replace(school, name=payload)
-        sheet = compose(child, published, place, audience="counsellor", steps=steps)
-        return sheet, school_list([child], published, place, hours=hours)
-
-    return made
 
 
 def test_there_are_a_hundred() -> None:

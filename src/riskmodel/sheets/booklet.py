@@ -12,6 +12,7 @@ from riskmodel.sheets.render import Printed
 from riskmodel.wording import codes, text
 from riskmodel.wording.statements import band_name, format_date, term_name
 
+ON_A_COVER = 100
 _BACK_PARTS = ("before", "reading", "talking", "never", "wrong")
 
 
@@ -21,18 +22,31 @@ def printed_booklet(sheets: Sequence[Sheet], language: Language) -> Printed:
         title=text("booklet.title", language),
         language=language,
         pages=[
-            ("cover", cover_page(sheets, language)),
+            *(("cover", cover) for cover in cover_pages(sheets, language)),
             *(("sheet", page(sheet, language)) for sheet in sheets),
         ],
         back=back_page(language),
     )
 
 
-def cover_page(sheets: Sequence[Sheet], language: Language) -> dict[str, Any]:
-    """Say whose booklet it is, who is in it, what it is for and until when it may be kept."""
+def cover_pages(sheets: Sequence[Sheet], language: Language) -> list[dict[str, Any]]:
+    """Say whose booklet it is, who is in it, what it is for and until when it may be kept.
+
+    One page, or several where more children stand in it than one page can name (a grade without classes).
+    """
     first = sheets[0]
     until = format_date(first.valid_until, language)
-    return {
+    rows = [
+        [
+            str(number),
+            sheet.masked_name,
+            sheet.number_tail,
+            f"{text(f'bands.{sheet.band}.mark', language)} {band_name(sheet.band, language)}",
+            sheet.sheet_code,
+        ]
+        for number, sheet in enumerate(sheets, start=1)
+    ]
+    cover = {
         **top(first, "booklet.title", language),
         "class": class_title(first, language),
         "school": first.school_name,
@@ -45,20 +59,11 @@ def cover_page(sheets: Sequence[Sheet], language: Language) -> dict[str, Any]:
         "heads": [
             text(f"booklet.heads.{head}", language) for head in ("number", "name", "tail", "advice", "code")
         ],
-        "rows": [
-            [
-                str(number),
-                sheet.masked_name,
-                sheet.number_tail,
-                f"{text(f'bands.{sheet.band}.mark', language)} {band_name(sheet.band, language)}",
-                sheet.sheet_code,
-            ]
-            for number, sheet in enumerate(sheets, start=1)
-        ],
         "blanks": [text(f"booklet.blanks.{blank}", language) for blank in ("received", "date", "destroyed")],
         "footer": [text("sheet.limits", language), text("caveats.B5", language)],
         "run": text("booklet.run", language, set_id=first.set_id),
     }
+    return [cover | {"rows": rows[start : start + ON_A_COVER]} for start in range(0, len(rows), ON_A_COVER)]
 
 
 def back_page(language: Language) -> dict[str, Any]:

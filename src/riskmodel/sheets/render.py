@@ -87,7 +87,8 @@ def to_pdf(printed: Printed) -> bytes:
 
 
 def _as_json(told: object) -> str:
-    return json.dumps(told, ensure_ascii=False)
+    # A separator of lines or paragraphs within a name is a space: it could push a sheet over its page.
+    return json.dumps(told, ensure_ascii=False).translate({0x2028: " ", 0x2029: " "})
 
 
 @lru_cache(maxsize=8)
