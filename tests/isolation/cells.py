@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from .asking import Asker, Request
 from .oracle import holds, holds_run, holds_school
-from .world import ABSENT, ABSENT_RUN, ABSENT_SCHOOL, CLOSED, NOW, SCHOOLS, Who, World, roll_number
+from .world import ABSENT, ABSENT_RUN, ABSENT_SCHOOL, CLOSED, ERASED, NOW, SCHOOLS, Who, World, roll_number
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 ODD = (
@@ -189,10 +189,10 @@ class Matrix:
         """Every value that is tried for every parameter, the fields of the body included."""
         ways = {f"{one['in']}.{one['name']}": self.values(one) for one in operation.parameters}
         if operation.body is not None:
-            children = [*self.world.children, ABSENT]
+            children = [*self.world.children, ERASED, ABSENT]
             bodies = [self._filled(operation.body, one, SCHOOLS[0]) for one in children]
             bodies += [self._filled(operation.body, "st-a1-0-x", one) for one in (*SCHOOLS, CLOSED)]
-            bodies += [self._filled(operation.body, [*self.world.children, ABSENT], SCHOOLS[0])]
+            bodies += [self._filled(operation.body, [*self.world.children, ERASED, ABSENT], SCHOOLS[0])]
             texts = [json.dumps(one, ensure_ascii=False) for one in bodies]
             ways["body"] = list(dict.fromkeys([*texts, "{}", "[]", "{", '"st-b1-0-x"']))
         return ways
@@ -208,7 +208,7 @@ class Matrix:
         name, schema = parameter["name"], self._schema(parameter["schema"])
         sets = [self.world.set_id, self.world.former_set_id, "set-20200101-000000"]
         by_name: dict[str, list[str]] = {
-            "student_id": [*self.world.children, ABSENT, *ODD],
+            "student_id": [*self.world.children, ERASED, ABSENT, *ODD],
             "school_id": [*SCHOOLS, CLOSED, ABSENT_SCHOOL, *ODD],
             "run_id": [*self.world.runs, ABSENT_RUN, *ODD],
             "programme": ["counselling", "none", "%"],

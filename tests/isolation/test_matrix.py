@@ -32,7 +32,7 @@ from .judging import Judge, not_written_down
 from .world import NOW, SCHOOLS, World, make_world
 
 FULL = os.environ.get("RISKMODEL_ISOLATION") == "full"
-SAMPLE = 1_500
+SAMPLE = 800
 SEED = 20261102
 
 

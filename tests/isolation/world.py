@@ -23,6 +23,7 @@ from riskmodel.domain import (
 )
 from riskmodel.store import allocations
 from riskmodel.store.allocations import AllocationItem, AllocationRun
+from riskmodel.store.children import erase_student
 from riskmodel.store.engine import Store, open_store
 from riskmodel.store.keys import make_key, revoke, rotate
 from riskmodel.store.principals import Principal, SchoolClass
@@ -38,6 +39,8 @@ CLOSED = "sc-c1-x"
 """A school that stands in the former set only."""
 ABSENT_SCHOOL, ABSENT = "sc-z9-x", "st-z9-9-x"
 ABSENT_RUN = "al-zz-x"
+ERASED = "st-er-1-x"
+"""A child that stood in both sets and in every run, and was erased: nobody's, as if there had been none."""
 COUNSELLORS_FACT = 77123
 """A value that stands in counsellors' facts only."""
 MARGIN = 55.321987
@@ -172,12 +175,15 @@ def make_world(workspace: Path) -> World:
         "st-go-1-x": Place(SCHOOLS[0], 7, "1"),
         "st-cl-1-x": Place(CLOSED, 7, "1"),
     }
-    named = [*now, *(set(before) - set(now)), *SCHOOLS, CLOSED]
+    named = [*now, *(set(before) - set(now)), ERASED, *SCHOOLS, CLOSED]
     marks = {one: chr(0x3440 + number) for number, one in enumerate(sorted(named))}
     world = World(workspace, open_store(workspace / "store", create=True), now, before, marks)
     key = lookup_key(world.workspace / "lookup.key", create=True)
     assert key is not None
-    for places, facts, at in ((before, _FORMER, NOW - timedelta(days=180)), (now, FACTS, NOW)):
+    erased = {ERASED: Place(SCHOOLS[0], 7, "1")}
+    for places, facts, at in (
+        (before | erased, _FORMER, NOW - timedelta(days=180)), (now | erased, FACTS, NOW),
+    ):  # fmt: skip
         world.former_set_id = world.set_id
         world.set_id = publish(
             world.store,
@@ -188,6 +194,7 @@ def make_world(workspace: Path) -> World:
             documents=[Document("card", "zh", "<p>卡</p>"), Document("card", "en", "<p>card</p>")],
         )
     _allocate(world)
+    assert erase_student(world.store, Principal("bureau", "bureau"), ERASED) >= 4
     _make_principals(world)
     return world
 
@@ -196,8 +203,10 @@ def _allocate(world: World) -> None:
     """Keep a run about everybody, one about the second district, and a draft."""
     bureau = Principal("bureau", "bureau")
     second = [one for one in world.children if one.startswith("st-b")]
+    everybody = [*world.children, ERASED]
+    first = Place(SCHOOLS[0], 7, "1")
     for run_id, students, approved in (
-        ("al-ok-x", world.children, True), ("al-bb-x", second, True), ("al-dr-x", world.children, False),
+        ("al-ok-x", everybody, True), ("al-bb-x", second, True), ("al-dr-x", everybody, False),
     ):  # fmt: skip
         run = AllocationRun(
             run_id=run_id, set_id=world.former_set_id, as_of_date=_FORMER.as_of_date,
@@ -207,9 +216,9 @@ def _allocate(world: World) -> None:
         items = [
             AllocationItem(
                 programme="counselling", student_id=one,
-                school_id=(world.before.get(one) or world.now[one]).school_id, answer=AidAnswer.TAKEN,
-                place=number, waiting=None, waiting_at=None, waiting_since=None, yuan=None, hours=6.0,
-                yuan_left=0.0,
+                school_id=(world.before.get(one) or world.now.get(one) or first).school_id,
+                answer=AidAnswer.TAKEN, place=number, waiting=None, waiting_at=None, waiting_since=None,
+                yuan=None, hours=6.0, yuan_left=0.0,
                 by_floor=False, drawn=False, stable=True,
             )
             for number, one in enumerate(students, start=1)
@@ -218,7 +227,7 @@ def _allocate(world: World) -> None:
         if approved:
             allocations.freeze(world.store, bureau, run_id, by="李", at=NOW)
             allocations.approve(world.store, bureau, run_id, by="王", at=NOW)
-        world.runs[run_id] = (frozenset(students), approved)
+        world.runs[run_id] = (frozenset(students) - {ERASED}, approved)
 
 
 def roll_number(child: str) -> str:
