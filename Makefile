@@ -19,7 +19,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # A bureau's own certificates are those of the system.
 export UV_SYSTEM_CERTS := true
 
-.PHONY: help run term promote publish rollback serve oulad oulad-proof oulad-recipes uci knowable intake-kills publishing-load publishing-kills validity mutants gates tampering steps indicators-count test lint types unit lock clean docs corpus isolation isolation-timing bench-intake year drifts fit-cost bench-serve bench-sheets payloads fuzz
+.PHONY: help run term promote publish rollback serve oulad oulad-proof oulad-recipes uci knowable intake-kills publishing-load publishing-kills validity mutants gates tampering steps indicators-count test lint types unit lock clean docs corpus isolation isolation-timing bench-intake year drifts fit-cost bench-serve bench-sheets bench-allocation payloads fuzz
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -128,6 +128,9 @@ bench-sheets: $(VENV)/test.installed  ## 500 sheets beside headless Chromium and
 	@command -v chromium >/dev/null || $(call debian,chromium)
 	@test -x $(VENV)/weasyprint/bin/python || { $(PYTHON) -m venv $(VENV)/weasyprint && $(VENV)/weasyprint/bin/pip install -q weasyprint==70.0; }
 	@$(BIN)/python benchmarks/sheets.py --weasyprint $(VENV)/weasyprint/bin/python $(if $(SHEETS),--sheets $(SHEETS))
+
+bench-allocation: $(VENV)/run.installed  ## greedy and linear programme side by side, with the bound (STUDENTS="50000 500000")
+	@$(BIN)/python benchmarks/allocation.py $(or $(STUDENTS),50000 500000)
 
 payloads: $(VENV)/test.installed  ## a hundred hostile texts in sheets and lists, HTML ones in a real browser
 	@command -v chromium >/dev/null || $(call debian,chromium)

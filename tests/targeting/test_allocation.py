@@ -1,13 +1,21 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from riskmodel.domain import AidAnswer
 from riskmodel.errors import ConfigurationError
+from riskmodel.targeting import allocation, greedy, linear, need
 from riskmodel.targeting.allocation import Allocation, allocate
+from riskmodel.targeting.greedy import all_there_is
+from riskmodel.targeting.linear import solve
+from riskmodel.targeting.need import needs_of
 from riskmodel.targeting.programmes import ProgrammesFile, SchoolCapacity
 
 from .conftest import facts_of, written
@@ -159,6 +167,15 @@ def test_the_linear_programme_draws_no_lots(programmes) -> None:
 
 # --- properties
 
+
+def tried(examples: int) -> settings:
+    """Try so many counties. Failing ones are not shrunk: the planted bugs below would take minutes."""
+    return settings(
+        max_examples=examples, deadline=None, database=None, phases=[Phase.generate],
+        report_multiple_bugs=False, suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+
+
 student = st.fixed_dictionaries(
     {
         "school_id": st.sampled_from(["A", "B", "C"]),
@@ -208,7 +225,7 @@ def counties(draw: st.DrawFn) -> tuple[list[dict], ProgrammesFile]:
     return draw(st.lists(student, min_size=1, max_size=9)), ProgrammesFile.model_validate(file)
 
 
-@settings(max_examples=40, deadline=None)
+@tried(25)
 @given(counties())
 def test_no_limit_is_ever_exceeded_and_everybody_has_one_answer(county) -> None:
     people, told = county
@@ -235,7 +252,7 @@ def test_no_limit_is_ever_exceeded_and_everybody_has_one_answer(county) -> None:
             assert row.answer == "entitled_not_receiving"
 
 
-@settings(max_examples=40, deadline=None)
+@tried(25)
 @given(counties(), st.data())
 def test_more_need_never_loses_a_place(county, data) -> None:
     """Greedy: in the order of the student's own pairs, the first answer that differs is a gain."""
@@ -261,16 +278,141 @@ def test_more_need_never_loses_a_place(county, data) -> None:
         assert any(now[name] and not was[name] for name in now)
 
 
-@settings(max_examples=15, deadline=None)
-@given(counties())
-def test_the_same_inputs_give_the_same_lists_byte_for_byte_whatever_the_order_of_rows(county) -> None:
+@tried(25)
+@given(counties(), st.data())
+def test_more_need_never_lowers_the_place_in_any_order(county, data) -> None:
+    """Greedy: whatever was given, the student stands no later in any programme, and passes nobody back."""
     people, told = county
-    facts = facts_of(*people)
-    first, second = (allocate(facts, told).items.to_csv() for _ in range(2))
+    told = told.model_copy(update={"method": "greedy"})
+    number = data.draw(st.integers(0, len(people) - 1))
+    if people[number]["risk"] != people[number]["risk"]:
+        people[number]["risk"] = 0.01
+    more = [dict(one) for one in people]
+    more[number]["risk"] = data.draw(st.floats(people[number]["risk"], 1))
+    bands = ["usual_care", "check_in", "reach_out"]
+    more[number]["band"] = data.draw(st.sampled_from(bands[bands.index(people[number]["band"]) :]))
+    orders = []
+    for each in (people, more):
+        items = allocate(facts_of(*each), told).items
+        mine = items[(items["student_id"] == f"s{number + 1:02}") & items["order"].notna()]
+        orders.append(dict(zip(mine["programme"], mine["order"], strict=True)))
+    before, after = orders
+    assert all(after[programme] <= place for programme, place in before.items() if programme in after)
+
+
+@tried(25)
+@given(counties(), st.data())
+def test_more_need_never_lowers_the_expected_benefit_before_rounding(county, data) -> None:
+    """The linear programme: what the student's own share of its optimum is expected to do never falls."""
+    people, told = county
+    number = data.draw(st.integers(0, len(people) - 1))
+    if people[number]["risk"] != people[number]["risk"]:
+        people[number]["risk"] = 0.01
+    more = [dict(one) for one in people]
+    more[number]["risk"] = data.draw(st.floats(people[number]["risk"], 1))
+    worth = []
+    for each in (people, more):
+        facts = facts_of(*each)
+        pairs = needs_of(facts, told).pairs
+        effect = np.array([0.0 if one.effect is None else one.effect.middle for one in told.programmes])
+        benefit = pairs.risk * effect[pairs.programme]
+        there_is = all_there_is(told, schools=["A", "B", "C"], students=len(facts), by_school={})
+        mine = pairs.student == number
+        worth.append(float((solve(pairs, benefit, there_is).share * benefit)[mine].sum()))
+    assert worth[1] >= worth[0] - 1e-9
+
+
+@tried(15)
+@given(counties())
+def test_the_same_inputs_give_the_same_answers_byte_for_byte(county) -> None:
+    people, told = county
+    first, second = (allocate(facts_of(*people), told).items.to_csv() for _ in range(2))
     assert first == second
 
 
-@settings(max_examples=40, deadline=None)
+# --- each property rings: a bug is planted for it
+
+
+def planted(monkeypatch: pytest.MonkeyPatch, place: object, name: str, bug: object, ring: Any) -> None:
+    """Plant a bug, and see that the property fails."""
+    monkeypatch.setattr(place, name, bug)
+    with pytest.raises((AssertionError, RuntimeError)):  # what breaks a limit may leave HiGHS none to solve
+        ring()
+
+
+def test_the_property_of_limits_finds_a_limit_that_is_off_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    lacks = greedy.Left.lacks
+
+    def off_by_one(self: Any, pair: Any) -> AidAnswer | None:
+        self.places = [places + 1 for places in self.places]
+        try:
+            return lacks(self, pair)
+        finally:
+            self.places = [places - 1 for places in self.places]
+
+    ring = test_no_limit_is_ever_exceeded_and_everybody_has_one_answer
+    planted(monkeypatch, greedy.Left, "lacks", off_by_one, ring)
+
+
+def test_the_property_of_entitlements_finds_one_refused_for_a_low_score(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answers_of = need._answers
+
+    def by_score(facts: Any, programme: Any, yuan: Any) -> Any:
+        found = answers_of(facts, programme, yuan)
+        if programme.kind == "entitlement":
+            found[(facts["risk"] < 0.5).to_numpy()] = need.ANSWERS.index(AidAnswer.NOT_ELIGIBLE)
+        return found
+
+    ring = test_no_limit_is_ever_exceeded_and_everybody_has_one_answer
+    planted(monkeypatch, need, "_answers", by_score, ring)
+
+
+def test_the_property_of_one_answer_each_finds_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = allocation._items
+
+    def twice(*told: Any, **more: Any) -> Any:
+        items = made(*told, **more)
+        return pd.concat([items, items.head(1)])
+
+    ring = test_no_limit_is_ever_exceeded_and_everybody_has_one_answer
+    planted(monkeypatch, allocation, "_items", twice, ring)
+
+
+def test_the_property_of_need_finds_an_order_turned_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    order = need._order
+
+    def turned(*told: Any, **more: Any) -> Any:
+        return order(*told, **more | {"risk": -more["risk"]})
+
+    planted(monkeypatch, need, "_order", turned, test_more_need_never_lowers_the_place_in_any_order)
+
+
+def test_the_property_of_the_optimum_finds_shares_that_fall_with_benefit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def falling(pairs: Any, benefit: Any, left: Any) -> Any:
+        return replace(linear.solve(pairs, benefit, left), share=np.exp(-20 * benefit))
+
+    monkeypatch.setitem(globals(), "solve", falling)
+    with pytest.raises(AssertionError):
+        test_more_need_never_lowers_the_expected_benefit_before_rounding()
+
+
+def test_the_property_of_sameness_finds_chance(monkeypatch: pytest.MonkeyPatch) -> None:
+    chance = np.random.default_rng()
+    ring = test_the_same_inputs_give_the_same_answers_byte_for_byte
+    planted(
+        monkeypatch,
+        need,
+        "_order",
+        lambda facts, told, student, *_, **__: chance.permutation(len(student)),
+        ring,
+    )
+
+
+@tried(25)
 @given(counties())
 def test_the_linear_programme_is_never_below_by_more_than_rounding_can_take(county) -> None:
     people, told = county
