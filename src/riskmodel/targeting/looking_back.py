@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 ORDERS = ("model", "absence_rule", "school_rate", "last_term", "lots")
 RESAMPLES = 1_000
 SMALL_CELL = 10
-GROUPS = ("stage", "parents_away", "disability", "hardship", "boards")
+GROUPS = ("stage", "household", "parents_away", "migrant_child", "disability", "hardship", "boards")
 """Facts by which equity is told: the share of each group's leavers that got a place."""
 
 

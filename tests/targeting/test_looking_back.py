@@ -1,0 +1,60 @@
+"""Whom places would have reached on a past day, by several orders, on a county of a few dozen."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from riskmodel.targeting.looking_back import past_places, reached_per_100, reached_table
+
+from .conftest import facts_of
+
+
+@pytest.fixture
+def places(programmes) -> pd.DataFrame:
+    """Deal 10 places at 4 schools of 20; 24 left, the first 12 of whom the model ranks first."""
+    number = np.arange(80)
+    facts = facts_of(*({"school_id": f"A{one % 4}", "boards": bool(one % 2)} for one in number))
+    facts = facts.drop(columns=["risk", "band", "listed", "near_line", "reason_families", "given"])
+    facts.attrs["as_of_date"] = date(2026, 6, 22)
+    scores = pd.DataFrame(
+        {
+            "student_id": facts["student_id"],
+            "outcome": np.where((number < 12) | (number >= 68), "left", "stayed"),
+            "risk": 1 / (2 + number),
+            "absence_rule": -number.astype(float) % 7,
+        }
+    )
+    told = programmes({"places": 10})
+    return past_places(facts, scores, told, by_school={}, bands=(0.2, 0.1), seed=1)
+
+
+def test_every_order_deals_the_same_places_and_the_model_those_of_most_risk(places: pd.DataFrame) -> None:
+    orders = [name for name in ("model", "absence_rule", "lots") if name in places]
+    assert orders == ["model", "absence_rule", "lots"]
+    assert {int(places[name].sum()) for name in orders} == {10}
+    assert places.loc[places["model"] > 0, "left"].all()
+
+
+def test_what_was_reached_has_an_interval_and_small_groups_are_hidden(places: pd.DataFrame) -> None:
+    found = {(one.order, one.group): one for one in reached_per_100(places, seed=1)}
+    model, lots = found["model", None], found["lots", None]
+    assert model.per_100 is not None
+    assert lots.per_100 is not None
+    assert model.per_100.value == 100 > lots.per_100.value
+    assert model.of_leavers is not None
+    assert model.of_leavers.low is not None
+    assert model.of_leavers.low <= 10 / 24 <= (model.of_leavers.high or 0)
+    assert {"household=rural", "migrant_child=False", "boards=True"} <= {group for _, group in found if group}
+    places["left"] &= places.index < 3
+    few = [one for one in reached_per_100(places, seed=1) if one.group]
+    assert all(one.of_leavers is None for one in few)
+
+
+def test_the_table_never_says_that_help_works(places: pd.DataFrame) -> None:
+    reached = reached_per_100(places, seed=1)
+    assert "whether help works is not said" in reached_table(reached, "en")
+    assert "不说明帮助有没有效果" in reached_table(reached, "zh")
