@@ -27,6 +27,7 @@ from riskmodel.pipelines import (
     draft_allocation,
     freeze_allocation,
     list_allocations,
+    take_objection,
 )
 from riskmodel.pipelines.judging_aid import what_became_of_allocated
 from riskmodel.pipelines.publishing import BUREAU
@@ -237,3 +238,11 @@ def test_after_the_term_it_is_told_what_was_given_and_what_became(
     assert found.drawn == ()
     tables = [slots["table"] for code, slots in run.said if code == "table"]
     assert "no effect is estimated" in tables[-1]
+
+
+def test_an_objection_takes_the_child_out_of_lists_answers_and_the_next_run(run: Any) -> None:
+    run_id = approved(run)
+    take_objection(run, "s3", by="李")
+    assert not (run.workspace.allocations / run_id / "A").exists()
+    assert {student for _, student in answers(run, run_id)} == {"s1", "s2"}
+    assert {student for _, student in answers(run, draft_allocation(run, by="李"))} == {"s1", "s2"}

@@ -113,6 +113,11 @@ class Workspace:
         """Lists of who gets which help, in a folder per run of allocation."""
         return self.root / "allocations"
 
+    def aid_lists_of(self, school_id: str) -> list[Path]:
+        """Folders of a school's lists of aid, of every run; of an id that is no plain name, all such."""
+        plain = school_id.isalnum() and school_id.isascii()
+        return sorted(self.allocations.glob(f"*/{school_id if plain else 'school-*'}"))
+
     @property
     def indicators(self) -> Path:
         """Official figures, in a folder per day of knowledge."""

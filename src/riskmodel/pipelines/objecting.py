@@ -30,4 +30,7 @@ def take_objection(run: Run, student_id: str, *, by: str, lift: bool = False) ->
         if written.exists():
             shutil.rmtree(written)
             run.say("sheets_removed", school=school_id, set_id=set_id)
+        for lists in run.workspace.aid_lists_of(school_id):
+            shutil.rmtree(lists)
+            run.say("aid_lists_removed", school=school_id, run_id=lists.parent.name)
     run.say("objection_lifted" if lift else "objected", by=by.strip())
