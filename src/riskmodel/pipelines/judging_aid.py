@@ -89,6 +89,8 @@ def look_back(run: Run) -> tuple[Reached, ...]:
     rows = pd.read_parquet(folder / JUDGED_SCORES)
     lists, bands = [], run.configuration.bands
     first = next(name for name in rows.columns if name.endswith("_score")).removesuffix("_score")
+    if f"{first}_risk" not in rows:  # too few had left for a model: only ranking rules were judged
+        raise WorkspaceError("score_not_kept", Where(file=str(folder)))
     scores = {f"{name}_score": name for name in ("absence_rule", "school_rate", "last_term")}
     rows = rows.rename(columns={**scores, f"{first}_risk": "risk"})
     for as_of in dates_of(run, store).test:
