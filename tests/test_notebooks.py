@@ -11,7 +11,7 @@ NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.py"))
 def test_every_notebook_runs_from_top_to_bottom(notebook: Path, tmp_path: Path) -> None:
     NotebookClient(
         jupytext.read(notebook),
-        timeout=300,
+        timeout=600,  # seconds a cell, on a machine that does other things as well
         kernel_name="python3",
         resources={"metadata": {"path": tmp_path}},
     ).execute()
