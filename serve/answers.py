@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from functools import lru_cache, partial
+from typing import Any
 
 from riskmodel.domain import (
     ActionTaken,
@@ -23,6 +24,8 @@ from riskmodel.domain import (
 from riskmodel.store.allocations import AllocationItem, AllocationRun, ItemPage
 from riskmodel.store.feedback import Feedback
 from riskmodel.store.looks import LooksOfKey
+from riskmodel.store.official import FigurePage as KeptFigures
+from riskmodel.store.official import KeptReport
 from riskmodel.store.principals import RIGHTS, Role
 from riskmodel.store.reading import ClassCount, Page
 from riskmodel.store.tickets import Ticket
@@ -39,6 +42,9 @@ from serve.schemas import (
     ClassOut,
     FeedbackList,
     FeedbackOut,
+    FigureOut,
+    FigurePage,
+    FigureTarget,
     FoundStudent,
     ListedStudent,
     LookReport,
@@ -49,6 +55,8 @@ from serve.schemas import (
     PastRisk,
     PerHundredOut,
     ProgrammeOut,
+    ReportList,
+    ReportOut,
     RiskHistory,
     SchoolAnswer,
     SchoolList,
@@ -206,6 +214,53 @@ def _allocation_item(item: AllocationItem, student: ScoredStudent, role: Role) -
         drawn=item.drawn,
         stable=item.stable,
     )
+
+
+def figure_page(page: KeptFigures | None, *, next_page: str | None) -> FigurePage:
+    """Tell a page of official figures; empty where none were counted yet."""
+    figures = () if page is None else page.figures
+    return FigurePage(
+        as_of_date=None if page is None else page.day,
+        counted_at=None if page is None else page.counted_at,
+        rule_versions=() if page is None else tuple(page.content["rules"]),
+        figures=tuple(_figure(one) for one in figures),
+        next=next_page,
+        figures_notice=words("api.figures_notice"),
+    )
+
+
+_AS_KEPT = (
+    "formula", "span", "span_kind", "first_day", "last_day", "complete", "level", "county", "township",
+    "school_id", "by", "stage", "value", "numerator", "denominator", "rate", "low", "high", "unaccounted",
+    "already_gone",
+)  # fmt: skip
+
+
+def _figure(one: Mapping[str, Any]) -> FigureOut:
+    told = {name: one[name] for name in _AS_KEPT}
+    return FigureOut(
+        **told,
+        formula_label=words(f"indicators.formulas.{one['formula']}"),
+        formula_version=one["version"],
+        count_withheld=one["hidden"],
+        targets=tuple(FigureTarget(**target) for target in one["targets"]),
+    )
+
+
+def report_list(found: Iterable[KeptReport]) -> ReportList:
+    """Tell the periodic reports, without their pages."""
+    return ReportList(
+        reports=tuple(
+            ReportOut(
+                report_id=one.report_id, report_kind=one.kind,
+                report_title=Words(zh=one.titles["zh"], en=one.titles["en"]), level=one.place.level,
+                county=one.place.county, township=one.place.township, school_id=one.place.school_id,
+                as_of_date=one.as_of_date, made_at=one.made_at,
+            )
+            for one in found
+        ),
+        figures_notice=words("api.figures_notice"),
+    )  # fmt: skip
 
 
 def feedback_list(

@@ -29,8 +29,10 @@ from serve.routes import (
     docs,
     feedback,
     health,
+    indicators,
     looks,
     metrics,
+    reports,
     schools,
     sets,
     students,
@@ -96,7 +98,8 @@ def create_app(
     app.add_middleware(Surroundings)
     handle_problems(app, check_key=known)
     for room in (
-        students, schools, sets, actions, allocations, feedback, words, looks, health, metrics, docs,
+        students, schools, sets, actions, allocations, indicators, reports, feedback, words, looks, health,
+        metrics, docs,
     ):  # fmt: skip
         app.include_router(room.router)
     app.mount("/static", docs.static_files(), name="static")

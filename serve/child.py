@@ -53,7 +53,23 @@ def workbook(task: Mapping[str, Any]) -> bytes:
     return made.getvalue()
 
 
-TASKS: Mapping[str, Callable[[Mapping[str, Any]], bytes]] = {"pdf": pdf, "workbook": workbook}
+def report_pdf(task: Mapping[str, Any]) -> bytes:
+    """Make a periodic report as PDF."""
+    from riskmodel.reports.render import to_pdf
+
+    return to_pdf(task["page"])
+
+
+def report_workbook(task: Mapping[str, Any]) -> bytes:
+    """Make a periodic report as a workbook."""
+    from riskmodel.reports.render import to_workbook
+
+    return to_workbook(task["page"], datetime.fromisoformat(task["made_at"]))
+
+
+TASKS: Mapping[str, Callable[[Mapping[str, Any]], bytes]] = {
+    "pdf": pdf, "workbook": workbook, "report_pdf": report_pdf, "report_workbook": report_workbook,
+}  # fmt: skip
 
 
 def main() -> None:

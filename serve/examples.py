@@ -22,11 +22,13 @@ from riskmodel.domain import (
     TermFacts,
     Unknown,
 )
+from riskmodel.official import Place
 from riskmodel.sheets.compose import compose
 from riskmodel.sheets.steps import Steps
 from riskmodel.store.allocations import AllocationItem, AllocationRun, ItemPage
 from riskmodel.store.feedback import Feedback
 from riskmodel.store.looks import LooksOfKey
+from riskmodel.store.official import FigurePage, KeptReport
 from riskmodel.store.reading import ClassCount, Page
 from riskmodel.store.tickets import Ticket
 from riskmodel.wording import text
@@ -36,9 +38,11 @@ from serve.answers import (
     allocation_page,
     feedback_list,
     feedback_out,
+    figure_page,
     look_report,
     lookup_answer,
     model_out,
+    report_list,
     risk_history,
     school_answer,
     school_list,
@@ -229,6 +233,28 @@ _ITEMS = ItemPage(
 )  # fmt: skip
 
 
+_FIGURES = FigurePage(
+    date(2026, 10, 31), datetime(2026, 11, 2, 1, 0, tzinfo=UTC), {"rules": ["demo-2023"]},
+    (
+        {
+            "formula": "dropout_rate", "version": "v1", "span": "2026-2027", "span_kind": "year",
+            "first_day": "2026-10-01", "last_day": "2026-10-31", "complete": False, "level": "school",
+            "county": "青禾县", "township": "柳溪乡", "school_id": _SCHOOL.school_id, "by": "stage",
+            "stage": "junior", "value": "", "numerator": 6, "denominator": 412, "rate": 6 / 412,
+            "low": 0.0067, "high": 0.0315, "unaccounted": 0, "already_gone": 0, "hidden": False,
+            "targets": [{"target": "junior_leaving", "at_least": None, "at_most": 0.018, "distance": 1,
+                         "met": True}],
+        },
+    ),
+    None,
+)  # fmt: skip
+_REPORT = KeptReport(
+    "rep-20261031-5f2c9a10", "school", Place("school", "青禾县", "柳溪乡", _SCHOOL.school_id),
+    date(2026, 10, 31), datetime(2026, 11, 2, 1, 0, tzinfo=UTC),
+    {"zh": "柳溪初级中学控辍保学月报", "en": "柳溪初级中学: monthly report"}, {},
+)  # fmt: skip
+
+
 def answer_examples() -> dict[str, dict[str, BaseModel]]:
     """Return named examples by operation."""
     page = Page(_PUBLISHED.set_id, (_STUDENT, _WITHOUT_SCORE), None)
@@ -237,6 +263,8 @@ def answer_examples() -> dict[str, dict[str, BaseModel]]:
             "with_a_score": student_risk(_STUDENT, _PUBLISHED, role="school", today=TODAY),
             "without_a_score": student_risk(_WITHOUT_SCORE, _PUBLISHED, role="school", today=TODAY),
         },
+        "list_figures": {"last_page": figure_page(_FIGURES, next_page=None)},
+        "list_reports": {"one_report": report_list([_REPORT])},
         "list_allocations": {"one_run": allocation_list([_ALLOCATION])},
         "list_allocation_items": {
             "one_waits_one_is_due": allocation_page(
@@ -334,6 +362,11 @@ def page_examples() -> dict[str, dict[str, dict[str, str]]]:
         "export_students_csv": {CSV: {"two_rows": csv_file(rows, "zh").decode("utf-8-sig")}},
         "export_students_workbook": {XLSX: {"list_as_workbook": "PK…"}},
         "read_booklet": {PDF: {"booklet": "%PDF-1.7 …"}},
+        "read_report": {
+            HTML: {"report_as_page": "<!doctype html>…"},
+            PDF: {"report_as_pdf": "%PDF-1.7 …"},
+            XLSX: {"report_as_workbook": "PK…"},
+        },
     }
 
 

@@ -33,6 +33,7 @@ _MORE: dict[str, tuple[str, ...]] = {
     "export_students_workbook": ("set_changed", "not_made_now"),
     "read_booklet": ("no_sheet", "set_changed", "not_made_now"),
     "read_model_card": ("not_acceptable",),
+    "read_report": ("not_acceptable", "not_made_now"),
     "readiness": ("nothing_published", "store_unavailable", "audit_unavailable"),
 }
 """Problems of single operations, beside those that follow from what an operation takes."""
@@ -62,9 +63,20 @@ _PURPOSE = {
     "required": False,
     "schema": {"anyOf": [{"enum": list(PURPOSES), "type": "string"}, {"type": "null"}], "title": PURPOSE_KEY},
 }
-_PAGED = ("list_students", "list_allocation_items")
+_PAGED = ("list_students", "list_allocation_items", "list_figures")
 _ALLOWANCE = {"RateLimit-Policy": "rate_limit_policy", "RateLimit": "rate_limit"}
-TAGS = ("students", "schools", "actions", "allocations", "sets", "words", "audit", "health")
+TAGS = (
+    "students",
+    "schools",
+    "actions",
+    "allocations",
+    "indicators",
+    "reports",
+    "sets",
+    "words",
+    "audit",
+    "health",
+)
 
 
 def describe(app: FastAPI) -> None:

@@ -23,6 +23,7 @@ from riskmodel.domain import (
     Stage,
     Unit,
 )
+from riskmodel.official import Level
 from riskmodel.store.actions import LONGEST, MOST_AT_ONCE, MOST_HOURS, MOST_YUAN
 from riskmodel.store.allocations import State, WaitingAt
 from riskmodel.store.feedback import Code as FeedbackCode
@@ -581,6 +582,97 @@ class AllocationItemQuery(_Shape):
     student_id: StudentId | None = None
     limit: Annotated[int, Field(ge=1, le=500)] = 100
     after: Annotated[str, Field(max_length=1000)] | None = None
+
+
+class FigureTarget(_Shape):
+    """What a plan asks of a figure, and how far from it, in students; None where that is withheld."""
+
+    target: str
+    at_least: float | None
+    at_most: float | None
+    distance: int | None
+    met: bool | None
+
+
+class FigureOut(_Shape):
+    """One official figure of a place, in a span, with the counts behind it; None where withheld."""
+
+    formula: str
+    formula_label: Words
+    formula_version: str
+    span: str
+    span_kind: Literal["year", "within_year", "term"]
+    first_day: date
+    last_day: date
+    complete: bool
+    level: Level
+    county: str
+    township: str
+    school_id: str
+    by: Literal["all", "stage", "grade", "sex", "group", "reason"]
+    stage: str
+    value: str
+    numerator: int | None
+    denominator: int | None
+    rate: float | None
+    low: float | None
+    high: float | None
+    unaccounted: int | None
+    already_gone: int | None
+    count_withheld: bool
+    targets: tuple[FigureTarget, ...]
+
+
+class FigurePage(_Shape):
+    """A page of the newest day's figures; `next` is None on the last, the day where nothing was counted."""
+
+    as_of_date: date | None
+    counted_at: datetime | None
+    rule_versions: tuple[str, ...]
+    figures: tuple[FigureOut, ...]
+    next: str | None
+    figures_notice: Words
+
+
+class FigureQuery(_Shape):
+    """Which figures, and how many."""
+
+    formula: Literal[
+        "dropout_rate", "dropout_rate_net", "yearly_retention", "yearly_retention_corrected",
+        "nine_year_retention", "nine_year_retention_corrected", "enrolment_rate", "enrolment_rate_counted",
+        "disabled_enrolment_rate",
+    ] | None = None  # fmt: skip
+    level: Level | None = None
+    school_id: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    limit: Annotated[int, Field(ge=1, le=500)] = 100
+    after: Annotated[str, Field(pattern=r"^[0-9]{1,9}$")] | None = None
+
+
+class ReportOut(_Shape):
+    """A periodic report of a place."""
+
+    report_id: str
+    report_kind: Literal["school", "county", "prefecture", "province"]
+    report_title: Words
+    level: Level
+    county: str
+    township: str
+    school_id: str
+    as_of_date: date
+    made_at: datetime
+
+
+class ReportList(_Shape):
+    """The reports that the key may see, the newest first; 500 at most."""
+
+    reports: tuple[ReportOut, ...]
+    figures_notice: Words
+
+
+class ReportQuery(_Shape):
+    """In which language."""
+
+    lang: Literal["zh", "en"] = "zh"
 
 
 class FeedbackIn(_Shape):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 TERM_OF_WORK = (
     "county", "mapping", "intake", "check", "indicators", "behind", "features", "train", "backtest",
     "audit", "report", "promote", "publish", "score", "monitor", "rollback", "track", "explain", "target",
-    "sheets", "guides", "feedback", "tickets", "actions", "object", "retain", "keys", "looks",
+    "sheets", "reports", "guides", "feedback", "tickets", "actions", "object", "retain", "keys", "looks",
     "export-child", "erase", "serve", "backup", "restore", "term", "run",
 )  # fmt: skip
 
@@ -371,6 +371,30 @@ def target_runs(config: Config = DEMO) -> None:
 def target_evaluate(config: Config = DEMO) -> None:
     """Look back on dates whose outcomes are known."""
     _step(config, "evaluate_allocation")
+
+
+@app.command(help=_help("reports"))
+def reports(
+    kind: Annotated[
+        list[str] | None, typer.Option("--kind", help=text("commands.reports_kind", "en"))
+    ] = None,
+    school: Annotated[str | None, typer.Option("--school")] = None,
+    as_of: Annotated[
+        datetime | None,
+        typer.Option("--as-of", formats=["%Y-%m-%d"], help=text("commands.explain_as_of", "en")),
+    ] = None,
+    config: Config = DEMO,
+) -> None:
+    """Write the periodic reports of schools, counties, prefecture and province."""
+    from riskmodel.reports.told import KINDS
+
+    with _job(config) as run:
+        from riskmodel.pipelines import write_reports
+
+        chosen = [one for one in KINDS if one in (kind or ([] if school is None else ["school"]))]
+        if kind and len(chosen) < len(set(kind)):
+            raise ConfigurationError("report_kind_unknown", Where(key="--kind"), kinds=", ".join(KINDS))
+        write_reports(run, kinds=chosen, school_id=school, as_of_date=as_of.date() if as_of else None)
 
 
 @app.command(help=_help("sheets"))

@@ -86,11 +86,13 @@ def figure_words(one: AgainstTarget, language: Language) -> str:
     """Say rate, target, distance and what is in no rate."""
     figure = one.figure
     said = [rate_words(figure, language), limit_words(one.target, language), distance_words(one, language)]
-    for name in ("unaccounted", "already_gone"):
-        count = getattr(figure, name)
+    register = figure.formula.startswith(("enrol", "dis"))
+    for attribute in ("unaccounted", "already_gone"):
+        count = getattr(figure, attribute)
+        name = "not_found" if register and attribute == "unaccounted" else attribute
         if count:
             said.append(text(f"indicators.beside.{name}", language, students=count))
-        elif count is None and not (name == "already_gone" and figure.formula.startswith(("enrol", "dis"))):
+        elif count is None and not (register and name == "already_gone"):
             said.append(text(f"indicators.beside.{name}_withheld", language))
     return text("indicators.separator", language).join(said)
 

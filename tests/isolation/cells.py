@@ -16,8 +16,20 @@ from typing import Any
 from urllib.parse import quote
 
 from .asking import Asker, Request
-from .oracle import holds, holds_run, holds_school
-from .world import ABSENT, ABSENT_RUN, ABSENT_SCHOOL, CLOSED, ERASED, NOW, SCHOOLS, Who, World, roll_number
+from .oracle import holds, holds_report, holds_run, holds_school
+from .world import (
+    ABSENT,
+    ABSENT_REPORT,
+    ABSENT_RUN,
+    ABSENT_SCHOOL,
+    CLOSED,
+    ERASED,
+    NOW,
+    SCHOOLS,
+    Who,
+    World,
+    roll_number,
+)
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 ODD = (
@@ -175,6 +187,9 @@ class Matrix:
             elif name == "run_id":
                 runs = [one for one in self.world.runs if holds_run(self.world, who, one)]
                 usual[key] = runs[0] if runs else ABSENT_RUN
+            elif name == "report_id":
+                reports = [one for one in self.world.reports if holds_report(self.world, who, one)]
+                usual[key] = reports[0] if reports else ABSENT_REPORT
             elif parameter.get("required") and name in ("grade", "class"):
                 place = self.world.now[(own or ["st-a1-0-x"])[0]]
                 usual[key] = str(place.grade if name == "grade" else place.class_name)
@@ -211,6 +226,7 @@ class Matrix:
             "student_id": [*self.world.children, ERASED, ABSENT, *ODD],
             "school_id": [*SCHOOLS, CLOSED, ABSENT_SCHOOL, *ODD],
             "run_id": [*self.world.runs, ABSENT_RUN, *ODD],
+            "report_id": [*self.world.reports, ABSENT_REPORT, *ODD],
             "programme": ["counselling", "none", "%"],
             "set_id": sets,
             "term": ["2026-2027-1", "2025-2026-2", "latest", "1999-2000-1"],

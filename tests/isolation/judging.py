@@ -9,11 +9,11 @@ from dataclasses import dataclass, field, replace
 
 from .asking import Answer, Asker, forms
 from .cells import ODD, Cell, Matrix
-from .oracle import children_of, holds_run, holds_school, never, verdict
-from .world import ABSENT, ABSENT_RUN, ABSENT_SCHOOL, CLOSED, SCHOOLS, World
+from .oracle import children_of, holds_report, holds_run, holds_school, never, verdict
+from .world import ABSENT, ABSENT_REPORT, ABSENT_RUN, ABSENT_SCHOOL, CLOSED, SCHOOLS, World
 
 BATCH = 64
-_NOBODY = {"st": ABSENT, "sc": ABSENT_SCHOOL, "al": ABSENT_RUN}
+_NOBODY = {"st": ABSENT, "sc": ABSENT_SCHOOL, "al": ABSENT_RUN, "re": ABSENT_REPORT}
 """Who is nobody, by the beginning of ids."""
 
 
@@ -40,7 +40,7 @@ class Judge:
         marks = {mark: one for one, mark in self.world.marks.items()}
         named = {
             form: one
-            for one in (*self.world.children, *SCHOOLS, CLOSED, *self.world.runs)
+            for one in (*self.world.children, *SCHOOLS, CLOSED, *self.world.runs, *self.world.reports)
             for form in forms(one)
         }
         self._who_is = named | marks
@@ -108,6 +108,7 @@ class Judge:
             {CLOSED} if cell.who.role in ("bureau", "data_team") and cell.who.only is None else set()
         )
         runs = {one for one in self.world.runs if holds_run(self.world, cell.who, one)}
+        runs |= {one for one in self.world.reports if holds_report(self.world, cell.who, one)}
         marks, foreign = self.world.marks, found - children - schools - runs
         marked = {one for one in foreign if one in marks and marks[one] in text}
         strange = {one for one in foreign if one not in sent}
@@ -141,6 +142,10 @@ class Judge:
             place = cell.path_values()["school_id"]
             own = children_of(self.world, cell.who) & set(self.world.now)
             missing = {one for one in own if self.world.now[one].school_id == place} - found
+        elif cell.operation.path == "/v1/reports":
+            missing = {one for one in self.world.reports if holds_report(self.world, cell.who, one)} - found
+        elif cell.operation.path == "/v1/indicators":
+            missing = {one for one in SCHOOLS if holds_school(self.world, cell.who, one)} - found
         elif cell.operation.path == "/v1/allocations":
             missing = {one for one in self.world.runs if holds_run(self.world, cell.who, one)} - found
         elif cell.operation.path == "/v1/allocations/{run_id}/items":
@@ -162,6 +167,7 @@ class Judge:
         children = children_of(self.world, cell.who)
         schools = {one for one in SCHOOLS if holds_school(self.world, cell.who, one)}
         runs = {one for one in self.world.runs if holds_run(self.world, cell.who, one)}
+        runs |= {one for one in self.world.reports if holds_report(self.world, cell.who, one)}
         in_path = cell.path_values()
         hidden = [
             one for key, value in cell.values for one in self._ids_in(value)

@@ -40,6 +40,14 @@ def holds_run(world: World, who: Who, run_id: str) -> bool:
     return approved and bool(who.role in EVERYWHERE or students & children_of(world, who) & set(world.now))
 
 
+def holds_report(world: World, who: Who, report_id: str) -> bool:
+    """Who may read a report: that of a school whoever sees the school, that of the region who sees all."""
+    school = world.reports.get(report_id)
+    if school is None or not who.alive or who.only is not None:
+        return False
+    return who.role in EVERYWHERE or bool(school and holds_school(world, who, school))
+
+
 def children_of(world: World, who: Who) -> frozenset[str]:
     """All who may appear in an answer: who is theirs today, and for who sees everywhere who was before."""
     left = world.before if who.role in EVERYWHERE else {}
@@ -70,6 +78,8 @@ def verdict(world: World, who: Who, method: str, path: str, asked: Mapping[str, 
         return "forbidden"
     if "run_id" in asked:
         return "shown" if holds_run(world, who, asked["run_id"]) else "hidden"
+    if "report_id" in asked:
+        return "shown" if holds_report(world, who, asked["report_id"]) else "hidden"
     if "student_id" in asked:
         child = asked["student_id"]
         left = world.before.get(child) if child not in world.now else None

@@ -21,7 +21,8 @@ from riskmodel.domain import (
     TermFacts,
     Unknown,
 )
-from riskmodel.store import allocations
+from riskmodel.official import Place as OfficialPlace
+from riskmodel.store import allocations, official
 from riskmodel.store.allocations import AllocationItem, AllocationRun
 from riskmodel.store.children import erase_student
 from riskmodel.store.engine import Store, open_store
@@ -41,6 +42,7 @@ ABSENT_SCHOOL, ABSENT = "sc-z9-x", "st-z9-9-x"
 ABSENT_RUN = "al-zz-x"
 ERASED = "st-er-1-x"
 """A child that stood in both sets and in every run, and was erased: nobody's, as if there had been none."""
+ABSENT_REPORT = "re-z9-x"
 COUNSELLORS_FACT = 77123
 """A value that stands in counsellors' facts only."""
 MARGIN = 55.321987
@@ -104,6 +106,8 @@ class World:
     principals: list[Who] = field(default_factory=list)
     runs: dict[str, tuple[frozenset[str], bool]] = field(default_factory=dict)
     """Runs of allocation: whom each answers, and whether it was approved."""
+    reports: dict[str, str] = field(default_factory=dict)
+    """Periodic reports: the school each is about, empty for the whole region."""
     townships: dict[str, str] = field(default_factory=dict)
     """Where schools are, if not where their id says."""
 
@@ -195,6 +199,7 @@ def make_world(workspace: Path) -> World:
         )
     _allocate(world)
     assert erase_student(world.store, Principal("bureau", "bureau"), ERASED) >= 4
+    _report(world)
     _make_principals(world)
     return world
 
@@ -228,6 +233,37 @@ def _allocate(world: World) -> None:
             allocations.freeze(world.store, bureau, run_id, by="李", at=NOW)
             allocations.approve(world.store, bureau, run_id, by="王", at=NOW)
         world.runs[run_id] = (frozenset(students) - {ERASED}, approved)
+
+
+def _report(world: World) -> None:
+    """Keep a figure and a report of every school, and of the region."""
+    bureau, figures = Principal("bureau", "bureau"), []
+    for school in (*SCHOOLS, ""):
+        level = "school" if school else "region"
+        place = OfficialPlace(level, "c", f"t-{school}" if school else "", school)
+        report_id = f"re-{school[3:] or 'all-x'}"
+        world.reports[report_id] = school
+        page = {"language": "zh", "title": f"报告 {school}", "below": "", "sections": [],
+                "figures": {"kind": "table", "head": [], "rows": [], "prose": False}}  # fmt: skip
+        official.save_report(
+            world.store, bureau, report_id=report_id, kind="school" if school else "province", place=place,
+            as_of_date=NOW.date(), made_at=NOW, content={"zh": page, "en": page},
+        )  # fmt: skip
+        figures.append({
+            "formula": "dropout_rate", "version": "v1", "span": "2025-2026", "span_kind": "year",
+            "first_day": NOW.date(), "last_day": NOW.date(), "complete": False, "level": level, "county": "c",
+            "township": place.township, "school_id": school, "by": "all", "stage": "", "value": "",
+            "numerator": 6, "denominator": 100, "rate": 0.06, "low": 0.03, "high": 0.12, "unaccounted": 0,
+            "already_gone": 0, "hidden": False, "targets": [],
+        })  # fmt: skip
+    official.save_figures(
+        world.store,
+        bureau,
+        NOW.date(),
+        figures,
+        counted_at=NOW,
+        content={"rules": [], "targets": [], "faults": []},
+    )
 
 
 def roll_number(child: str) -> str:

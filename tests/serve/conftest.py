@@ -24,7 +24,8 @@ from riskmodel.domain import (
     TermFacts,
     Unknown,
 )
-from riskmodel.store import allocations
+from riskmodel.official import Place
+from riskmodel.store import allocations, official
 from riskmodel.store.allocations import AllocationItem, AllocationRun
 from riskmodel.store.engine import Store, open_store
 from riskmodel.store.keys import make_key, revoke
@@ -137,6 +138,29 @@ def keep_allocations(store: Store, students: dict[str, str]) -> None:
     allocations.approve(store, bureau, APPROVED, by="王", at=NOW)
 
 
+REPORT = "rep-20261031-aaaa"
+
+
+def keep_report(store: Store) -> None:
+    """Keep a figure and a report of the school a1."""
+    bureau, place = Principal("bureau", "bureau"), Place("school", "c", "north", "a1")
+    page = {"language": "zh", "title": "甲校月报", "below": "", "sections": [],
+            "figures": {"kind": "table", "head": [], "rows": [], "prose": False}}  # fmt: skip
+    official.save_report(
+        store, bureau, report_id=REPORT, kind="school", place=place, as_of_date=FACTS.as_of_date, made_at=NOW,
+        content={"zh": page, "en": page},
+    )  # fmt: skip
+    figure = {
+        "formula": "dropout_rate", "version": "v1", "span": "2025-2026", "span_kind": "year",
+        "first_day": FACTS.as_of_date, "last_day": FACTS.as_of_date, "complete": False, "level": "school",
+        "county": "c", "township": "north", "school_id": "a1", "by": "all", "stage": "", "value": "",
+        "numerator": 6, "denominator": 100, "rate": 0.06, "low": 0.03, "high": 0.12, "unaccounted": 0,
+        "already_gone": 0, "hidden": False, "targets": [],
+    }  # fmt: skip
+    content = {"rules": ["test"], "targets": [], "faults": []}
+    official.save_figures(store, bureau, FACTS.as_of_date, [figure], counted_at=NOW, content=content)
+
+
 @dataclass
 class County:
     """What is published, and what only was."""
@@ -176,6 +200,7 @@ def publish_county(workspace: Path) -> County:
     )  # fmt: skip
 
     keep_allocations(county.store, county.students)
+    keep_report(county.store)
 
     def add(name: str, role: str, schools: tuple[str, ...] = (), **changes: datetime) -> str:
         plain = make_key(

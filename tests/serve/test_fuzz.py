@@ -34,7 +34,7 @@ from riskmodel.store import reading
 from serve.app import create_app
 from serve.settings import Settings
 
-from .conftest import APPROVED, DRAFT
+from .conftest import APPROVED, DRAFT, REPORT
 
 CASES = int(os.environ.get("RISKMODEL_FUZZ_CASES", "200"))
 CHECKS = [
@@ -68,6 +68,7 @@ class Real:
             "school_id": ["a1", "b1"],
             "set_id": [None, reading.current_set(county.store).set_id],
             "run_id": [APPROVED, DRAFT],
+            "report_id": [REPORT],
             "programme": [None],
             "after": [None],
             "term": [None],

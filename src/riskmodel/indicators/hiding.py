@@ -15,9 +15,10 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-import numpy as np
-
 Key = TypeVar("Key", bound=Hashable)
+
+_PRIME = 2_147_483_647
+"""Elimination modulo a prime: a cell that is determined over the whole numbers is so here."""
 
 
 @dataclass(frozen=True)
@@ -44,104 +45,172 @@ def withheld(
     also
         Cells to withhold for another reason.
     """
-    hidden = {key for key, value in values.items() if 0 < abs(value) < below} | (set(also) & values.keys())
-    tied: dict[Key, list[Sum[Key]]] = defaultdict(list)
-    for one in sums:
-        for key in (one.total, *one.parts):
-            tied[key].append(one)
-    waiting = [one for key in sorted(hidden, key=repr) for one in tied[key]]
-    while True:
-        while waiting:
-            one = waiting.pop()
-            for key in _companions(one, values, hidden, below):
-                hidden.add(key)
-                waiting += tied[key]
-        given_away = _given_away(hidden, tied)
-        if not given_away:
-            return hidden
-        more = _beside(given_away, tied, values, hidden)
-        if more is None:
-            return hidden
-        hidden.add(more)
-        waiting += tied[more]
+    # Numbers instead of keys: places are compared millions of times. Ties between equals go by key.
+    keys = sorted(values, key=repr)
+    number = {key: at for at, key in enumerate(keys)}
+    counts = [values[key] for key in keys]
+    tied = [_Tied(number[one.total], tuple(number[key] for key in one.parts)) for one in sums]
+    search = _Search(counts, tied, below)
+    first = {at for at, count in enumerate(counts) if 0 < abs(count) < below}
+    search.withhold(first | {number[key] for key in also if key in number})
+    return {keys[at] for at in search.hidden}
 
 
-def _companions(one: Sum[Key], values: Mapping[Key, int], hidden: set[Key], below: int) -> list[Key]:
-    """Choose what more of a sum is to be withheld: the smallest parts first, the total last."""
-    within = [key for key in one.parts if key in hidden]
-    total_hidden = one.total in hidden
-    if not within and not total_hidden:
-        return []
-    shown = sorted(
-        (key for key in one.parts if key not in hidden),
-        key=lambda key: (values[key] == 0, abs(values[key]), repr(key)),
-    )
-    chosen: list[Key] = []
-    while not _safe([*within, *chosen], values, total_hidden, below) and shown:
-        chosen.append(shown.pop(0))
-    if not _safe([*within, *chosen], values, total_hidden, below) and not total_hidden:
-        chosen.append(one.total)
-    return chosen
+@dataclass(frozen=True)
+class _Tied:
+    total: int
+    parts: tuple[int, ...]
+
+    @property
+    def cells(self) -> tuple[int, ...]:
+        return (self.total, *self.parts)
 
 
-def _safe(parts: Sequence[Key], values: Mapping[Key, int], total_hidden: bool, below: int) -> bool:
-    if total_hidden:
-        return len(parts) >= 1
-    return len(parts) >= 2 and abs(sum(values[key] for key in parts)) >= below
+class _Search:
+    """Withholds more until nothing small is given away."""
+
+    def __init__(self, counts: Sequence[int], sums: Sequence[_Tied], below: int) -> None:
+        self._counts, self._below = counts, below
+        self._of: dict[int, list[_Tied]] = defaultdict(list)
+        for one in sums:
+            for at in one.cells:
+                self._of[at].append(one)
+        self.hidden: set[int] = set()
+
+    def withhold(self, cells: set[int]) -> None:
+        """Withhold cells, and all that they make necessary."""
+        while cells:
+            touched = set(cells)
+            self.hidden |= cells
+            waiting = [one for at in sorted(cells) for one in self._of[at]]
+            while waiting:
+                for at in self._companions(waiting.pop()):
+                    self.hidden.add(at)
+                    touched.add(at)
+                    waiting += self._of[at]
+            # Only what hangs together with a change can be given away by it.
+            cells = set()
+            for known in self._given_away(touched):
+                beside = self._beside(known)
+                if beside is not None:
+                    cells.add(beside)
+
+    def _order(self, at: int) -> tuple[bool, int, int]:
+        return self._counts[at] == 0, abs(self._counts[at]), at
+
+    def _companions(self, one: _Tied) -> list[int]:
+        """Choose what more of a sum is to be withheld: the smallest parts first, the total last."""
+        within = [at for at in one.parts if at in self.hidden]
+        total_hidden = one.total in self.hidden
+        if (not within and not total_hidden) or self._safe(within, total_hidden):
+            return []
+        shown = sorted((at for at in one.parts if at not in self.hidden), key=self._order)
+        chosen: list[int] = []
+        for at in shown:
+            chosen.append(at)
+            if self._safe([*within, *chosen], total_hidden):
+                return chosen
+        return chosen if total_hidden else [*chosen, one.total]
+
+    def _safe(self, parts: Sequence[int], total_hidden: bool) -> bool:
+        if total_hidden:
+            return len(parts) >= 1
+        return len(parts) >= 2 and abs(sum(self._counts[at] for at in parts)) >= self._below
+
+    def _given_away(self, touched: set[int]) -> list[int]:
+        """Return small cells that the sums determine: solved component by component."""
+        found: set[int] = set()
+        for cells, sums in self._components(touched):
+            found |= _determined(cells, [[at for at in one.cells if at in self.hidden] for one in sums],
+                                 [one.total for one in sums])  # fmt: skip
+        return sorted(at for at in found if 0 < abs(self._counts[at]) < self._below)
+
+    def _components(self, touched: set[int]) -> Iterable[tuple[list[int], list[_Tied]]]:
+        left = set(touched)
+        while left:
+            waiting, cells, sums = [min(left)], set[int](), dict[int, _Tied]()
+            while waiting:
+                at = waiting.pop()
+                if at in cells:
+                    continue
+                cells.add(at)
+                for one in self._of[at]:
+                    if id(one) not in sums:
+                        sums[id(one)] = one
+                        waiting += [other for other in one.cells if other in self.hidden]
+            left -= cells
+            if sums:
+                yield sorted(cells), list(sums.values())
+
+    def _beside(self, known: int) -> int | None:
+        near = {at for one in self._of[known] for at in one.cells if at not in self.hidden}
+        if not near:  # every sum of the cell is withheld as a whole: look one step further
+            further = {at for one in self._of[known] for at in one.cells}
+            near = {at for cell in further for one in self._of[cell] for at in one.cells} - self.hidden
+        return min(near, key=self._order, default=None)
 
 
-def _given_away(hidden: set[Key], tied: Mapping[Key, list[Sum[Key]]]) -> list[Key]:
-    """Return withheld cells that the sums determine: solved component by component."""
-    found: list[Key] = []
-    for cells, sums in _components(hidden, tied):
-        place = {key: number for number, key in enumerate(cells)}
-        matrix = np.zeros((len(sums), len(cells)))
-        for row, one in enumerate(sums):
-            if one.total in place:
-                matrix[row, place[one.total]] -= 1
-            for key in one.parts:
-                if key in place:
-                    matrix[row, place[key]] += 1
-        _, strengths, rows = np.linalg.svd(matrix, full_matrices=True)
-        rank = int((strengths > 1e-9).sum())
-        free = np.abs(rows[rank:]).max(axis=0) if rank < len(cells) else np.zeros(len(cells))
-        found += [key for key, number in place.items() if free[number] < 1e-9]
+def _determined(cells: Sequence[int], sums: Sequence[Sequence[int]], totals: Sequence[int]) -> set[int]:
+    """Return the unknown cells that a system of sums has a single solution for.
+
+    A sum with a cell that stands in no other sum binds nothing else: it is set aside, and that cell is
+    determined if all others of the sum are. What is left is small, and its null space is computed.
+    """
+    held: dict[int, set[int]] = {at: set() for at in cells}
+    for number, one in enumerate(sums):
+        for at in one:
+            held[at].add(number)
+    aside: list[tuple[int, int]] = []
+    waiting = [at for at in cells if len(held[at]) == 1]
+    while waiting:
+        at = waiting.pop()
+        if len(held[at]) != 1:
+            continue
+        number = next(iter(held[at]))
+        aside.append((at, number))
+        for other in sums[number]:
+            held[other].discard(number)
+            if len(held[other]) == 1:
+                waiting.append(other)
+    left = sorted({number for of_cell in held.values() for number in of_cell})
+    core = sorted(at for at in cells if held[at])
+    found = _without_freedom(core, [sums[number] for number in left], [totals[number] for number in left])
+    for at, number in reversed(aside):
+        if all(other in found for other in sums[number] if other != at):
+            found.add(at)
     return found
 
 
-def _components(
-    hidden: set[Key], tied: Mapping[Key, list[Sum[Key]]]
-) -> Iterable[tuple[list[Key], list[Sum[Key]]]]:
-    left = set(hidden)
+def _without_freedom(core: Sequence[int], sums: Sequence[Sequence[int]], totals: Sequence[int]) -> set[int]:
+    """Solve by elimination, in whole numbers modulo a prime: exact, and sums are short."""
+    rows: dict[int, dict[int, int]] = {}
+    for at_row, (one, total) in enumerate(zip(sums, totals, strict=True)):
+        rows[at_row] = {at: _PRIME - 1 if at == total else 1 for at in one}
+    holding: dict[int, set[int]] = {at: set() for at in core}
+    for at_row, row in rows.items():
+        for at in row:
+            holding[at].add(at_row)
+    solved: dict[int, int] = {}
+    left = set(rows)
     while left:
-        start = min(left, key=repr)
-        cells, sums, waiting = [], [], [start]
-        left.discard(start)
-        seen: set[int] = set()
-        while waiting:
-            key = waiting.pop()
-            cells.append(key)
-            for one in tied.get(key, []):
-                if id(one) in seen:
-                    continue
-                seen.add(id(one))
-                sums.append(one)
-                for other in (one.total, *one.parts):
-                    if other in left:
-                        left.discard(other)
-                        waiting.append(other)
-        if sums:
-            yield cells, sums
-
-
-def _beside(
-    given_away: Sequence[Key], tied: Mapping[Key, list[Sum[Key]]], values: Mapping[Key, int], hidden: set[Key]
-) -> Key | None:
-    near = {
-        key
-        for cell in given_away
-        for one in tied[cell]
-        for key in (*one.parts, one.total)
-        if key not in hidden
-    }
-    return min(near, key=lambda key: (values[key] == 0, abs(values[key]), repr(key)), default=None)
+        at_row = min(left, key=lambda number: (len(rows[number]), number))
+        left.discard(at_row)
+        row = rows[at_row]
+        if not row:
+            continue
+        pivot = min(row, key=lambda at: (len(holding[at]), at))
+        scale = pow(row[pivot], -1, _PRIME)
+        for at in row:
+            row[at] = row[at] * scale % _PRIME
+        solved[pivot] = at_row
+        for other in [one for one in holding[pivot] if one != at_row]:
+            factor, target = rows[other][pivot], rows[other]
+            for at, value in row.items():
+                changed = (target.get(at, 0) - factor * value) % _PRIME
+                if changed:
+                    target[at] = changed
+                    holding[at].add(other)
+                elif at in target:
+                    del target[at]
+                    holding[at].discard(other)
+    return {pivot for pivot, at_row in solved.items() if len(rows[at_row]) == 1}

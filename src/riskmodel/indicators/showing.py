@@ -66,6 +66,27 @@ def sums_of(table: Sequence[OfficialFigure]) -> list[Sum[Key]]:
 
 
 def _table(table: Sequence[OfficialFigure], below: int) -> dict[int, OfficialFigure]:
+    told = {}
+    for one in table:
+        if _too_fine(one):
+            # Heads on two days name nobody; who is missing between them may.
+            heads = one.formula in _HEADS_ONLY
+            told[id(one)] = replace(
+                one, numerator=one.numerator if heads else None, unaccounted=None, already_gone=None,
+                hidden=not heads,
+            )  # fmt: skip
+    return _tied_table([one for one in table if not _too_fine(one)], below) | told
+
+
+def _too_fine(figure: OfficialFigure) -> bool:
+    """Tell what is counted for the data team only: a grade, a sex or a group of a township or school.
+
+    Those who left are a handful there, known to everybody, and would take whole tables with them.
+    """
+    return figure.place.level in ("township", "school") and figure.by not in ("all", "stage")
+
+
+def _tied_table(table: Sequence[OfficialFigure], below: int) -> dict[int, OfficialFigure]:
     by_key = {key_of(figure): figure for figure in table}
     sums = sums_of(table)
     small = {key: small_count(figure) or 0 for key, figure in by_key.items()}

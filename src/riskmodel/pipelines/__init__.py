@@ -27,6 +27,7 @@ from riskmodel.pipelines.looking import show_looks
 from riskmodel.pipelines.monitoring import monitor
 from riskmodel.pipelines.objecting import take_objection
 from riskmodel.pipelines.outbox import send_waiting
+from riskmodel.pipelines.periodic import write_reports
 from riskmodel.pipelines.publishing import (
     list_keys,
     make_key,
@@ -99,6 +100,7 @@ __all__ = [
     "train_model",
     "write_guides",
     "write_report",
+    "write_reports",
     "write_sheets",
 ]
 

@@ -6,8 +6,9 @@ import csv
 import json
 import shutil
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -39,9 +40,12 @@ from riskmodel.official import (
     Target,
 )
 from riskmodel.official_words import fault_words, figure_words, place_words, span_words, target_words
+from riskmodel.pipelines.publishing import BUREAU
 from riskmodel.pipelines.run import Run, as_of_on, clock
 from riskmodel.records.store import RecordStore
 from riskmodel.runners.local import LocalRunner
+from riskmodel.store.engine import FILE_NAME, open_store
+from riskmodel.store.official import save_figures
 from riskmodel.wording import LANGUAGES, text
 
 COLUMNS = (
@@ -78,6 +82,7 @@ def tell_indicators(run: Run, *, as_of_date: date | None = None) -> Indicators:
     found = indicators_on(run, store, day)
     folder = run.workspace.indicators / day.isoformat()
     _write(folder, found)
+    _keep(run, found)
     run.say(
         "indicators_counted", as_of_date=day, figures=f"{len(found.every):,}",
         withheld=f"{sum(one.hidden for one in found.shown):,}", seconds=seconds(), folder=folder,
@@ -206,6 +211,28 @@ def figure_row(figure: OfficialFigure) -> dict[str, Any]:
         "denominator": figure.denominator, "rate": figure.rate, "low": low, "high": high,
         "unaccounted": figure.unaccounted, "already_gone": figure.already_gone, "hidden": figure.hidden,
     }  # fmt: skip
+
+
+def _keep(run: Run, found: Indicators) -> None:
+    """Keep what others may see in the published store, if there is one: there schools read it."""
+    if not (run.workspace.store / FILE_NAME).is_file():
+        return
+    beside: dict[int, list[dict[str, Any]]] = {}
+    for one in found.against:
+        told = _against_row(one)
+        beside.setdefault(id(one.figure), []).append(
+            {name: told[name] for name in ("target", "at_least", "at_most", "distance", "met")}
+        )
+    rows = (figure_row(one) | {"targets": beside.get(id(one), [])} for one in found.shown)
+    content = {
+        "rules": sorted({rule.version for rule in found.rules}),
+        "targets": [{"target": one.name, "texts": dict(one.texts or {}), "source": one.source}
+                    for one in found.targets],
+        "faults": [{"code": one.code, "day": one.day, "school_id": one.school_id, "beside": one.beside,
+                    "students": one.students} for one in found.faults],
+    }  # fmt: skip
+    with closing(open_store(run.workspace.store)) as published:
+        save_figures(published, BUREAU, found.as_of_date, rows, counted_at=datetime.now(UTC), content=content)
 
 
 def _write(folder: Path, found: Indicators) -> None:

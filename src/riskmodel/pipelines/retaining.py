@@ -66,6 +66,7 @@ def _removals(run: Run, published: Store | None, now: datetime) -> Iterable[Remo
         old = _older(now - timedelta(days=days.matrices))
         yield from _folders(workspace.features, "matrices", old)
         yield from _folders(workspace.labels, "labels", old)
+        yield from _folders(workspace.indicators, "indicators", old)
     if days.models is not None:
         old = _older(now - timedelta(days=days.models))
         newest = max(_inside(workspace.models), key=lambda folder: folder.stat().st_mtime, default=None)

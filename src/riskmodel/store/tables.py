@@ -263,6 +263,50 @@ ALLOCATION_ITEMS = Table(
 """What a run answered, a row for each student and programme. `place`: in the programme's order, from 1."""
 
 
+OFFICIAL_DAYS = Table(
+    "official_day", METADATA,
+    Column("day", Text, primary_key=True),
+    Column("counted_at", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("content", Text, nullable=False),
+    CheckConstraint("state IN ('writing', 'complete')", name="official_day_state_is_known"),
+)  # fmt: skip
+"""Days as known on which official figures were counted. `content`: rules, targets, faults of the counts."""
+
+OFFICIAL_FIGURES = Table(
+    "official_figure", METADATA,
+    Column("day", Text, ForeignKey("official_day.day"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("level", Text, nullable=False),
+    Column("county", Text, nullable=False),
+    Column("township", Text, nullable=False),
+    Column("school_id", Text, nullable=False),
+    Column("formula", Text, nullable=False),
+    Column("span", Text, nullable=False),
+    Column("span_kind", Text, nullable=False),
+    Column("content", Text, nullable=False),
+    Index("official_figures_of_a_place", "day", "level", "school_id", "number"),
+)  # fmt: skip
+"""Figures as others may see them: what is withheld never gets here. No figure names a student."""
+
+PERIODIC_REPORTS = Table(
+    "periodic_report", METADATA,
+    Column("report_id", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("level", Text, nullable=False),
+    Column("county", Text, nullable=False),
+    Column("township", Text, nullable=False),
+    Column("school_id", Text, nullable=False),
+    Column("as_of_date", Text, nullable=False),
+    Column("made_at", Text, nullable=False),
+    Column("content", Text, nullable=False),
+    CheckConstraint(
+        "kind IN ('school', 'county', 'prefecture', 'province')", name="report_kind_is_known"
+    ),
+)  # fmt: skip
+"""`content`: the report in each language, as plain data that `reports.render` takes."""
+
+
 def instant_text(instant: datetime) -> str:
     """Write an instant as the store keeps it.
 

@@ -1,0 +1,1 @@
+"""The periodic reports of schools, counties, prefectures and provinces."""

@@ -1,0 +1,164 @@
+"""What people did and what they sent: coverage of the data, contacts and aid, and the draft of a circular."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from riskmodel.domain import Language
+from riskmodel.official import Place
+from riskmodel.official_words import percent, place_words
+from riskmodel.reports.page import Lines, Section, Table, rows
+from riskmodel.reports.told import Covered, ReportKind, Told, Work
+from riskmodel.wording import text
+from riskmodel.wording.statements import format_date
+
+LOW = 0.8
+"""A school that has reported fewer of its school days is asked to report the rest."""
+
+
+def done_sections(told: Told, kind: ReportKind, place: Place, language: Language) -> tuple[Section, ...]:
+    """Compose coverage, actions, those expected, and the circular."""
+
+    def say(code: str, **slots: object) -> str:
+        return text(f"periodic.{code}", language, **slots)
+
+    writer = _Writer(told, kind, place, language)
+    parts = (writer.coverage(), writer.actions(), writer.expected(), writer.circular())
+    names = ("coverage", "actions", "expected", "circular")
+    return tuple(Section(say(f"sections.{name}"), part) for name, part in zip(names, parts, strict=True))
+
+
+class _Writer:
+    def __init__(self, told: Told, kind: ReportKind, place: Place, language: Language) -> None:
+        self.told, self.kind, self.place, self.language = told, kind, place, language
+        self.own = set(told.within(place))
+
+    def say(self, code: str, **slots: object) -> str:
+        return text(f"periodic.{code}", self.language, **slots)
+
+    def groups(self) -> list[tuple[str, set[str]]]:
+        """Return the lines of a table: the place's parts with their schools, or the school itself."""
+        parts = self.told.parts(self.place) or [self.place]
+        return [
+            (place_words(part, self.language, school=self.told.names.get(part.school_id, "")),
+             set(self.told.within(part)))
+            for part in parts
+        ]  # fmt: skip
+
+    def coverage(self) -> tuple[Table | Lines, ...]:
+        """How much of the school days was reported, and how many students have marks."""
+        lines = []
+        for name, schools in self.groups():
+            found = [one for one in self.told.covered if one.school_id in schools]
+            if found:
+                lines.append((
+                    name, len(found), _share(found, "reported_days", "school_days"),
+                    _share(found, "with_marks", "students"), sum(one.silent for one in found) or "—",
+                ))  # fmt: skip
+        head = ("place", "schools", "reported", "with_marks", "silent")
+        return (Table(tuple(self.say(f"heads.{name}") for name in head), rows(lines)),)
+
+    def actions(self) -> tuple[Table | Lines, ...]:
+        """Contact and aid of those listed, from the actions that people recorded."""
+        if self.told.work is None:
+            return (Lines((self.say("nothing_published"),)),)
+        lines = []
+        for name, schools in self.groups():
+            found = [one for one in self.told.work if one.school_id in schools]
+            listed, contacted = sum(one.listed for one in found), sum(one.contacted for one in found)
+            few = 0 < listed < self.told.hide_below
+            lines.append((
+                name, self.say("withheld") if few else f"{listed:,}",
+                self.say("withheld") if few else percent(contacted / listed, 0) if listed else "—",
+                sum(one.visits for one in found), sum(one.aid for one in found),
+                f"{sum(one.hours for one in found):g}",
+            ))  # fmt: skip
+        head = ("place", "listed", "contacted", "visits", "aid", "hours")
+        table = Table(tuple(self.say(f"heads.{name}") for name in head), rows(lines))
+        return (table, Lines((self.say("actions_meaning"),)))
+
+    def expected(self) -> tuple[Table | Lines, ...]:
+        """Who is expected and not there, to be found by the spring and autumn visits."""
+        counts: dict[str, int] = defaultdict(int)
+        for (school, reason), count in self.told.expected.items():
+            if school in self.own:
+                counts[reason] += count
+        few = self.told.hide_below
+        lines = [
+            (self.say(f"expected.{reason}"), self.say("fewer_than", few=few) if count < few else f"{count:,}")
+            for reason, count in counts.items()
+        ]
+        head = (self.say("heads.expected"), self.say("heads.students"))
+        visits = [one for one in self.told.work or () if one.school_id in self.own]
+        notes = [self.say("expected_meaning")] if lines else []
+        if self.kind == "county":
+            season = "spring" if 2 <= self.told.as_of_date.month <= 7 else "autumn"
+            notes.append(self.say(f"visits.{season}", visits=sum(one.visits for one in visits)))
+        return (Table(head, rows(lines)), Lines(tuple(notes)))
+
+    def circular(self) -> tuple[Table | Lines, ...]:
+        """Draft the circular: what was done and what is asked for, about data and actions alone."""
+        own = [one for one in self.told.covered if one.school_id in self.own]
+        if self.kind == "school":
+            return (Lines(tuple(self._asked_of_school(own))),)
+        name = place_words(self.place, self.language)
+        lines = [
+            self.say("circular.opening", place=name, day=format_date(self.told.as_of_date, self.language))
+        ]
+        silent = [one for one in own if one.silent]
+        late = [
+            one for one in own
+            if not one.silent and one.reported_days is not None and one.reported_days < LOW * one.school_days
+        ]  # fmt: skip
+        if own and not silent and not late:
+            lines.append(self.say("circular.data_complete", schools=len(own)))
+        if silent:
+            lines.append(self.say("circular.silent", count=len(silent), schools=self._named(silent)))
+        if late:
+            lines.append(
+                self.say("circular.late", count=len(late), share=percent(LOW, 0), schools=self._named(late))
+            )
+        lines += self._acted([one for one in self.told.work or () if one.school_id in self.own])
+        lines += [self.say("circular.asked"), self.say("circular.no_ranking"), self.say("circular.draft")]
+        return (Lines(tuple(lines)),)
+
+    def _acted(self, work: list[Work]) -> list[str]:
+        listed, contacted = sum(one.listed for one in work), sum(one.contacted for one in work)
+        if not listed:
+            return [self.say("nothing_published")] if self.told.work is None else []
+        lines = [
+            self.say(
+                "circular.contacted", contacted=contacted, listed=listed, share=percent(contacted / listed, 0)
+            )
+        ]
+        none = sorted(one.school_id for one in work if one.listed and not one.contacted)
+        if none:
+            names = self.say("name_separator").join(self.told.names.get(one, one) for one in none[:20])
+            lines.append(self.say("circular.no_contact", count=len(none), schools=names))
+        return lines
+
+    def _asked_of_school(self, own: list[Covered]) -> list[str]:
+        lines = []
+        for one in own:
+            if one.silent:
+                lines.append(self.say("asked.silent"))
+            elif one.reported_days is not None and one.reported_days < one.school_days:
+                lines.append(self.say("asked.days", days=one.school_days - one.reported_days))
+        for done in self.told.work or ():
+            if done.school_id in self.own and done.contacted < done.listed:
+                lines.append(self.say("asked.contacts", students=done.listed - done.contacted))
+        count = sum(number for (school, _), number in self.told.expected.items() if school in self.own)
+        if count:
+            lines.append(self.say("asked.expected", students=count))
+        return lines or [self.say("asked.nothing")]
+
+    def _named(self, found: Iterable[Covered]) -> str:
+        names = sorted(self.told.names.get(one.school_id, one.school_id) for one in found)
+        return self.say("name_separator").join(names[:20]) + (self.say("and_more") if len(names) > 20 else "")
+
+
+def _share(found: list[Covered], part: str, whole: str) -> str:
+    told = [one for one in found if getattr(one, part) is not None]
+    total = sum(getattr(one, whole) for one in told)
+    return percent(sum(getattr(one, part) for one in told) / total, 0) if total else "—"
