@@ -69,9 +69,8 @@ class Judge:
             return
         expected = "shown"
         if cell.operation.needs_key:
-            expected = verdict(
-                self.world, cell.who, cell.operation.method, cell.operation.path, cell.path_values()
-            )
+            asked = cell.path_values() | {"audience": dict(cell.values).get("query.audience", "")}
+            expected = verdict(self.world, cell.who, cell.operation.method, cell.operation.path, asked)
         judged.by_verdict[expected] = judged.by_verdict.get(expected, 0) + 1
         if str(answer.status) not in cell.operation.statuses and answer.status != 304:
             yield f"{answer.status} is not documented"

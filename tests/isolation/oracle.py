@@ -74,7 +74,8 @@ def verdict(world: World, who: Who, method: str, path: str, asked: Mapping[str, 
     needed = permission(method, path)
     if who.role in NOT_FOR.get(needed or "", ()) or (who.only is not None and needed not in who.only):
         return "forbidden"
-    if "run_id" in asked and who.role not in READS_A_COUNSELLORS_FACTS:
+    for_counsellors = "run_id" in asked or asked.get("audience") == "counsellor"
+    if for_counsellors and who.role not in READS_A_COUNSELLORS_FACTS:
         return "forbidden"
     if "run_id" in asked:
         return "shown" if holds_run(world, who, asked["run_id"]) else "hidden"
