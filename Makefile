@@ -51,6 +51,8 @@ $(VENV)/run.installed: requirements/run.lock pyproject.toml
 $(VENV)/test.installed: requirements/test.lock pyproject.toml
 	@command -v git >/dev/null || $(call debian,git)   # a test asks what commit the code is of
 	@test -x /usr/sbin/nginx || $(call debian,nginx-light openssl) || true   # a test tries configs/nginx.conf
+	@command -v strace >/dev/null || $(call debian,strace) || true   # a test kills at each change of a file
+	@command -v systemd-analyze >/dev/null || $(call debian,systemd) || true   # a test reads configs/weekly
 	$(call install,requirements/test.lock)
 
 $(VENV)/bench.installed: requirements/bench.lock pyproject.toml

@@ -25,13 +25,11 @@ def pdf(task: Mapping[str, Any]) -> bytes:
 
 def workbook(task: Mapping[str, Any]) -> bytes:
     """Make a workbook: every cell of text is text, whatever it begins with."""
-    from xlsxwriter import Workbook
+    from riskmodel.sheets.workbooks import plain_workbook
 
     made = BytesIO()
-    plain = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
-    with Workbook(made, {"in_memory": True, **plain}) as book:
-        # The same list is the same file to the byte, so that a client need not fetch it again.
-        book.set_properties({"created": datetime.fromisoformat(task["made_at"])})
+    # The same list is the same file to the byte, so that a client need not fetch it again.
+    with plain_workbook(made, made_at=datetime.fromisoformat(task["made_at"])) as book:
         bold, wrapped = book.add_format({"bold": True}), book.add_format({"text_wrap": True})
         as_text = book.add_format({"num_format": "@"})
         for table in task["tables"]:

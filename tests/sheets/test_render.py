@@ -22,7 +22,7 @@ from riskmodel.domain import (
 )
 from riskmodel.errors import RiskmodelError
 from riskmodel.sheets import fonts as fonts_module
-from riskmodel.sheets import render
+from riskmodel.sheets import typesetting
 from riskmodel.sheets.compose import Sheet, compose
 from riskmodel.sheets.fonts import find_fonts
 from riskmodel.sheets.grid import hundred
@@ -238,7 +238,7 @@ def test_without_any_font_for_chinese_nothing_is_printed(monkeypatch: pytest.Mon
 
 def test_a_warning_of_typst_is_an_error(student, make, monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = replace(find_fonts(), families=("No Such Family", "Noto Sans SC"))
-    monkeypatch.setattr(render, "find_fonts", lambda: wrong)
+    monkeypatch.setattr(typesetting, "find_fonts", lambda: wrong)
     with pytest.raises(RiskmodelError) as refused:
         to_pdf(printed_sheet(make(student), "zh"))
     assert refused.value.code == "sheet_not_made"

@@ -6,15 +6,14 @@ import io
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from functools import lru_cache
 from importlib import resources
 from typing import Any
 
 from markupsafe import Markup
 
-from riskmodel.errors import RiskmodelError
 from riskmodel.html_templates import templates
-from riskmodel.sheets.fonts import find_fonts
+from riskmodel.sheets.typesetting import as_json, set_pdf
+from riskmodel.sheets.workbooks import plain_workbook, tab_name
 from riskmodel.wording import text
 
 
@@ -37,49 +36,29 @@ def to_pdf(page: Mapping[str, Any]) -> bytes:
     RiskmodelError
         If no font with Chinese is there, or a character has no glyph.
     """
-    import typst
-
-    fonts = find_fonts()
-    as_json = json.dumps(
-        {name: page[name] for name in ("language", "title", "below", "sections")}, ensure_ascii=False
-    )
-    fonts.require(as_json)
-    inputs = {"page": as_json, "families": json.dumps(fonts.families)}
-    try:
-        made = _compiler().compile(
-            input=resources.files("riskmodel.reports").joinpath("report.typ").read_bytes(), format="pdf",
-            sys_inputs=inputs, timestamp=0, pdf_tags=False,
-        )  # fmt: skip
-    except typst.TypstError as error:
-        raise RiskmodelError("sheet_not_made", problem=error.message) from error
-    if not isinstance(made, bytes):
-        raise RiskmodelError("sheet_not_made", problem="no PDF")
-    return made
+    told = {name: page[name] for name in ("language", "title", "below", "sections")}
+    template = resources.files("riskmodel.reports").joinpath("report.typ").read_bytes()
+    return set_pdf(template, {"page": as_json(told)})
 
 
 def to_workbook(page: Mapping[str, Any], made_at: datetime) -> bytes:
     """Make a workbook: a sheet per section with a table, sentences below it, and a sheet of plain figures."""
-    import xlsxwriter
-
     out, language = io.BytesIO(), page["language"]
-    options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False,
-               "strings_to_numbers": False}  # fmt: skip
-    book = xlsxwriter.Workbook(out, options)
-    book.set_properties({"title": page["title"], "created": made_at.replace(tzinfo=None)})
+    book = plain_workbook(out, made_at=made_at, title=page["title"])
     forms = {
         "head": book.add_format({"bold": True, "bottom": 1, "text_wrap": True, "valign": "top"}),
         "wrap": book.add_format({"text_wrap": True, "valign": "top"}),
         "title": book.add_format({"bold": True, "font_size": 13}),
     }
     for number, section in enumerate(page["sections"], start=1):
-        sheet = book.add_worksheet(f"{number} {section['title']}"[:31].replace("/", " ").replace(":", " "))
+        sheet = book.add_worksheet(tab_name(f"{number} {section['title']}", book))
         sheet.set_landscape()
         sheet.set_paper(9)
         sheet.fit_to_pages(1, 0)
         sheet.write_string(0, 0, f"{page['title']} · {section['title']}", forms["title"])
         sheet.write_string(1, 0, page["below"])
         _section(sheet, section, forms, start=3)
-    sheet = book.add_worksheet(text("periodic.sections.figures", language)[:31])
+    sheet = book.add_worksheet(tab_name(text("periodic.sections.figures", language), book))
     _table(sheet, page["figures"], forms, start=0)
     sheet.freeze_panes(1, 0)
     book.close()
@@ -118,11 +97,3 @@ def _number(cell: str) -> float | None:
         return float(plain) if plain and set(plain) <= set("0123456789.-e") else None
     except ValueError:
         return None
-
-
-@lru_cache(maxsize=1)
-def _compiler() -> Any:
-    # Made once: reading the fonts takes longer than a page.
-    import typst
-
-    return typst.Compiler(font_paths=find_fonts().handle)

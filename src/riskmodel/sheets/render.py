@@ -10,13 +10,10 @@ from importlib import resources
 from typing import Any
 
 from riskmodel.domain import Language
-from riskmodel.errors import RiskmodelError
 from riskmodel.html_templates import templates
 from riskmodel.sheets.compose import Sheet
-from riskmodel.sheets.fonts import find_fonts
 from riskmodel.sheets.page import page
-
-_TOO_LONG = "sheet_too_long"
+from riskmodel.sheets.typesetting import as_json, set_pdf
 
 
 def to_html(sheet: Sheet, language: Language) -> str:
@@ -60,35 +57,14 @@ def to_pdf(printed: Printed) -> bytes:
         If no font with Chinese is there, a character has no glyph, or the words of a sheet do not fit even
         when set most tightly.
     """
-    import typst
-
-    fonts = find_fonts()
-    as_json = _as_json(printed.pages)
-    fonts.require(as_json)
-    inputs = {
-        "pages": as_json,
-        "families": json.dumps(fonts.families),
-        "language": printed.language,
-        "title": printed.title,
-        "wide": "yes" if printed.wide else "no",
-        "back": "[]" if printed.back is None else _back(_as_json(printed.back), printed.language),
-    }
-    try:
-        made, warnings = _compiler().compile_with_warnings(
-            input=_template(), format="pdf", sys_inputs=inputs, timestamp=0, pdf_tags=False
-        )
-    except typst.TypstError as error:
-        if _TOO_LONG in error.message:
-            raise RiskmodelError("sheet_too_long") from None
-        raise RiskmodelError("sheet_not_made", problem=error.message) from error
-    if warnings:
-        raise RiskmodelError("sheet_not_made", problem=warnings[0].message)
-    return bytes(made)
-
-
-def _as_json(told: object) -> str:
-    # A separator of lines or paragraphs within a name is a space: it could push a sheet over its page.
-    return json.dumps(told, ensure_ascii=False).translate({0x2028: " ", 0x2029: " "})
+    return set_pdf(
+        _template(),
+        {"pages": as_json(printed.pages)},
+        language=printed.language,
+        title=printed.title,
+        wide="yes" if printed.wide else "no",
+        back="[]" if printed.back is None else _back(as_json(printed.back), printed.language),
+    )
 
 
 @lru_cache(maxsize=8)
@@ -102,11 +78,3 @@ def _back(words: str, language: Language) -> str:
 def _template() -> bytes:
     room = resources.files("riskmodel.sheets")
     return b"\n".join(room.joinpath(f"{part}.typ").read_bytes() for part in ("paper", "sheet", "pages"))
-
-
-@lru_cache(maxsize=1)
-def _compiler() -> Any:
-    # Made once: reading the fonts takes longer than a page.
-    import typst
-
-    return typst.Compiler(font_paths=find_fonts().handle)

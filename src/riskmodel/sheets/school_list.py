@@ -16,6 +16,7 @@ from riskmodel.domain import Band, Language, PublishedSet, School, ScoredStudent
 from riskmodel.html_templates import templates
 from riskmodel.sheets.page import class_words
 from riskmodel.sheets.render import Printed, to_pdf
+from riskmodel.sheets.workbooks import plain_workbook
 from riskmodel.store.sheet_codes import sheet_code
 from riskmodel.wording import text
 from riskmodel.wording.statements import band_name, format_date, format_value, term_name
@@ -144,19 +145,9 @@ def list_to_csv(given: SchoolList, language: Language) -> bytes:
 
 def list_to_workbook(given: SchoolList, language: Language) -> bytes:
     """Make the list as a workbook: every text a text, numbers as numbers, and a sheet of notes."""
-    import xlsxwriter
-
     out = io.BytesIO()
-    options = {
-        "in_memory": True, "strings_to_formulas": False, "strings_to_urls": False,
-        "strings_to_numbers": False,
-    }  # fmt: skip
-    book = xlsxwriter.Workbook(out, options)
-    book.set_properties(
-        {
-            "title": text("school_list.title", language),
-            "created": given.published.published_at.replace(tzinfo=None),
-        }
+    book = plain_workbook(
+        out, made_at=given.published.published_at, title=text("school_list.title", language)
     )
     bold = book.add_format({"bold": True, "bottom": 1})
     over = book.add_format({"top": 5})

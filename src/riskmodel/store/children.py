@@ -22,7 +22,7 @@ def rows_about(store: Store, principal: Principal, student_id: str) -> dict[str,
     StoreError
         `not_allowed` for who does not see everywhere.
     """
-    _must_see_everywhere(principal)
+    principal.must_see_everywhere()
     with store.reading() as connection:
         return {
             table.name: [
@@ -51,7 +51,7 @@ def erase_student(store: Store, principal: Principal, student_id: str) -> int:
         `not_allowed` for who does not see everywhere; `store_locked` if somebody reads or writes for longer
         than the waiting time, so that the bytes may still lie in the file: ask again.
     """
-    _must_see_everywhere(principal)
+    principal.must_see_everywhere()
     removed = 0
     with store.writing() as connection:
         connection.exec_driver_sql("PRAGMA secure_delete = ON")
@@ -79,8 +79,3 @@ def _clear_bytes(store: Store) -> None:
 
 def _tables_of_children() -> list[Table]:
     return [table for table in METADATA.sorted_tables if "student_id" in table.c]
-
-
-def _must_see_everywhere(principal: Principal) -> None:
-    if not principal.rights.everywhere:
-        raise StoreError("not_allowed")

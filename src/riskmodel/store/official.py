@@ -28,7 +28,6 @@ from sqlalchemy import (
     update,
 )
 
-from riskmodel.errors import StoreError
 from riskmodel.official import Level, Place
 from riskmodel.store.engine import Store
 from riskmodel.store.principals import Principal
@@ -82,7 +81,8 @@ def save_figures(
     StoreError
         `not_allowed` if the principal does not see everywhere.
     """
-    _must_see_everywhere(principal)
+    principal.must("read_list")
+    principal.must_see_everywhere()
     key, values = day.isoformat(), {"counted_at": instant_text(counted_at), "content": _text(content)}
     with store.writing() as connection:
         connection.execute(delete(OFFICIAL_FIGURES).where(OFFICIAL_FIGURES.c.day == key))
@@ -149,7 +149,8 @@ def save_report(
     StoreError
         `not_allowed` if the principal does not see everywhere.
     """
-    _must_see_everywhere(principal)
+    principal.must("read_list")
+    principal.must_see_everywhere()
     with store.writing() as connection:
         connection.execute(delete(PERIODIC_REPORTS).where(PERIODIC_REPORTS.c.report_id == report_id))
         connection.execute(
@@ -214,12 +215,6 @@ def sees_place(principal: Principal, connection: Connection, of: FromClause) -> 
 
 
 _NAMED = ("level", "county", "township", "school_id", "formula", "span", "span_kind")
-
-
-def _must_see_everywhere(principal: Principal) -> None:
-    principal.must("read_list")
-    if not principal.rights.everywhere:
-        raise StoreError("not_allowed")
 
 
 def _text(content: Mapping[str, Any]) -> str:

@@ -131,3 +131,14 @@ class Principal:
         """
         if not self.may(permission):
             raise StoreError("not_allowed")
+
+    def must_see_everywhere(self) -> None:
+        """Refuse whose role reaches only some schools.
+
+        Raises
+        ------
+        StoreError
+            `not_allowed`, whatever was asked for.
+        """
+        if not self.rights.everywhere:
+            raise StoreError("not_allowed")

@@ -60,8 +60,7 @@ def close_ticket(store: Store, principal: Principal, ticket_id: int, *, answer: 
         If the answer is none, there is no such open ticket, or the principal may not close one.
     """
     principal.must("write_feedback")
-    if not principal.rights.everywhere:
-        raise StoreError("not_allowed")
+    principal.must_see_everywhere()
     if answer not in get_args(Answer):
         raise StoreError("ticket_answer_unknown", answers=", ".join(get_args(Answer)))
     with store.writing() as connection:

@@ -7,20 +7,16 @@ everywhere; no reason and no score stands on a list.
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import xlsxwriter
-
 from riskmodel.domain import AidAnswer, Language, ScoredStudent, ScoredTerm
-from riskmodel.errors import RiskmodelError
-from riskmodel.sheets.fonts import find_fonts
+from riskmodel.sheets.typesetting import as_json, set_pdf
+from riskmodel.sheets.workbooks import plain_workbook, tab_name
 from riskmodel.wording import LANGUAGES, text
 from riskmodel.wording.statements import format_date
 
@@ -134,17 +130,15 @@ def _write_workbook(
     served: ScoredTerm,
     run_id: str,
 ) -> None:
-    with xlsxwriter.Workbook(str(file), {"in_memory": True}) as book:
-        day = served.facts.as_of_date  # the clock would make other bytes of the same list
-        book.set_properties({"created": datetime(day.year, day.month, day.day)})  # noqa: DTZ001
+    with file.open("wb") as out, plain_workbook(out, made_at=served.facts.as_of_date) as book:
         head = book.add_format({"bold": True, "bottom": 1, "text_wrap": True, "valign": "top"})
         wrap = book.add_format({"text_wrap": True, "valign": "top"})
         for programme, name in programmes.items():
-            sheet = book.add_worksheet(name["zh"][:28])
+            sheet = book.add_worksheet(tab_name(name["zh"], book))
             lines = [line for part in PARTS for line in school.of(programme, part)]
             _write_sheet(sheet, lines, title=f"{name['zh']} / {name['en']}", school=school, served=served,
                          run_id=run_id, head=head, wrap=wrap, filled_in=True)  # fmt: skip
-        sheet = book.add_worksheet(text("targeting.every_answer", "zh"))
+        sheet = book.add_worksheet(tab_name(text("targeting.every_answer", "zh"), book))
         title = " / ".join(text("targeting.every_answer", each) for each in LANGUAGES)
         _write_sheet(sheet, school.lines, title=title, school=school, served=served, run_id=run_id, head=head,
                      wrap=wrap, filled_in=False, names=programmes)  # fmt: skip
@@ -231,7 +225,6 @@ def to_pdf(
     RiskmodelError
         If no font with Chinese is there, or a character has no glyph.
     """
-    import typst
 
     def rows(part: str) -> list[list[str]]:
         cells = [_cells(*line, language=language) for line in school.of(programme, part)]
@@ -245,17 +238,5 @@ def to_pdf(
         "parts": [{"heading": text(f"targeting.{part}", language), "rows": rows(part)} for part in PARTS],
         **_words(served, run_id, language),
     }
-    fonts = find_fonts()
-    as_json = json.dumps(told, ensure_ascii=False)
-    fonts.require(as_json)
-    try:
-        made = typst.Compiler(font_paths=fonts.handle).compile(
-            input=resources.files("riskmodel.targeting").joinpath("list.typ").read_bytes(),
-            format="pdf", sys_inputs={"list": as_json, "families": json.dumps(fonts.families)}, timestamp=0,
-            pdf_tags=False,
-        )  # fmt: skip
-    except typst.TypstError as error:
-        raise RiskmodelError("sheet_not_made", problem=error.message) from error
-    if not isinstance(made, bytes):
-        raise RiskmodelError("sheet_not_made", problem="no PDF")
-    return made
+    template = resources.files("riskmodel.targeting").joinpath("list.typ").read_bytes()
+    return set_pdf(template, {"list": as_json(told)})
