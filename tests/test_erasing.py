@@ -148,6 +148,8 @@ def leave_files(workspace: Path) -> None:
         "terms/t/list.csv": f"student_id,name\n{CHILD},x\nother,王明\n",
         "sheets/set-1/A/booklet.pdf": "%PDF-1.7 a picture of many children",
         "sheets/set-1/B/booklet.pdf": "%PDF-1.7 another school",
+        "allocations/run-1/A/aid.zh.pdf": "%PDF-1.7 a picture of many children",
+        "allocations/run-1/B/aid.zh.pdf": "%PDF-1.7 another school",
         "check/2026-11-02/expected/A.csv": f"{NAME}\n王明\n",
         "mlflow/artifacts/1/notes.json": '{"students": 2}',
     }.items():
@@ -212,8 +214,8 @@ def test_nothing_of_an_erased_child_is_left_in_any_byte_and_others_stay_whole(
     assert (store.student_count, store.manifest.rows["students"]) == (1, 1)
     rows = pq.read_table(office.workspace / "models" / "m" / "judged-scores.parquet").to_pydict()
     assert rows == {"student_id": ["other"], "risk": [0.1], "n": [None]}
-    assert (office.workspace / "sheets" / "set-1" / "B" / "booklet.pdf").exists()
-    assert not (office.workspace / "sheets" / "set-1" / "A").exists()
+    for lists in ("sheets/set-1", "allocations/run-1"):
+        assert [school.name for school in (office.workspace / lists).iterdir()] == ["B"]
     assert (
         (office.workspace / "terms" / "t" / "list.csv").read_text(encoding="utf-8").endswith("other,王明\n")
     )

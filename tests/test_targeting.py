@@ -35,6 +35,7 @@ from riskmodel.store import allocations
 from riskmodel.store.actions import record_actions
 from riskmodel.store.engine import open_store
 from riskmodel.store.publishing import publish
+from riskmodel.workspace import file_stem
 
 DAY = date(2026, 11, 2)
 NOW = datetime(2026, 11, 3, 8, tzinfo=UTC)
@@ -238,6 +239,14 @@ def test_after_the_term_it_is_told_what_was_given_and_what_became(
     assert found.drawn == ()
     tables = [slots["table"] for code, slots in run.said if code == "table"]
     assert "no effect is estimated" in tables[-1]
+
+
+def test_an_objection_removes_the_lists_of_the_childs_school_alone_whatever_its_id(run: Any) -> None:
+    places = [run.workspace.allocations / "run-1" / file_stem(one) for one in ("A/1", "A/2", "x001-01")]
+    for place in places:
+        place.mkdir(parents=True)
+    assert run.workspace.aid_lists_of("A/1") == [places[0]]
+    assert run.workspace.aid_lists_of("x001-01") == [places[2]]
 
 
 def test_an_objection_takes_the_child_out_of_lists_answers_and_the_next_run(run: Any) -> None:

@@ -114,9 +114,8 @@ class Workspace:
         return self.root / "allocations"
 
     def aid_lists_of(self, school_id: str) -> list[Path]:
-        """Folders of a school's lists of aid, of every run; of an id that is no plain name, all such."""
-        plain = school_id.isalnum() and school_id.isascii()
-        return sorted(self.allocations.glob(f"*/{school_id if plain else 'school-*'}"))
+        """Return the folders of a school's lists of aid, of every run."""
+        return sorted(self.allocations.glob(f"*/{file_stem(school_id)}"))
 
     @property
     def indicators(self) -> Path:

@@ -191,10 +191,10 @@ def _note(audit: AuditLog, student_id: str) -> None:
 
 
 def _remove_lists_of(root: Path, schools: Collection[str]) -> int:
-    """Remove sheets and lists of the child's schools: their pages are pictures of many children at once."""
+    """Remove sheets and lists, of aid too, of the child's schools: their pages show many at once."""
     removed = 0
     for stem in map(file_stem, schools):
-        for folder in root.glob(f"sheets/*/{stem}"):
+        for folder in (*root.glob(f"sheets/*/{stem}"), *root.glob(f"allocations/*/{stem}")):
             shutil.rmtree(folder)
             removed += 1
         for file in root.glob(f"check/*/expected/{stem}.*"):

@@ -19,6 +19,7 @@ from riskmodel.sheets.typesetting import as_json, set_pdf
 from riskmodel.sheets.workbooks import plain_workbook, tab_name
 from riskmodel.wording import LANGUAGES, text
 from riskmodel.wording.statements import format_date
+from riskmodel.workspace import file_stem
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,15 +87,14 @@ def write_lists(
     Returns
     -------
     list of Path
-        `<n>/list.xlsx` and `<n>/<programme>.<language>.pdf` of each school that has a line to act on; the
-        folder is the school's id, or its number where the id is not plain.
+        `<school>/list.xlsx` and `<school>/<programme>.<language>.pdf` of each school that has a line to act
+        on; the folder is named as `workspace.file_stem` names it.
     """
     unfinished = folder.with_name(f"{folder.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
-    for number, one in enumerate(school_lists(items, served), start=1):
-        plain = one.school_id.isalnum() and one.school_id.isascii()
-        place = unfinished / (one.school_id if plain else f"school-{number:04d}")
+    for one in school_lists(items, served):
+        place = unfinished / file_stem(one.school_id)
         place.mkdir()
         _write_workbook(place / "list.xlsx", one, programmes=programmes, served=served, run_id=run_id)
         for programme in programmes:
