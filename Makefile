@@ -179,6 +179,9 @@ types: $(VENV)/test.installed  ## mypy, strict
 unit: $(VENV)/test.installed  ## the tests, notebooks included
 	@$(BIN)/pytest -n 2 --dist loadfile
 
+explore: $(VENV)/test.installed  ## the property tests with other examples than those of make test, new ones each time
+	@$(BIN)/pytest -n 2 --dist loadfile -m hypothesis --hypothesis-profile explore
+
 # --- keeping ----------------------------------------------------------------------------------------
 UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 pyproject.toml
 

@@ -14,9 +14,15 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 # Tests ask far more often than any school; those about the limit set it themselves.
 os.environ.setdefault("RISKMODEL_REQUESTS_PER_MINUTE", "10000000")
+
+# A commit is right or wrong: the same examples each time. `make explore` takes others, and more of them.
+settings.register_profile("same", derandomize=True, deadline=None)
+settings.register_profile("explore", deadline=None, print_blob=True)
+settings.load_profile("same")
 
 Rows = Sequence[Mapping[str, Any]]
 Bureau = Callable[..., Any]

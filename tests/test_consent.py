@@ -142,7 +142,6 @@ NUMBERS = itertools.count()
     max_examples=200 if os.environ.get("RISKMODEL_VALIDITY") == "full" else 4,
     deadline=None,
     suppress_health_check=list(HealthCheck),
-    derandomize=True,
 )
 @given(
     said=st.lists(SAID, max_size=8, unique_by=lambda one: (one[0], one[1], one[2])),

@@ -10,6 +10,7 @@ from riskmodel.county.world import write_county
 from riskmodel.domain import RegionRule, Stage
 from riskmodel.indicators.table import Rules, count, figures
 from riskmodel.official import IndicatorRule, OfficialFigure
+from riskmodel.records.contract import table
 from riskmodel.records.deliveries.shipment import SourceFiles
 from riskmodel.records.intake import take_in
 from riskmodel.records.store import RecordStore
@@ -35,10 +36,10 @@ def county(folder: Path, *, seed: int, students: int = 240, years: int = 3) -> P
 
 
 def write_tables(folder: Path, tables: dict[str, list[dict[str, object]]]) -> Path:
-    """Write rows as the files of a bureau, a CSV per table."""
+    """Write rows as the files of a bureau, a CSV per table with all columns of the contract."""
     folder.mkdir(parents=True)
     for name, rows in tables.items():
-        header = list(dict.fromkeys(column for row in rows for column in row))
+        header = [column.name for column in table(name).columns]
         with (folder / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, header)
             writer.writeheader()
@@ -61,8 +62,6 @@ def keyed(found: list[OfficialFigure]) -> dict[tuple[object, ...], tuple[int | N
     """Return figures as the clerk writes them."""
     told = {}
     for one in found:
-        if one.by == "reason":
-            continue
         place = (
             one.place.level,
             *(part for part in (one.place.county, one.place.township, one.place.school_id)),

@@ -11,6 +11,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 Row = dict[str, str]
 BREAK, COUNTED_AFTER, OVERRUN, LAST_GRADE = 30, 30, 30, 9
@@ -183,18 +184,23 @@ class Office:
         }
         return [name for name, holds in tests.items() if holds]
 
-    def slices(self, child: Child, spell: Row, last: date) -> list[tuple[str, str, str]]:
+    def slices(
+        self, child: Child, spell: Row, last: date, counted: Row | None = None
+    ) -> list[tuple[str, str, str]]:
         grade = int(spell["grade"])
         stage = "primary" if grade <= 6 else "junior"
         found = [("all", "", ""), ("stage", stage, ""), ("grade", stage, str(grade))]
         if child.sex:
             found.append(("sex", stage, child.sex))
-        return found + [("group", stage, name) for name in self.groups(child, spell, last)]
+        return found + [("group", stage, name) for name in self.groups(child, counted or spell, last)]
 
     def figures(self) -> dict[tuple[object, ...], tuple[int, int, int | None, int | None]]:
         """Return numerator, denominator, unaccounted and already gone by formula, span, place and slice."""
         found: dict[tuple[object, ...], tuple[int, int, int | None, int | None]] = {}
         for name, kind, first, last in self.spans():
+            if kind in ("year", "term"):
+                for (place, why), lost in self._reasons(first, last).items():
+                    found["dropout_rate", name, kind, place, "reason", "", why] = (lost, None, None, None)
             for key, ids in self._tally(first, last).items():
                 place, (by, stage, value) = key
                 if place[0] == "school" and by in ("sex", "group"):
@@ -223,6 +229,20 @@ class Office:
                     found["yearly_retention_corrected", *at] = (at_end, enrolled + arrived - gone, *beside)
         found |= self._nine_years()
         found |= self._registers()
+        return found
+
+    def _reasons(self, first: date, last: date) -> dict[tuple[Any, str], int]:
+        """Count who was lost by what the ledger says last of why, or by what else became of them."""
+        found: dict[tuple[Any, str], int] = defaultdict(int)
+        for child in self.children.values():
+            spell, (state, _, _) = self.counted(child, first), self.stands(child, last)
+            if spell is None or state not in LOST:
+                continue
+            said = [r for r in child.ledger if r.get("reason") and _day(r["event_date"]) <= last]
+            newest = max(said, key=lambda row: row["event_date"])["reason"] if said else ""
+            for place in self.places(spell["school_id"]):
+                if place[0] != "school":
+                    found[place, newest if state == "dropped_out" else state] += 1
         return found
 
     def _tally(self, first: date, last: date) -> dict[object, dict[str, int]]:
@@ -257,7 +277,7 @@ class Office:
                 arrival = {"transferred": "transferred_in", "promoted": "promoted_in"}.get(way, way)
                 for place in self.places(here["school_id"]):
                     if place not in before:
-                        for slice_ in self.slices(child, here, last):
+                        for slice_ in self.slices(child, here, last, counted=spell):
                             found[place, slice_][arrival] += 1
                             found[place, slice_]["here_at_end"] += 1
         return found
@@ -271,7 +291,8 @@ class Office:
             ended = any(
                 s["exit_reason"] == "graduated" and first <= _day(s["end_date"]) < last for s in child.spells
             )
-            return "promoted" if ended else "transferred"
+            other_stage = (int(spell["grade"]) > 6) != (int(here["grade"]) > 6)
+            return "promoted" if ended or other_stage else "transferred"
         if any(_day(s["start_date"]) <= first for s in child.spells):
             return "returned"
         return "entered" if int(here["grade"]) == 1 else "transferred"

@@ -33,9 +33,11 @@ SPELLS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> list[OfficialFigure]:
-    folder = tmp_path_factory.mktemp("class")
+DAY = date(2025, 7, 4)
+
+
+def tables() -> dict[str, Any]:
+    """Return the records of the class: from school A, one of whom goes to B, and one comes."""
     usual = {"school_id": "A", "start_date": START, "grade": 8, "recorded_on": START}
     spells: list[dict[str, Any]] = [{"student_id": name, **usual} for name in SPELLS]
     spells += [
@@ -55,10 +57,15 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> list[OfficialFigure]:
         {"term": "2024-2025-1", "start_date": START, "end_date": "2025-01-17"},
         {"term": "2024-2025-2", "start_date": "2025-02-17", "end_date": "2025-07-04"},
     ]
-    tables: dict[str, Any] = {"schools": schools, "enrolments": spells, "ledger_events": ledger,
-                              "students": students, "terms": terms}  # fmt: skip
-    store = taken_in(write_tables(folder / "files", tables), folder / "store", date(2025, 8, 1))
-    return official(store, date(2025, 7, 4), folder / "rows")
+    return {"schools": schools, "enrolments": spells, "ledger_events": ledger, "students": students,
+            "terms": terms}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> list[OfficialFigure]:
+    folder = tmp_path_factory.mktemp("class")
+    store = taken_in(write_tables(folder / "files", tables()), folder / "store", date(2025, 8, 1))
+    return official(store, DAY, folder / "rows")
 
 
 def one(found: list[OfficialFigure], formula: str, level: str, *, by: str = "all", value: str = "") -> Any:

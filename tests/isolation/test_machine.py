@@ -320,7 +320,7 @@ def live(service: Service, *, runs: int, steps: int) -> None:
     run_state_machine_as_test(
         Lives,
         settings=settings(
-            max_examples=runs, stateful_step_count=steps, deadline=None, database=None, derandomize=True,
+            max_examples=runs, stateful_step_count=steps, deadline=None, database=None,
             suppress_health_check=list(HealthCheck), report_multiple_bugs=False, phases=[Phase.generate],
         ),
     )  # fmt: skip

@@ -382,7 +382,6 @@ def test_the_sql_says_what_a_slow_reading_of_the_contract_says(became):
     @settings(
         max_examples=EXAMPLES,
         deadline=None,
-        derandomize=True,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )

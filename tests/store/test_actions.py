@@ -227,7 +227,6 @@ def test_the_database_itself_refuses_to_change_a_row(
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     deadline=None,
     max_examples=60,
-    derandomize=True,
 )
 @given(data=st.data())
 def test_no_set_of_actions_reaches_a_child_outside_the_scope(

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from hypothesis.errors import FlakyFailure
 
 from riskmodel.domain import AidAnswer
 from riskmodel.errors import ConfigurationError
@@ -278,7 +279,7 @@ def test_more_need_never_loses_a_place(county, data) -> None:
         assert any(now[name] and not was[name] for name in now)
 
 
-@tried(25)
+@tried(100)
 @given(counties(), st.data())
 def test_more_need_never_lowers_the_place_in_any_order(county, data) -> None:
     """Greedy: whatever was given, the student stands no later in any programme, and passes nobody back."""
@@ -288,7 +289,7 @@ def test_more_need_never_lowers_the_place_in_any_order(county, data) -> None:
     if people[number]["risk"] != people[number]["risk"]:
         people[number]["risk"] = 0.01
     more = [dict(one) for one in people]
-    more[number]["risk"] = data.draw(st.floats(people[number]["risk"], 1))
+    more[number]["risk"] = data.draw(st.one_of(st.just(1.0), st.floats(people[number]["risk"], 1)))
     bands = ["usual_care", "check_in", "reach_out"]
     more[number]["band"] = data.draw(st.sampled_from(bands[bands.index(people[number]["band"]) :]))
     orders = []
@@ -336,7 +337,8 @@ def test_the_same_inputs_give_the_same_answers_byte_for_byte(county) -> None:
 def planted(monkeypatch: pytest.MonkeyPatch, place: object, name: str, bug: object, ring: Any) -> None:
     """Plant a bug, and see that the property fails."""
     monkeypatch.setattr(place, name, bug)
-    with pytest.raises((AssertionError, RuntimeError)):  # what breaks a limit may leave HiGHS none to solve
+    # What breaks a limit may leave HiGHS none to solve; what goes by chance may not fail a second time.
+    with pytest.raises((AssertionError, RuntimeError, FlakyFailure)):
         ring()
 
 

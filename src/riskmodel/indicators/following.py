@@ -27,8 +27,8 @@ from riskmodel.records.asking.asof import BucketReader
 from riskmodel.records.store import RecordStore
 
 GROUPS = ("left_behind", "boarding", "migrant", "disability", "hardship", "orphan")
-"""Groups by the latest family statement of the span (boarding: by the spell). Who is of no group, or of whom
-nothing was said, is in none."""
+"""Groups by the latest family statement of the span (boarding: by the spell that was counted on its first day,
+of who came later by the one they came on). Who is of no group, or of whom nothing was said, is in none."""
 
 _TABLES = ("schools", "terms", "students", "enrolments", "family", "ledger_events")
 
@@ -102,7 +102,8 @@ SELECT first.student_id, first.school_id AS first_school, first.grade AS first_g
        last.state AS outcome, here.school_id AS last_school, here.grade AS last_grade,
        CASE WHEN here.school_id = first.school_id THEN 'same'
             WHEN here.school_id IS NULL THEN NULL
-            WHEN ended.student_id IS NOT NULL THEN 'promoted' ELSE 'transferred' END AS way
+            WHEN ended.student_id IS NOT NULL OR (first.grade <= 6) <> (here.grade <= 6) THEN 'promoted'
+            ELSE 'transferred' END AS way
 FROM first JOIN last USING (student_id) LEFT JOIN here USING (student_id)
 LEFT JOIN ended_a_school AS ended USING (student_id)
 UNION ALL BY NAME

@@ -8,7 +8,8 @@ What the counts mean (`Counts`), for a place and a span:
   `transfer_unconfirmed`, `transferred_out` (confirmed, out of the records), `died`, `emigrated`,
   `home_teaching`, `not_back` (expected and on no roll when due), `unexplained` (the roll does not say why);
 - of those `in_school`, who is so at another place: `moved_out` by transfer, `promoted_out` by having ended a
-  school;
+  school or gone on to one of the other stage, whatever the old school wrote (else the stages of the parts
+  of a place would not add up to the place's);
 - who is at the place on the last day and was not on the first: `entered` (grade 1), `promoted_in`,
   `transferred_in`, `returned` (had been on a roll before).
 

@@ -32,7 +32,9 @@ class Solved:
     """The optimum: the share of each pair, the bound, and what one more of each limit is worth.
 
     Prices are expected benefit (students kept, under the assumed effects) for one yuan, one hour at each
-    school, one place of each programme in the bureau; `None` where there is no limit.
+    school, one place of each programme in the bureau; `None` where there is no limit. `bound` is the value of
+    the dual at these prices, which no list can pass whatever the solver takes for close enough (weak duality;
+    HiGHS calls a benefit below 1e-7 nothing, and its own optimum was passed by 2e-8).
     """
 
     share: Floats
@@ -81,7 +83,7 @@ def solve(pairs: Pairs, benefit: Floats, left: Left) -> Solved:
     place_rows = prices[1 + schools : 1 + schools + len(left.places)]
     return Solved(
         share=share,
-        bound=float(-answer.fun),
+        bound=float(prices @ limits.room + np.maximum(0.0, reduced).sum()),
         yuan_price=float(prices[0]),
         hour_prices=prices[1 : 1 + schools],
         place_prices=tuple(

@@ -85,7 +85,7 @@ def views(store: RecordStore, *asked: date) -> list[dict[str, list[tuple[Any, ..
         ]
 
 
-@settings(max_examples=4, deadline=None, derandomize=True)
+@settings(max_examples=4, deadline=None)
 @given(deliveries(), st.integers(0, 45))
 def test_no_row_is_shown_before_it_is_known(tables, number):
     day = BEGUN + timedelta(number)
@@ -107,7 +107,7 @@ def test_no_row_is_shown_before_it_is_known(tables, number):
                 assert late.fetchall() == [(0,)]
 
 
-@settings(max_examples=4, deadline=None, derandomize=True)
+@settings(max_examples=4, deadline=None)
 @given(deliveries(), st.data())
 def test_a_later_delivery_never_changes_what_an_earlier_day_answered(tables, data):
     revised = {
@@ -127,7 +127,7 @@ def test_a_later_delivery_never_changes_what_an_earlier_day_answered(tables, dat
         assert views(store, *asked) == before
 
 
-@settings(max_examples=4, deadline=None, derandomize=True)
+@settings(max_examples=4, deadline=None)
 @given(deliveries(), st.data(), st.integers(0, 45))
 def test_the_order_of_rows_in_a_file_says_nothing(tables, data, number):
     shuffled = {name: data.draw(st.permutations(rows)) for name, rows in tables.items()}
