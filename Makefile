@@ -19,7 +19,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # A bureau's own certificates are those of the system.
 export UV_SYSTEM_CERTS := true
 
-.PHONY: help run term promote publish rollback serve oulad oulad-proof oulad-recipes uci knowable intake-kills publishing-load publishing-kills validity mutants gates tampering steps indicators-count test lint types unit lock clean docs corpus isolation isolation-timing bench-intake year drifts fit-cost bench-serve bench-sheets bench-allocation payloads fuzz
+.PHONY: help run term promote publish rollback serve oulad oulad-proof oulad-recipes uci knowable intake-kills publishing-load publishing-kills validity mutants gates tampering steps indicators-count test lint types unit lock clean docs corpus isolation isolation-timing bench-intake year drifts fit-cost bench-serve bench-sheets bench-allocation payloads fuzz explore
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14

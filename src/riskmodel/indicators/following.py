@@ -27,8 +27,8 @@ from riskmodel.records.asking.asof import BucketReader
 from riskmodel.records.store import RecordStore
 
 GROUPS = ("left_behind", "boarding", "migrant", "disability", "hardship", "orphan")
-"""Groups by the latest family statement of the span (boarding: by the spell that was counted on its first day,
-of who came later by the one they came on). Who is of no group, or of whom nothing was said, is in none."""
+"""Groups by the latest family statement of the span (boarding: by the spell counted on its first day, of who
+came later by the one they came on). Who is of no group, or of whom nothing was said, is in none."""
 
 _TABLES = ("schools", "terms", "students", "enrolments", "family", "ledger_events")
 
