@@ -56,6 +56,7 @@ class CountySize(_Strict):
     """The fictional county that stands in where no real data may go (`riskmodel county`)."""
 
     students: int = Field(default=20_000, ge=500, le=1_000_000)
+    counties: int | None = Field(default=None, ge=1, le=50)
     first_school_year: int = 2023
     school_years: int = Field(default=3, ge=1, le=9)
     primary_leavers_a_year: float = Field(default=0.006, gt=0, lt=0.2)

@@ -74,7 +74,7 @@ def rate_words(figure: OfficialFigure, language: Language) -> str:
 def distance_words(one: AgainstTarget, language: Language) -> str:
     """Say how far from the target, in students: "3 more leavers pass 1.8 %"."""
     if one.distance is None:
-        return text("indicators.withheld" if one.figure.hidden else "values.not_known", language)
+        return "—" if one.figure.hidden else text("values.not_known", language)
     limit = one.target.at_most if one.target.at_most is not None else one.target.at_least
     way = "at_most" if one.target.at_most is not None else "at_least"
     state = "met" if one.distance >= 0 else "missed"
@@ -85,7 +85,8 @@ def distance_words(one: AgainstTarget, language: Language) -> str:
 def figure_words(one: AgainstTarget, language: Language) -> str:
     """Say rate, target, distance and what is in no rate."""
     figure = one.figure
-    said = [rate_words(figure, language), limit_words(one.target, language), distance_words(one, language)]
+    said = [rate_words(figure, language), limit_words(one.target, language)]
+    said += [] if figure.hidden else [distance_words(one, language)]
     register = figure.formula.startswith(("enrol", "dis"))
     for attribute in ("unaccounted", "already_gone"):
         count = getattr(figure, attribute)

@@ -64,6 +64,12 @@ def test_without_the_complement_the_small_count_would_be_reckoned() -> None:
     assert determined(alone, sums) == {(0, 0)}
 
 
+def test_of_what_could_go_beside_a_small_count_the_cheapest_goes() -> None:
+    counts, sums = table([[2, 30, 7], [40, 50, 60]])
+    hidden = withheld(counts, sums[:1], below=5, worth=lambda key: key == (0, 2))
+    assert hidden == {(0, 0), (0, 1)}
+
+
 def test_nothing_is_withheld_where_nothing_is_small() -> None:
     counts, sums = table([[0, 30], [40, 5]])
     assert withheld(counts, sums, below=5) == set()

@@ -80,9 +80,9 @@ class CountyReport:
 
 
 def write_county(
-    folder: Path, *, students: int = BLOCK_STUDENTS, first_school_year: int = 2023, school_years: int = 3,
-    seed: int, truth_dates: Dates = (), rates: Mapping[Stage, float] = RATES,
-    progress: Callable[[str], None] | None = None,
+    folder: Path, *, students: int = BLOCK_STUDENTS, counties: int | None = None,
+    first_school_year: int = 2023, school_years: int = 3, seed: int, truth_dates: Dates = (),
+    rates: Mapping[Stage, float] = RATES, progress: Callable[[str], None] | None = None,
 ) -> CountyReport:  # fmt: skip
     """Write `folder/records` (files of the contract) and `folder/truth` (no pipeline reads it).
 
@@ -90,6 +90,8 @@ def write_county(
     ----------
     students
         Enrolled in the first school year.
+    counties
+        Over how many counties they are spread; None: one for each 20,000 of them.
     seed
         Same seed, same bytes.
     truth_dates
@@ -100,7 +102,7 @@ def write_county(
     progress
         Told a line per block of some 20,000 students.
     """
-    blocks = max(1, math.ceil(students / BLOCK_STUDENTS))
+    blocks = counties or max(1, math.ceil(students / BLOCK_STUDENTS))
     years = range(first_school_year, first_school_year + school_years)
     horizon = max((end for _, end in truth_dates), default=date(first_school_year, 1, 1))
     weeks = weeks_of(range(first_school_year, max(years.stop, horizon.year + 1)))

@@ -3,7 +3,8 @@
 Cells are tied by sums: a place is the sum of its parts, a stage of its grades, a total of its reasons. A
 withheld cell is safe where no sum, and no combination of sums, gives it away. So in each sum at least two
 cells are withheld or none, and together they hold `below` people or more; then the sums as a whole are solved
-for each withheld cell, and where one has a single solution the next smallest beside it is withheld as well.
+for each withheld cell, and where one has a single solution another beside it is withheld as well: the one
+worth least, of these the smallest.
 
 Source: Hundepool et al., Statistical Disclosure Control (2012), chapters 4.2 and 4.4.
 """
@@ -11,7 +12,7 @@ Source: Hundepool et al., Statistical Disclosure Control (2012), chapters 4.2 an
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -30,8 +31,9 @@ class Sum(Generic[Key]):
 
 
 def withheld(
-    values: Mapping[Key, int], sums: Sequence[Sum[Key]], *, below: int, also: Iterable[Key] = ()
-) -> set[Key]:
+    values: Mapping[Key, int], sums: Sequence[Sum[Key]], *, below: int, also: Iterable[Key] = (),
+    worth: Callable[[Key], int] = lambda _: 0,
+) -> set[Key]:  # fmt: skip
     """Return the cells to withhold.
 
     Parameters
@@ -44,13 +46,15 @@ def withheld(
         Counts from 1 to this less one, of either sign, are small.
     also
         Cells to withhold for another reason.
+    worth
+        Of cells that could be withheld beside a small one, those worth least go first.
     """
     # Numbers instead of keys: places are compared millions of times. Ties between equals go by key.
     keys = sorted(values, key=repr)
     number = {key: at for at, key in enumerate(keys)}
     counts = [values[key] for key in keys]
     tied = [_Tied(number[one.total], tuple(number[key] for key in one.parts)) for one in sums]
-    search = _Search(counts, tied, below)
+    search = _Search(counts, tied, below, [worth(key) for key in keys])
     first = {at for at, count in enumerate(counts) if 0 < abs(count) < below}
     search.withhold(first | {number[key] for key in also if key in number})
     return {keys[at] for at in search.hidden}
@@ -69,8 +73,10 @@ class _Tied:
 class _Search:
     """Withholds more until nothing small is given away."""
 
-    def __init__(self, counts: Sequence[int], sums: Sequence[_Tied], below: int) -> None:
-        self._counts, self._below = counts, below
+    def __init__(
+        self, counts: Sequence[int], sums: Sequence[_Tied], below: int, worth: Sequence[int]
+    ) -> None:
+        self._counts, self._below, self._worth = counts, below, worth
         self._of: dict[int, list[_Tied]] = defaultdict(list)
         for one in sums:
             for at in one.cells:
@@ -95,22 +101,22 @@ class _Search:
                 if beside is not None:
                     cells.add(beside)
 
-    def _order(self, at: int) -> tuple[bool, int, int]:
-        return self._counts[at] == 0, abs(self._counts[at]), at
+    def _order(self, at: int) -> tuple[int, bool, int, int]:
+        return self._worth[at], self._counts[at] == 0, abs(self._counts[at]), at
 
     def _companions(self, one: _Tied) -> list[int]:
-        """Choose what more of a sum is to be withheld: the smallest parts first, the total last."""
+        """Choose what more of a sum is to be withheld: what is worth least first, of these the smallest."""
         within = [at for at in one.parts if at in self.hidden]
         total_hidden = one.total in self.hidden
         if (not within and not total_hidden) or self._safe(within, total_hidden):
             return []
-        shown = sorted((at for at in one.parts if at not in self.hidden), key=self._order)
         chosen: list[int] = []
-        for at in shown:
+        for at in sorted((at for at in one.cells if at not in self.hidden), key=self._order):
             chosen.append(at)
-            if self._safe([*within, *chosen], total_hidden):
-                return chosen
-        return chosen if total_hidden else [*chosen, one.total]
+            parts = [*within, *(each for each in chosen if each != one.total)]
+            if self._safe(parts, total_hidden or one.total in chosen):
+                break
+        return chosen
 
     def _safe(self, parts: Sequence[int], total_hidden: bool) -> bool:
         if total_hidden:

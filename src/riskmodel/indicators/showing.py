@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from riskmodel.indicators.formulas import FORMULA
 from riskmodel.indicators.hiding import Sum, withheld
-from riskmodel.official import By, IndicatorRule, OfficialFigure, Place
+from riskmodel.official import LEVELS, By, IndicatorRule, OfficialFigure, Place
 
 Key = tuple[Place, By, str, str]
 _HEADS_ONLY = frozenset({"yearly_retention", "nine_year_retention", "enrolment_rate_counted"})
@@ -58,7 +58,7 @@ def sums_of(table: Sequence[OfficialFigure]) -> list[Sum[Key]]:
         if upper is not None and (upper, by, stage, value) in there:
             parts[upper, by, stage, value].append(key)
         total = _total(key)
-        if total in there:
+        if total != key and total in there:
             kinds[total, by].append(key)
     sums = [Sum(total, tuple(sorted(own, key=repr))) for total, own in parts.items()]
     sums += [Sum(total, tuple(sorted(own, key=repr))) for (total, by), own in kinds.items() if by != "group"]
@@ -95,12 +95,13 @@ def _tied_table(table: Sequence[OfficialFigure], below: int) -> dict[int, Offici
     }
     sizes = {key: figure.denominator or 0 for key, figure in by_key.items()}
     people = {key: size if key[1] in _OF_PEOPLE else 0 for key, size in sizes.items()}
-    hidden = withheld(small, sums, below=below, also=tight)
-    unsaid = withheld(people, [one for one in sums if one.total[1] in _OF_PEOPLE], below=below)
+    hidden = withheld(small, sums, below=below, also=tight, worth=_worth)
+    of_people = [one for one in sums if one.total[1] in _OF_PEOPLE]
+    unsaid = withheld(people, of_people, below=below, worth=_worth)
     apart = {}
     for name in ("unaccounted", "already_gone"):
         counts = {key: getattr(figure, name) or 0 for key, figure in by_key.items()}
-        apart[name] = withheld(counts, sums, below=below)
+        apart[name] = withheld(counts, sums, below=below, worth=_worth)
     return {
         id(figure): replace(
             figure,
@@ -112,6 +113,12 @@ def _tied_table(table: Sequence[OfficialFigure], below: int) -> dict[int, Offici
         )
         for key, figure in by_key.items()
     }
+
+
+def _worth(key: Key) -> int:
+    """Rank cells: the wider the place the dearer, and of a place its stages, which the plan asks about."""
+    place, by, _, _ = key
+    return -3 * LEVELS.index(place.level) + {"stage": 2, "all": 1}.get(by, 0)
 
 
 def _above(place: Place) -> Place | None:

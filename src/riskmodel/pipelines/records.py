@@ -62,6 +62,7 @@ def _make_whole_county(run: Run) -> None:
     report = write_county(
         folder,
         students=asked.students,
+        counties=asked.counties,
         first_school_year=asked.first_school_year,
         school_years=asked.school_years,
         seed=run.configuration.seed,

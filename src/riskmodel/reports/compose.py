@@ -125,7 +125,7 @@ class _Composer:
             count = getattr(figure, attribute)
             name = "not_found" if register and attribute == "unaccounted" else attribute
             if count is None and not nine and not (register and attribute == "already_gone"):
-                said.append(self.say(f"{name}_withheld", few=self.told.hide_below))
+                said.append(self.say(f"{name}_withheld"))
             elif count:
                 said.append(self.say(name, students=count))
         return self.say("separator").join(said) or self.say("none")
