@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from riskmodel.domain import Audience, Family, Language, RegionRule, Step, UnexcusedAbsenceRule
 from riskmodel.errors import ConfigurationError, Where
+from riskmodel.ledger.deadlines import LedgerRule
 from riskmodel.official import IndicatorRule, Target
 from riskmodel.recipe import PRIOR_SD, Recipe, Search, TreeParameters
 from riskmodel.settings_files import read_settings
@@ -360,9 +361,21 @@ class _RegionRules(_Strict):
                 raise ValueError("两个年龄段须相接 / the two age groups must meet")
             return self
 
+    class Ledger(_Strict):
+        version: str
+        valid_from: date
+        source: str
+        suspected_after_school_days: int = Field(ge=1, le=60)
+        first_visit_days: int = Field(ge=1, le=90)
+        verify_days: int = Field(ge=1, le=180)
+        visit_every_days: int = Field(ge=1, le=180)
+        follow_up_weeks: tuple[Annotated[int, Field(ge=1, le=52)], ...] = Field(min_length=1)
+        closing_days: int = Field(ge=1, le=90)
+
     config_version: Literal[1]
     rules: tuple[Rule, ...] = Field(min_length=1)
     indicators: tuple[Indicators, ...] = ()
+    ledger: tuple[Ledger, ...] = ()
 
 
 class _TargetFile(_Strict):
@@ -435,6 +448,12 @@ def read_indicator_rules(file: Path) -> tuple[IndicatorRule, ...]:
         for one in told
     ]
     return tuple(sorted(rules, key=lambda rule: rule.valid_from))
+
+
+def read_ledger_rules(file: Path) -> tuple[LedgerRule, ...]:
+    """Read a region's dated deadlines of cases, oldest first; none where the region has none."""
+    told = read_settings(file, _RegionRules, invalid="configuration_invalid").ledger
+    return tuple(sorted((LedgerRule(**one.model_dump()) for one in told), key=lambda rule: rule.valid_from))
 
 
 def read_targets(file: Path) -> tuple[Target, ...]:

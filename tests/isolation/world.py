@@ -198,7 +198,7 @@ def make_world(workspace: Path) -> World:
             documents=[Document("card", "zh", "<p>卡</p>"), Document("card", "en", "<p>card</p>")],
         )
     _allocate(world)
-    assert erase_student(world.store, Principal("bureau", "bureau"), ERASED) >= 4
+    assert erase_student(world.store, Principal("bureau", "bureau"), ERASED, at=NOW) >= 4
     _report(world)
     _make_principals(world)
     return world

@@ -140,7 +140,7 @@ def erase_child(run: Run, student_id: str, *, by: str) -> None:
         with closing(open_store(run.workspace.store)) as published:
             rows = rows_about(published, OFFICE, student_id)
             schools |= {row["school_id"] for row in rows["published_student"]}
-            removed += erase_student(published, OFFICE, student_id)
+            removed += erase_student(published, OFFICE, student_id, at=datetime.now(UTC))
             with closing(open_audit(run.workspace.store)) as audit:
                 _note(audit, student_id)
     if not schools and not removed:

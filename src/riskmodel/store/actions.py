@@ -116,7 +116,7 @@ def actions_of(store: Store, principal: Principal, student_id: str) -> tuple[Act
     """
     principal.must("read_list")
     with store.reading() as connection:
-        if not _standings(connection, principal, {student_id}):
+        if not standings(connection, principal, {student_id}):
             return None
         rows = list(_taken(connection, _all().where(ACTIONS.c.student_id == student_id), reader=principal))
     return tuple(rows)
@@ -144,7 +144,7 @@ def actions_in_force(
     with store.reading() as connection:
         found = [taken for taken in _taken(connection, query, reader=principal) if taken.is_in_force]
         if not principal.rights.everywhere:
-            own = _standings(connection, principal, {taken.action.student_id for taken in found})
+            own = standings(connection, principal, {taken.action.student_id for taken in found})
             found = [taken for taken in found if taken.action.student_id in own]
     return tuple(found)
 
@@ -181,11 +181,13 @@ def _misfits_of(action: Action, today: date) -> Iterator[tuple[str, str]]:
 
 
 @dataclass(frozen=True)
-class _Standing:
+class Standing:
     """How a student stood in a set that was served."""
 
     set_id: str
     school_id: str
+    grade: int
+    class_name: str
     risk: float | None
     band: Band
     listed: bool
@@ -195,14 +197,14 @@ class _Served:
     """Who is within the scope, and how each stood in the latest set and in those that actions name."""
 
     def __init__(self, connection: Connection, principal: Principal, actions: Sequence[Action]) -> None:
-        self._latest = _standings(connection, principal, {action.student_id for action in actions})
-        self._named: dict[tuple[str, str], _Standing] = {}
+        self._latest = standings(connection, principal, {action.student_id for action in actions})
+        self._named: dict[tuple[str, str], Standing] = {}
         for set_id in {action.set_id for action in actions if action.set_id is not None}:
             asked = {a.student_id for a in actions if a.set_id == set_id} & self._latest.keys()
-            found = _standings(connection, principal, asked, set_id=set_id)
+            found = standings(connection, principal, asked, set_id=set_id)
             self._named |= {(set_id, student): stood for student, stood in found.items()}
 
-    def of(self, action: Action) -> _Standing | None:
+    def of(self, action: Action) -> Standing | None:
         """Return how the student stood; None where it is none that this principal was ever shown so."""
         if action.set_id is None:
             return self._latest.get(action.student_id)
@@ -221,7 +223,7 @@ class _Keeping:
         self._known = {(t.action.student_id, t.action_id): t.action for t in kept}
         self._corrected = {(t.action.student_id, t.action.corrects) for t in kept if t.action.corrects}
 
-    def add(self, action: Action, stood: _Standing) -> Iterator[tuple[str, str]]:
+    def add(self, action: Action, stood: Standing) -> Iterator[tuple[str, str]]:
         """Add a row where it is new; yield field and code of what speaks against it."""
         told = replace(action, action_id=action.action_id or secrets.token_hex(8), set_id=stood.set_id)
         key = (told.student_id, str(told.action_id))
@@ -255,9 +257,9 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-def _standings(
+def standings(
     connection: Connection, principal: Principal, students: Iterable[str], *, set_id: str | None = None
-) -> dict[str, _Standing]:
+) -> dict[str, Standing]:
     """Return, for students within the scope, how each stands in the current set; else in the latest one.
 
     With `set_id` only that set counts. The scope is asked of the very row that is returned: a child that
@@ -281,8 +283,14 @@ def _standings(
     found = {}
     for row in rows:
         student = read_student(row.content)
-        found[row.student_id] = _Standing(
-            row.set_id, row.school_id, student.risk, student.band, student.listed
+        found[row.student_id] = Standing(
+            row.set_id,
+            row.school_id,
+            row.grade,
+            row.class_name,
+            student.risk,
+            student.band,
+            student.listed,
         )
     return found
 

@@ -12,7 +12,6 @@ import asyncio
 import fcntl
 import hashlib
 import hmac
-import json
 import secrets
 import sqlite3
 import threading
@@ -27,12 +26,12 @@ from queue import Empty, SimpleQueue
 from typing import IO
 
 from riskmodel.errors import StoreError, Where
+from riskmodel.store.chain import FIRST, ChainCheck, check_chain, link
 from riskmodel.store.principals import Purpose
 from riskmodel.store.tables import instant_text
 
 FILE_NAME = "audit.db"
 _VERSION = 2
-_FIRST = "0" * 64
 _COLUMNS = (
     "at", "key_id", "route", "method", "status", "set_id", "student_ref", "shown", "request_id", "purpose",
 )  # fmt: skip
@@ -73,18 +72,6 @@ class Look:
     purpose: Purpose
     shown: tuple[str, ...] = ()
     missed: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class AuditCheck:
-    """What checking the chain found. `broken_at` is the first row that does not fit; None: all do.
-
-    `head` is the hash of the last row: noted elsewhere, it proves later that nothing was cut off.
-    """
-
-    rows: int
-    head: str
-    broken_at: int | None
 
 
 class AuditLog:
@@ -176,10 +163,10 @@ class AuditLog:
         try:
             with self._lock, self._turn(), _Immediate(self._connection) as connection:
                 last = connection.execute("SELECT hash FROM look ORDER BY number DESC LIMIT 1").fetchone()
-                previous = last[0] if last else _FIRST
+                previous = last[0] if last else FIRST
                 chained = []
                 for row in chain.from_iterable(rows for rows, _ in batch):
-                    digest = _hash(previous, row)
+                    digest = link(previous, _hashed(row))
                     chained.append((*row, previous, digest))
                     previous = digest
                 connection.executemany(_INSERT, chained)
@@ -234,7 +221,7 @@ class AuditLog:
         digest = hmac.new(self._salt, student_id.encode("utf-8", errors="replace"), hashlib.sha256)
         return digest.hexdigest()[:32]
 
-    def verify(self, *, known_head: str | None = None) -> AuditCheck:
+    def verify(self, *, known_head: str | None = None) -> ChainCheck:
         """Check every row against the one before it.
 
         Parameters
@@ -247,24 +234,17 @@ class AuditLog:
         StoreError
             If the file is so damaged that it cannot be read.
         """
-        previous, rows, broken = _FIRST, 0, None
-        met = known_head in (None, _FIRST)
+        query = f"SELECT number, {', '.join(_COLUMNS)}, previous, hash FROM look ORDER BY number"
         try:
-            query = f"SELECT number, {', '.join(_COLUMNS)}, previous, hash FROM look ORDER BY number"
             with self._lock:
-                for number, *content, said_previous, said in self._connection.execute(query):
-                    rows += 1
-                    sound = number == rows and said_previous == previous and said == _hash(previous, content)
-                    if not sound and broken is None:
-                        broken = rows
-                    met = met or said == known_head
-                    previous = said
                 counted = self._connection.execute("SELECT seq FROM sqlite_sequence").fetchone()
+                rows = (
+                    (number, _hashed(content), said_previous, said)
+                    for number, *content, said_previous, said in self._connection.execute(query)
+                )
+                return check_chain(rows, counted=counted[0] if counted else 0, known_head=known_head)
         except (sqlite3.Error, UnicodeDecodeError):
             raise StoreError("audit_damaged", Where(file=FILE_NAME)) from None
-        if broken is None and (not met or (counted[0] if counted else 0) != rows):
-            broken = rows + 1
-        return AuditCheck(rows, previous, broken)
 
     def close(self) -> None:
         """Write what waits, and close the file."""
@@ -343,8 +323,6 @@ def _make(connection: sqlite3.Connection) -> None:
     connection.execute(f"PRAGMA user_version = {_VERSION}")
 
 
-def _hash(previous: str, row: tuple[object, ...] | list[object]) -> str:
+def _hashed(row: tuple[object, ...] | list[object]) -> tuple[object, ...] | list[object]:
     # Rows of version 1 had no purpose, and their hashes hold none.
-    row = row if row[-1] is not None else row[:-1]
-    content = json.dumps([previous, *row], ensure_ascii=True, separators=(",", ":"))
-    return hashlib.sha256(content.encode()).hexdigest()
+    return row if row[-1] is not None else row[:-1]

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Table, delete, or_, select
 
 from riskmodel.errors import StoreError, Where
 from riskmodel.store.engine import FILE_NAME, Store
+from riskmodel.store.ledger_rows import empty_rows
 from riskmodel.store.principals import Principal
-from riskmodel.store.tables import ANSWERS, METADATA
+from riskmodel.store.tables import ANSWERS, LEDGER_ENTRIES, METADATA
 
 
 def rows_about(store: Store, principal: Principal, student_id: str) -> dict[str, list[dict[str, Any]]]:
@@ -35,10 +37,11 @@ def rows_about(store: Store, principal: Principal, student_id: str) -> dict[str,
         }
 
 
-def erase_student(store: Store, principal: Principal, student_id: str) -> int:
+def erase_student(store: Store, principal: Principal, student_id: str, *, at: datetime) -> int:
     """Remove every row about a child from every table, and its bytes from the file and the log beside it.
 
-    The list of tables is that of `tables.py`: a table of a later day that names children is among them.
+    The list of tables is that of `tables.py`: a table of a later day that names children is among them. Rows
+    of the ledger's chain are emptied: that there was one, and when, stays, and nothing of whom it was about.
 
     Returns
     -------
@@ -55,7 +58,10 @@ def erase_student(store: Store, principal: Principal, student_id: str) -> int:
     removed = 0
     with store.writing() as connection:
         connection.exec_driver_sql("PRAGMA secure_delete = ON")
+        removed += empty_rows(connection, principal, student_id, at=at)
         for table in reversed(_tables_of_children()):
+            if table is LEDGER_ENTRIES:
+                continue
             removed += connection.execute(delete(table).where(table.c.student_id == student_id)).rowcount
         # Answers that are kept for a repeated write hold ids within their text.
         texts = [ANSWERS.c.answer.contains(student_id, autoescape=True)]

@@ -13,7 +13,10 @@ from riskmodel.domain import Audience
 from riskmodel.errors import StoreError
 
 Role = Literal["data_team", "bureau", "district", "school", "counsellor", "class_teacher"]
-Permission = Literal["read_list", "read_risk", "write_actions", "write_feedback", "read_audit", "allocate"]
+Permission = Literal[
+    "read_list", "read_risk", "write_actions", "write_feedback", "read_audit", "allocate", "read_cases",
+    "write_cases", "close_cases",
+]  # fmt: skip
 """What a key may do. Keys themselves, exports and erasures are made on the server's own command line only."""
 
 Purpose = Literal["care", "verification", "aid", "oversight", "correction"]
@@ -53,16 +56,17 @@ class Rights:
 
 
 _READ: frozenset[Permission] = frozenset({"read_list", "read_risk"})
-_HELP: frozenset[Permission] = _READ | {"write_actions", "write_feedback"}
+_HELP: frozenset[Permission] = _READ | {"write_actions", "write_feedback", "read_cases", "write_cases"}
 
 # fmt: off
 RIGHTS: Mapping[Role, Rights] = {
     "data_team": Rights(everywhere=True, permissions=_READ | {"read_audit"}, audience="counsellor",
                         names=False, risk=True, margin=True, purpose="verification"),
-    "bureau": Rights(everywhere=True, permissions=_HELP | {"read_audit", "allocate"}, audience="counsellor",
-                     names=True, risk=True, margin=False, purpose="oversight"),
-    "district": Rights(everywhere=False, permissions=_READ | {"write_actions"}, audience="class_teacher",
-                       names=True, risk=True, margin=False, purpose="oversight"),
+    "bureau": Rights(everywhere=True, permissions=_HELP | {"read_audit", "allocate", "close_cases"},
+                     audience="counsellor", names=True, risk=True, margin=False, purpose="oversight"),
+    "district": Rights(everywhere=False,
+                       permissions=_READ | {"write_actions", "read_cases", "write_cases", "close_cases"},
+                       audience="class_teacher", names=True, risk=True, margin=False, purpose="oversight"),
     "school": Rights(everywhere=False, permissions=_HELP, audience="class_teacher",
                      names=True, risk=True, margin=False, purpose="care"),
     "counsellor": Rights(everywhere=False, permissions=_HELP, audience="counsellor",

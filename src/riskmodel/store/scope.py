@@ -9,7 +9,7 @@ from __future__ import annotations
 from sqlalchemy import ColumnElement, FromClause, and_, false, not_, or_, select, true, tuple_
 
 from riskmodel.store.principals import Principal
-from riskmodel.store.tables import OBJECTIONS, SCHOOLS, STUDENTS
+from riskmodel.store.tables import LEDGER_CASES, OBJECTIONS, SCHOOLS, STUDENTS
 
 
 def sees_school(principal: Principal, school: FromClause = SCHOOLS) -> ColumnElement[bool]:
@@ -42,6 +42,25 @@ def sees_student(principal: Principal, student: FromClause = STUDENTS) -> Column
         place = tuple_(student.c.school_id, student.c.grade, student.c.class_name)
         ways.append(place.in_(sorted(principal.classes)))
     return and_(willing, or_(*ways))
+
+
+def sees_case(principal: Principal, case: FromClause = LEDGER_CASES) -> ColumnElement[bool]:
+    """Limit cases of the ledgers to those of the principal's schools, townships and classes.
+
+    A case is its home's until it is handed over, whatever the published set says of the child: who has left
+    stands in no set, and somebody must ask after them.
+    """
+    if principal.rights.everywhere:
+        return true()
+    ways = [
+        false(),
+        and_(case.c.school_id != "", case.c.school_id.in_(sorted(principal.school_ids))),
+        and_(case.c.township != "", case.c.township.in_(sorted(principal.townships))),
+    ]
+    if principal.classes:
+        place = tuple_(case.c.school_id, case.c.grade, case.c.class_name)
+        ways.append(place.in_(sorted(principal.classes)))
+    return or_(*ways)
 
 
 def objects(student_id: ColumnElement[str]) -> ColumnElement[bool]:

@@ -307,6 +307,71 @@ PERIODIC_REPORTS = Table(
 """`content`: the report in each language, as plain data that `reports.render` takes."""
 
 
+LEDGER_RULES = Table(
+    "ledger_rules", METADATA,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("kept_at", Text, nullable=False),
+    Column("content", Text, nullable=False),
+)  # fmt: skip
+"""The region's dated deadlines of cases: the last row is the one that holds."""
+
+LEDGER_ENTRIES = Table(
+    "ledger_entry", METADATA,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("case_id", Text, nullable=False, index=True),
+    Column("entry_id", Text, nullable=False),
+    Column("event", Text, nullable=False),
+    Column("recorded_at", Text, nullable=False),
+    Column("key_id", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("student_id", Text, nullable=False, index=True),
+    Column("content", Text),
+    Column("salt", Text),
+    Column("digest", Text, nullable=False),
+    Column("previous", Text, nullable=False),
+    Column("hash", Text, nullable=False),
+    UniqueConstraint("case_id", "entry_id"),
+    sqlite_autoincrement=True,
+)  # fmt: skip
+"""Everything that was ever done or found in a case, as a chain. `digest` is of salt, child and content: of an
+erased child these three are emptied, and the chain still holds."""
+
+LEDGER_CASES = Table(
+    "ledger_case", METADATA,
+    Column("case_id", Text, primary_key=True),
+    Column("student_id", Text, nullable=False, index=True),
+    Column("kind", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("opened_on", Text, nullable=False),
+    Column("school_id", Text, nullable=False),
+    Column("township", Text, nullable=False),
+    Column("grade", Integer),
+    Column("class_name", Text, nullable=False),
+    Column("last_number", Integer, nullable=False),
+    Index("ledger_cases_of_a_school", "school_id", "state"),
+    Index("ledger_cases_of_a_township", "township", "state"),
+)  # fmt: skip
+"""How each case stands, by which it is found and whose it is. It follows from the entries, and is held
+against them (`check_ledger`)."""
+
+_EMPTIED_ONLY = " AND ".join(
+    [
+        "NEW.student_id = '' AND NEW.content IS NULL AND NEW.salt IS NULL",
+        *(
+            f"NEW.{column.name} IS OLD.{column.name}"
+            for column in LEDGER_ENTRIES.c
+            if column.name not in ("student_id", "content", "salt")
+        ),
+    ]
+)
+for _name, _verb, _when in (
+    ("only_grows", "UPDATE", f"WHEN NOT ({_EMPTIED_ONLY})"), ("never_shrinks", "DELETE", ""),
+):  # fmt: skip
+    _refused = f"BEFORE {_verb} ON ledger_entry {_when} BEGIN SELECT RAISE(ABORT, 'append only'); END"
+    _guard = DDL(f"CREATE TRIGGER ledger_entry_{_name} {_refused}")  # type: ignore[no-untyped-call]
+    event.listen(LEDGER_ENTRIES, "after_create", _guard.execute_if(dialect="sqlite"))
+
+
 def instant_text(instant: datetime) -> str:
     """Write an instant as the store keeps it.
 

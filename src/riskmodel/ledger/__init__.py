@@ -1,0 +1,1 @@
+"""The ledgers of children to be found again: what a case is, and which step may follow which. Pure rules."""

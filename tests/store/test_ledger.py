@@ -1,0 +1,370 @@
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from typing import get_args
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+
+from riskmodel.domain import ScoredTerm
+from riskmodel.errors import StoreError
+from riskmodel.ledger.cases import Entry, Home, PlanStep
+from riskmodel.ledger.codes import Event
+from riskmodel.ledger.deadlines import LedgerRule
+from riskmodel.store.actions import actions_of
+from riskmodel.store.children import erase_student, rows_about
+from riskmodel.store.engine import Store
+from riskmodel.store.ledger import (
+    EntryRefused,
+    KeptCase,
+    add_entry,
+    as_read_by,
+    case_of,
+    cases,
+    check_ledger,
+    due_cases,
+    keep_ledger_rules,
+    open_case,
+)
+from riskmodel.store.principals import Principal, SchoolClass
+from riskmodel.store.publishing import publish
+
+DAY = date(2026, 10, 20)
+OWN = "school-0-student-00001"
+FOREIGN = "school-1-student-00001"
+RULE = LedgerRule(version="test", valid_from=date(2020, 1, 1), follow_up_weeks=(1,))
+TOWNSHIP = Principal("key-t", "district", townships=frozenset({"镇"}))
+
+
+def told(event: Event, days: int = 0, **changes: object) -> Entry:
+    usual: dict[str, dict[str, object]] = {
+        "opened": {"kind": "suspected", "found_by": "school", "home": Home("school-0"), "why": "三天未到"},
+        "visited": {"met": "guardian"},
+        "noted": {"why": "记"},
+        "assigned": {"duties": {"class_teacher": "李"}},
+        "planned": {"plan": (PlanStep("补课", "李", DAY),)},
+        "handed_over": {"home": Home("school-1"), "why": "转入"},
+        "verified_out": {"reasons": ("distance",), "evidence": ("家访记录",), "left_on": DAY},
+        "verified_not_out": {"why": "在校", "evidence": ("班级照片",)},
+        "returned": {"placement": "former_school", "evidence": ("到校签字",)},
+        "followed_up": {"week": 1, "in_school": True},
+        "left_again": {"why": "又走了"},
+        "closing_proposed": {"code": "in_school", "evidence": ("学籍截图",)},
+        "closing_refused": {"why": "证据不足", "by": "赵"},
+        "closing_confirmed": {"by": "赵"},
+        "reopened": {"why": "又未到"},
+    }
+    given: dict[str, object] = {"by": "王老师", **usual[event], **changes}
+    return Entry(event=event, day=DAY + timedelta(days=days), **given)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def full(store: Store, term: Callable[..., ScoredTerm], now: datetime, bureau: Principal) -> ScoredTerm:
+    published = term(schools=2, each=4)
+    publish(store, published, published_at=now, published_by="test")
+    keep_ledger_rules(store, bureau, [RULE], at=now)
+    return published
+
+
+@pytest.fixture
+def walk(store: Store, full: ScoredTerm, bureau: Principal, now: datetime) -> Callable[..., KeptCase]:
+    """Give `walk(event or entry, …)`: a new case of a child, and how it stands after these."""
+    ids = itertools.count()
+
+    def make(*events: Event | Entry, student_id: str | None = None) -> KeptCase:
+        case = open_case(store, bureau, student_id or f"child-{next(ids)}", told("opened"), at=now)
+        for one in events:
+            entry = one if isinstance(one, Entry) else told(one)
+            by_other = replace(bureau, key_id="key-2") if "closing_" in entry.event else bureau
+            by_other = bureau if entry.event == "closing_proposed" else by_other
+            after = add_entry(store, by_other, case.case_id, entry, at=now)
+            assert after is not None
+            case = after
+        return case
+
+    return make
+
+
+CLOSED = ("verified_not_out", "closing_proposed", "closing_confirmed")
+PATHS: dict[str, tuple[Event, ...]] = {
+    "to_verify": (),
+    "explained": ("verified_not_out",),
+    "persuading": ("verified_out",),
+    "returned": ("returned",),
+    "closing": ("verified_not_out", "closing_proposed"),
+    "closed": CLOSED,  # type: ignore[dict-item]
+}
+ALLOWED = {
+    # Written down from the plan, without a look at the table of the code.
+    "to_verify": "visited noted assigned planned handed_over verified_out verified_not_out returned",
+    "explained": "visited noted assigned planned handed_over verified_out closing_proposed",
+    "persuading": "visited noted assigned planned handed_over verified_not_out returned closing_proposed",
+    "returned": "visited noted assigned planned handed_over followed_up left_again closing_proposed",
+    "closing": "noted assigned closing_refused closing_confirmed",
+    "closed": "reopened",
+}
+TOO_EARLY = told("closing_proposed", code="returned_stable")
+WHERE_TO = told("closing_proposed", code="transferred")
+CODES = {"persuading": "past_age", "returned": "returned_stable"}
+
+
+@pytest.mark.parametrize("state", PATHS)
+def test_every_step_outside_the_table_is_refused_and_changes_nothing(
+    store: Store, walk: Callable[..., KeptCase], bureau: Principal, now: datetime, state: str
+) -> None:
+    second = replace(bureau, key_id="key-2")
+    path: list[Event | Entry] = [*PATHS[state], *([told("followed_up")] if state == "returned" else [])]
+    taken, case = set(), walk(*path)
+    for event in get_args(Event):
+        assert case.case.state == state
+        entry = told(event)
+        if event == "closing_proposed" and state in CODES:
+            entry = replace(entry, code=CODES[state])  # type: ignore[arg-type]
+        if event in ALLOWED[state].split():
+            add_entry(store, second, case.case_id, entry, at=now)
+            taken.add(event)
+            case = walk(*path)
+            continue
+        with pytest.raises(EntryRefused) as refused:
+            add_entry(store, second, case.case_id, entry, at=now)
+        assert (refused.value.field, refused.value.code) == ("event", "ledger_step")
+        assert case_of(store, bureau, case.case_id) == case
+    assert taken == set(ALLOWED[state].split())
+    assert check_ledger(store, bureau).sound
+
+
+@pytest.mark.parametrize(
+    ("path", "entry", "field", "code"),
+    [
+        ((), told("visited", met=None), "met", "ledger_incomplete"),
+        ((), told("visited", by=" "), "by", "ledger_incomplete"),
+        ((), told("visited", by="李" * 51), "by", "ledger_text"),
+        ((), told("visited", met="somebody"), "met", "ledger_code"),
+        ((), told("visited", 15), "day", "ledger_day"),
+        ((), told("visited", -1200), "day", "ledger_day"),
+        ((), told("noted", why="a\x07b"), "why", "ledger_text"),
+        ((), told("verified_out", reasons=()), "reasons", "ledger_incomplete"),
+        ((), told("verified_out", reasons=("other", "other")), "reasons", "ledger_code"),
+        ((), told("verified_out", evidence=()), "evidence", "ledger_incomplete"),
+        ((), told("verified_out", left_on=None), "left_on", "ledger_incomplete"),
+        ((), told("verified_out", left_on=DAY + timedelta(days=1)), "left_on", "ledger_day"),
+        ((), told("verified_out", -1, left_on=DAY - timedelta(days=9)), "day", "ledger_day_before"),
+        ((), told("verified_not_out", evidence=(" ",)), "evidence", "ledger_text"),
+        ((), told("returned", placement="other_school"), "to_school_id", "ledger_incomplete"),
+        ((), told("assigned", duties={"friend": "李"}), "duties", "ledger_code"),
+        (("returned",), told("followed_up", week=3), "week", "ledger_code"),
+        (("returned",), TOO_EARLY, "code", "ledger_follow_ups_missing"),
+        (("returned",), told("closing_proposed"), "code", "ledger_code_of_other_state"),
+        (("verified_not_out",), WHERE_TO, "to_school_id", "ledger_incomplete"),
+        (("verified_not_out",), told("closing_proposed", evidence=()), "evidence", "ledger_incomplete"),
+        (("visited",), told("visited", corrects=999, why="错"), "corrects", "ledger_corrects_unknown"),
+    ],
+)  # fmt: skip
+def test_what_an_entry_lacks_is_said_by_its_field(
+    store: Store, walk: Callable[..., KeptCase], bureau: Principal, now: datetime,
+    path: tuple[Event, ...], entry: Entry, field: str, code: str,
+) -> None:  # fmt: skip
+    case = walk(*path)
+    with pytest.raises(EntryRefused) as refused:
+        add_entry(store, bureau, case.case_id, entry, at=now)
+    assert (refused.value.field, refused.value.code) == (field, code)
+    assert case_of(store, bureau, case.case_id) == case
+
+
+@pytest.mark.parametrize(
+    ("key", "by", "taken"),
+    [("key-2", "赵", True), ("key-b", "赵", False), ("key-2", "王老师", False), ("key-2", " 王老师 ", False)],
+)
+def test_a_closing_takes_another_person_with_another_key(
+    store: Store, walk: Callable[..., KeptCase], bureau: Principal, now: datetime, key: str, by: str,
+    taken: bool,
+) -> None:  # fmt: skip
+    case = walk("verified_not_out", "closing_proposed")
+    deciding = replace(bureau, key_id=key)
+    if taken:
+        after = add_entry(store, deciding, case.case_id, told("closing_confirmed", by=by), at=now)
+        assert after is not None
+        assert (after.case.state, after.case.code, after.due) == ("closed", "in_school", ())
+    else:
+        with pytest.raises(EntryRefused, match="另一个人"):
+            add_entry(store, deciding, case.case_id, told("closing_confirmed", by=by), at=now)
+
+
+def test_a_school_proposes_a_closing_and_does_not_decide_it(
+    store: Store, full: ScoredTerm, of_school_0: Principal, now: datetime
+) -> None:
+    case = open_case(store, of_school_0, OWN, told("opened"), at=now)
+    for event in ("verified_not_out", "closing_proposed"):
+        add_entry(store, of_school_0, case.case_id, told(event), at=now)
+    with pytest.raises(StoreError, match="may not"):
+        add_entry(store, of_school_0, case.case_id, told("closing_confirmed"), at=now)
+    decided = add_entry(store, TOWNSHIP, case.case_id, told("closing_confirmed"), at=now)
+    assert decided is not None
+    assert decided.case.state == "closed"
+
+
+def test_a_child_has_one_open_case_and_opening_it_twice_with_the_same_id_is_harmless(
+    store: Store, full: ScoredTerm, of_school_0: Principal, now: datetime
+) -> None:
+    opening = told("opened", entry_id="mine-1")
+    case = open_case(store, of_school_0, OWN, opening, at=now)
+    assert open_case(store, of_school_0, OWN, opening, at=now) == case
+    with pytest.raises(EntryRefused) as refused:
+        open_case(store, of_school_0, OWN, told("opened"), at=now)
+    assert refused.value.code == "ledger_open_already"
+    again = add_entry(store, of_school_0, case.case_id, told("visited", entry_id="v-1"), at=now)
+    assert add_entry(store, of_school_0, case.case_id, told("visited", entry_id="v-1"), at=now) == again
+    with pytest.raises(EntryRefused) as refused:
+        add_entry(store, of_school_0, case.case_id, told("visited", 1, entry_id="v-1"), at=now)
+    assert refused.value.code == "ledger_entry_id_taken"
+
+
+def test_a_foreign_child_an_unknown_one_and_a_foreign_case_are_the_same_refusal(
+    store: Store, full: ScoredTerm, of_school_0: Principal, bureau: Principal, now: datetime
+) -> None:
+    foreign = open_case(store, bureau, FOREIGN, told("opened"), at=now)
+    said = []
+    for student_id in (FOREIGN, "none", "household:p1"):
+        with pytest.raises(EntryRefused) as refused:
+            open_case(store, of_school_0, student_id, told("opened"), at=now)
+        said.append(str(refused.value))
+    assert len(set(said)) == 1
+    for case_id in (foreign.case_id, "none"):
+        assert case_of(store, of_school_0, case_id) is None
+        assert add_entry(store, of_school_0, case_id, told("visited"), at=now) is None
+    assert cases(store, of_school_0) == due_cases(store, of_school_0, until=date(2099, 1, 1)) == ()
+
+
+def test_a_township_opens_a_case_of_a_child_whom_no_school_has_and_only_of_its_own(
+    store: Store, full: ScoredTerm, bureau: Principal, now: datetime
+) -> None:
+    opening = told("opened", kind="school_age", home=Home(township="镇"), child={"name": "王甲子"})
+    case = open_case(store, TOWNSHIP, "household:p1", opening, at=now)
+    assert (case.case.home, case.case.child) == (Home(township="镇"), {"name": "王甲子"})
+    for home in (Home(township="他镇"), Home("school-0")):
+        with pytest.raises(EntryRefused):
+            open_case(store, TOWNSHIP, "household:p2", replace(opening, home=home), at=now)
+    assert [one.case_id for one in cases(store, TOWNSHIP)] == [case.case_id]
+
+
+def test_who_sees_a_case_follows_its_home_until_it_is_handed_over(
+    store: Store, full: ScoredTerm, of_school_0: Principal, bureau: Principal, now: datetime
+) -> None:
+    of_class = Principal("c", "class_teacher", classes=frozenset({SchoolClass("school-0", 8, "2")}))
+    other_class = Principal("d", "class_teacher", classes=frozenset({SchoolClass("school-0", 8, "1")}))
+    of_school_1 = Principal("key-1", "school", frozenset({"school-1"}))
+
+    def sees(principal: Principal) -> bool:
+        return case_of(store, principal, case.case_id) is not None
+
+    case = open_case(store, of_school_0, OWN, told("opened"), at=now)
+    assert [sees(one) for one in (of_school_0, of_class, TOWNSHIP, bureau)] == [True] * 4
+    assert [sees(one) for one in (other_class, of_school_1)] == [False] * 2
+    with pytest.raises(EntryRefused) as refused:
+        add_entry(store, of_school_0, case.case_id, told("handed_over"), at=now)
+    assert refused.value.field == "home"
+    handed = add_entry(store, TOWNSHIP, case.case_id, told("handed_over"), at=now)
+    assert handed is not None
+    assert handed.case.home == Home("school-1", "镇")
+    assert [sees(one) for one in (of_school_1, of_school_0, of_class)] == [True, False, False]
+
+
+def test_the_data_team_reads_no_case(store: Store, full: ScoredTerm) -> None:
+    with pytest.raises(StoreError, match="may not"):
+        cases(store, Principal("d", "data_team"))
+
+
+def test_sensitive_reasons_and_a_counsellors_notes_are_for_who_may_read_a_counsellors_facts(
+    store: Store, full: ScoredTerm, of_school_0: Principal, now: datetime
+) -> None:
+    counsellor = Principal("key-c", "counsellor", frozenset({"school-0"}))
+    child = {"name": "王甲子", "hardship": "low_income"}
+    case = open_case(store, counsellor, OWN, told("opened", child=child, why="家里的事"), at=now)
+    out = told("verified_out", reasons=("illness", "distance"))
+    after = add_entry(store, counsellor, case.case_id, out, at=now)
+    assert after is not None
+    seen = as_read_by(of_school_0, after)
+    assert (seen.case.reasons, seen.case.child) == (("distance",), {"name": "王甲子"})
+    assert [(one.entry.reasons, one.entry.why) for one in seen.entries] == [((), ""), (("distance",), "")]
+    assert all("hardship" not in one.entry.child for one in seen.entries)
+    assert as_read_by(counsellor, after) == after
+
+
+def test_what_is_due_comes_in_the_order_of_its_days(
+    store: Store, walk: Callable[..., KeptCase], bureau: Principal
+) -> None:
+    new, visited, back = walk(), walk("visited"), walk("returned")
+    found = due_cases(store, bureau, until=DAY + timedelta(days=7))
+    assert {one.case_id for one in found} == {new.case_id, back.case_id}
+    found = due_cases(store, bureau, until=DAY + timedelta(days=28))
+    assert [one.due[0].duty for one in found][-1] == "verify"
+    assert found[-1].case_id == visited.case_id
+
+
+def test_a_visit_and_a_return_are_actions_too_with_what_was_served(
+    store: Store, full: ScoredTerm, of_school_0: Principal, now: datetime
+) -> None:
+    case = open_case(store, of_school_0, OWN, told("opened"), at=now)
+    for entry in (told("visited"), told("returned")):
+        add_entry(store, of_school_0, case.case_id, entry, at=now)
+    taken = actions_of(store, of_school_0, OWN)
+    assert taken is not None
+    assert [(one.action.kind, one.action.result, one.risk) for one in taken] == [
+        ("visited", None, 0.1), ("result", "returned", 0.1),
+    ]  # fmt: skip
+    visit = case_of(store, of_school_0, case.case_id).entries[1]  # type: ignore[union-attr]
+    put_right = told("visited", 1, corrects=visit.number, why="日期")
+    add_entry(store, of_school_0, case.case_id, put_right, at=now)
+    taken = actions_of(store, of_school_0, OWN)
+    assert taken is not None
+    assert [one.action.day.day for one in taken if one.is_in_force] == [20, 21]
+
+
+def test_the_ledger_works_before_anything_was_published(
+    store: Store, bureau: Principal, now: datetime
+) -> None:
+    case = open_case(store, bureau, OWN, told("opened"), at=now)
+    assert add_entry(store, bureau, case.case_id, told("visited"), at=now) is not None
+    assert check_ledger(store, bureau).sound
+
+
+def test_an_erased_child_leaves_rows_that_hold_the_chain_and_name_nobody(
+    store: Store, walk: Callable[..., KeptCase], bureau: Principal, now: datetime
+) -> None:
+    child = {"name": "王甲子", "phone": "13800000000"}
+    open_case(store, bureau, "gone", told("opened", child=child), at=now)
+    stays = walk("visited")
+    assert len(rows_about(store, bureau, "gone")["ledger_entry"]) == 1
+    head = check_ledger(store, bureau).chain.head
+    erase_student(store, bureau, "gone", at=now)
+    checked = check_ledger(store, bureau, known_head=head)
+    assert (checked.sound, checked.chain.rows, checked.cases) == (True, 4, 1)
+    assert rows_about(store, bureau, "gone")["ledger_entry"] == []
+    file = (store.folder / "published.db").read_bytes()
+    assert b"13800000000" not in file
+    assert b"gone" not in file.replace(b"gone_", b"")
+    assert case_of(store, bureau, stays.case_id) == stays
+    open_case(store, bureau, "gone", told("opened"), at=now)
+
+
+@pytest.fixture
+def opened(store: Store, walk: Callable[..., KeptCase]) -> KeptCase:
+    return walk("visited")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE ledger_entry SET event = 'noted'",
+        "UPDATE ledger_entry SET content = NULL",
+        "UPDATE ledger_entry SET student_id = '', content = NULL, salt = NULL, key_id = 'x'",
+        "DELETE FROM ledger_entry",
+    ],
+)
+def test_the_table_of_entries_only_grows(store: Store, opened: KeptCase, statement: str) -> None:
+    with pytest.raises(IntegrityError, match="append only"), store.writing() as connection:
+        connection.execute(text(statement))
