@@ -8,24 +8,30 @@ from __future__ import annotations
 
 import argparse
 import errno
+import gc
 import os
 import signal
 import socket
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
 from uvicorn.supervisors import Multiprocess
 
-from riskmodel.errors import ConfigurationError, RiskmodelError, Where
+from riskmodel.errors import ConfigurationError, RiskmodelError, StoreError, Where
+from riskmodel.store.principals import Principal, Role
+from riskmodel.store.reading import current_set, student_content
+from serve.answers import words
 from serve.app import create_app
 from serve.connection import Connection
 from serve.logs import write_lines
 from serve.settings import Settings
 
+EVERYWHERE_AND_NOT: tuple[Role, Role] = ("bureau", "school")
 STOP_SECONDS = 30
 """What still runs so long after the wish to stop is broken off."""
 
@@ -64,7 +70,7 @@ def serve(settings: Settings) -> int:
     with listening_socket(settings.host, settings.port) as listener:
         if settings.workers > 1:
             return _serve_by_workers(settings, listener)
-        server = uvicorn.Server(_config(create_app(settings)))
+        server = uvicorn.Server(_config(ready(create_app(settings))))
         write_lines()
         # uvicorn stops gracefully and then raises the signal again: that is the wished end.
         signal.signal(signal.SIGTERM, lambda *_: None)
@@ -78,7 +84,23 @@ def serve(settings: Settings) -> int:
 def worker_app() -> FastAPI:
     """Make the application of one worker, which is told its settings by the environment."""
     write_lines()
-    return create_app(Settings())
+    return ready(create_app(Settings()))
+
+
+def ready(app: FastAPI) -> FastAPI:
+    """Do before the first question what it would wait for: read the words, compose the query of one student.
+
+    What lives from here on to the end is taken out of Python's collection of garbage, which held every
+    question up for 0.15 s now and then.
+    """
+    words("api.notice")
+    with suppress(StoreError):  # nothing may be published yet, and a request says so better
+        set_id = current_set(app.state.store).set_id
+        for role in EVERYWHERE_AND_NOT:
+            student_content(app.state.store, Principal("", role), "", set_id=set_id)
+    gc.collect()
+    gc.freeze()
+    return app
 
 
 class _Workers(Multiprocess):

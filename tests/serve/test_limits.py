@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from riskmodel.errors import StoreError
+from serve import limits
 from serve.app import create_app
 from serve.limits import BURST_SECONDS, Limits
 from serve.settings import Settings
@@ -23,48 +26,57 @@ class Clock:
         return self.now
 
 
-def a_limit(folder: Path, clock: Clock, per_minute: int = 60) -> Limits:
-    return Limits(folder, per_minute=per_minute, clock=clock)
+OneLimit = Callable[..., Limits]
 
 
-def test_ten_seconds_worth_may_be_used_at_once_and_then_it_refills(tmp_path: Path) -> None:
+@pytest.fixture
+def a_limit(tmp_path: Path) -> Iterator[OneLimit]:
+    with ExitStack() as opened:
+
+        def make(clock: Clock, per_minute: int = 60, folder: Path = tmp_path) -> Limits:
+            return opened.enter_context(closing(Limits(folder, per_minute=per_minute, clock=clock)))
+
+        yield make
+
+
+def test_ten_seconds_worth_may_be_used_at_once_and_then_it_refills(a_limit: OneLimit) -> None:
     clock = Clock()
-    limits = a_limit(tmp_path, clock)
-    told = [limits.take("key") for _ in range(12)]
+    limit = a_limit(clock)
+    told = [limit.take("key") for _ in range(12)]
     assert [one.remaining for one in told] == [9, 8, 7, 6, 5, 4, 3, 2, 1, 0, 0, 0]
     assert [one.wait_seconds is None for one in told] == [True] * 10 + [False] * 2
     assert told[10].headers == {
         "RateLimit-Policy": '"key";q=10;w=10', "RateLimit": '"key";r=0;t=10', "Retry-After": "1"
     }  # fmt: skip
     clock.now += 1
-    assert limits.take("key").wait_seconds is None
-    assert limits.take("key").wait_seconds is not None
+    assert limit.take("key").wait_seconds is None
+    assert limit.take("key").wait_seconds is not None
     clock.now += 100
-    assert limits.take("key").remaining == 9
+    assert limit.take("key").remaining == 9
 
 
-def test_another_key_has_an_allowance_of_its_own(tmp_path: Path) -> None:
-    limits = a_limit(tmp_path, Clock())
+def test_another_key_has_an_allowance_of_its_own(a_limit: OneLimit) -> None:
+    limit = a_limit(Clock())
     for _ in range(11):
-        limits.take("flood")
-    assert limits.take("other").remaining == 9
+        limit.take("flood")
+    assert limit.take("other").remaining == 9
 
 
-def test_two_workers_count_together(tmp_path: Path) -> None:
+def test_two_workers_count_together(a_limit: OneLimit) -> None:
     clock = Clock()
-    workers = [a_limit(tmp_path, clock), a_limit(tmp_path, clock)]
+    workers = [a_limit(clock), a_limit(clock)]
     granted = [workers[number % 2].take("key").wait_seconds is None for number in range(20)]
     assert granted == [True] * 10 + [False] * 10
 
 
-def test_a_clock_that_was_ahead_keeps_nobody_out_for_longer_than_the_window(tmp_path: Path) -> None:
+def test_a_clock_that_was_ahead_keeps_nobody_out_for_longer_than_the_window(a_limit: OneLimit) -> None:
     clock = Clock()
-    limits = a_limit(tmp_path, clock)
+    limit = a_limit(clock)
     clock.now += 86_400
     for _ in range(10):
-        limits.take("key")
+        limit.take("key")
     clock.now -= 86_400 - BURST_SECONDS
-    assert limits.take("key").wait_seconds is None
+    assert limit.take("key").wait_seconds is None
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=25)
@@ -75,19 +87,38 @@ def test_no_pattern_gets_more_than_the_quota_and_the_refill(
     tmp_path_factory: pytest.TempPathFactory, pauses: list[float], per_minute: int
 ) -> None:
     clock = Clock()
-    limits = a_limit(tmp_path_factory.mktemp("limits"), clock, per_minute)
+    limit = Limits(tmp_path_factory.mktemp("limits"), per_minute=per_minute, clock=clock)
     began, granted = clock.now, 0
     for pause in pauses:
         clock.now += pause
-        granted += limits.take("key").wait_seconds is None
+        granted += limit.take("key").wait_seconds is None
         quota = max(1, round(BURST_SECONDS * per_minute / 60))
         assert granted <= quota + (clock.now - began) * per_minute / 60 + 1
-    limits.close()
+    limit.close()
+
+
+def test_keys_that_fall_on_the_same_place_of_the_file_keep_their_own_allowance(
+    a_limit: OneLimit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "MOST_KEYS", 4)
+    clock = Clock()
+    one, other = a_limit(clock), a_limit(clock)
+    for key in ("a", "b", "c", "d"):
+        for _ in range(4):
+            one.take(key)
+    assert [other.take(key).remaining for key in ("d", "c", "b", "a")] == [5, 5, 5, 5]
+    assert other.take("e").remaining == 9  # no place was free: all began anew
+    assert one.take("a").remaining == 9
+
+
+def test_a_file_of_anything_lets_keys_ask(a_limit: OneLimit, tmp_path: Path) -> None:
+    (tmp_path / limits.FILE_NAME).write_bytes(b"\xff" * (limits.MOST_KEYS * 16))
+    assert a_limit(Clock()).take("key").remaining == 9
 
 
 def test_a_file_that_cannot_be_written_is_said_clearly(tmp_path: Path) -> None:
     with pytest.raises(StoreError) as refused:
-        a_limit(tmp_path / "nowhere", Clock())
+        Limits(tmp_path / "nowhere", per_minute=60, clock=Clock())
     assert refused.value.code == "limits_unwritable"
 
 

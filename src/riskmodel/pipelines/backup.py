@@ -27,7 +27,7 @@ from riskmodel.pipelines.run import Run, clock
 from riskmodel.workspace import Workspace
 
 MANIFEST = "manifest.json"
-_MADE_AGAIN = {"features", "labels", "county", "LOCK", "limits.db", "audit.lock", "serving.lock"}
+_MADE_AGAIN = {"features", "labels", "county", "LOCK", "limits.bin", "audit.lock", "serving.lock"}
 """Names that are not backed up: made from the records again, or of use to a running process only."""
 _BESIDE_A_DATABASE = ("-wal", "-shm", "-journal")
 _ROUNDS = 5

@@ -25,10 +25,12 @@ class ChainCheck:
     broken_at: int | None
 
 
+_compact = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
+
+
 def link(previous: str, content: Sequence[object]) -> str:
     """Return the hash of a row from that of the row before it."""
-    told = json.dumps([previous, *content], ensure_ascii=True, separators=(",", ":"))
-    return hashlib.sha256(told.encode()).hexdigest()
+    return hashlib.sha256(_compact([previous, *content]).encode()).hexdigest()
 
 
 def check_chain(rows: Iterable[Row], *, counted: int, known_head: str | None = None) -> ChainCheck:

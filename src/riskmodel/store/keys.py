@@ -8,19 +8,24 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import secrets
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import BindParameter, Connection, Row, bindparam, func, insert, select, update
 
 from riskmodel.errors import StoreError
 from riskmodel.store.engine import Store
+from riskmodel.store.glance import OneRow
 from riskmodel.store.principals import RIGHTS, Permission, Principal, Reach, Role, SchoolClass
 from riskmodel.store.tables import KEY_PLACES, KEYS, instant, instant_text
 
 DEMO_LABEL = "demo"
+_PLACE = ("township", "school_id", "grade", "class_name")
 _NO_SECRET = hashlib.sha256(b"").hexdigest()
 
 
@@ -94,7 +99,7 @@ def rotate(store: Store, key_id: str, *, at: datetime, overlap: timedelta) -> st
     """
     with store.writing() as connection:
         old = _row(connection, key_id)
-        if not _lives(old, at):
+        if not _lives(old.expires_at, old.revoked_at, at):
             raise StoreError("key_not_alive")
         expires_at = None
         if old.expires_at is not None:
@@ -153,16 +158,26 @@ class _Known:
 
 def _find(store: Store, plain: str, at: datetime) -> _Known | None:
     key_id, secret = _split(plain)
-    with store.reading() as connection:
-        row = connection.execute(select(KEYS).where(KEYS.c.key_id == key_id)).one_or_none()
-        reach = _reaches(connection, [key_id])[key_id]
-    right = hmac.compare_digest(_hash(secret), _NO_SECRET if row is None else row.secret_sha256)
-    if row is None or not right or not _lives(row, at):
+    found = store.row(_key_query(), key_id=key_id)
+    secret_sha256, role, permissions, expires_at, revoked_at, places = found or (_NO_SECRET, *[None] * 5)
+    right = hmac.compare_digest(_hash(secret), secret_sha256)
+    if found is None or not right or not _lives(expires_at, revoked_at, at):
         return None
-    principal = Principal(
-        key_id, row.role, reach.school_ids, reach.townships, reach.classes, _permissions(row.permissions)
+    reach = _reach(json.loads(places))
+    return _Known(
+        Principal(key_id, role, reach.school_ids, reach.townships, reach.classes, _permissions(permissions)),
+        expires_at,
     )
-    return _Known(principal, row.expires_at)
+
+
+@cache
+def _key_query() -> OneRow:
+    """Compose what a request asks of its key: SQLAlchemy takes 2 ms for it, SQLite a hundredth."""
+    asked: BindParameter[str] = bindparam("key_id", "")
+    place = func.json_array(*(KEY_PLACES.c[name] for name in _PLACE))
+    places = select(func.json_group_array(place)).where(KEY_PLACES.c.key_id == asked).scalar_subquery()
+    columns = (KEYS.c.secret_sha256, KEYS.c.role, KEYS.c.permissions, KEYS.c.expires_at, KEYS.c.revoked_at)
+    return OneRow.of(select(*columns, places).where(KEYS.c.key_id == asked))
 
 
 def list_keys(store: Store) -> tuple[KeyRecord, ...]:
@@ -255,29 +270,30 @@ def _row(connection: Connection, key_id: str) -> Row[tuple[object, ...]]:
     return row
 
 
-def _lives(row: Row[tuple[object, ...]], at: datetime) -> bool:
-    return row.revoked_at is None and (row.expires_at is None or row.expires_at > instant_text(at))
+def _lives(expires_at: str | None, revoked_at: str | None, at: datetime) -> bool:
+    return revoked_at is None and (expires_at is None or expires_at > instant_text(at))
 
 
 def _reaches(connection: Connection, key_ids: Collection[str]) -> dict[str, Reach]:
-    places: dict[str, tuple[set[str], set[str], set[SchoolClass]]] = {
-        key_id: (set(), set(), set()) for key_id in key_ids
-    }
-    query = select(KEY_PLACES)
+    places: dict[str, list[Sequence[Any]]] = {key_id: [] for key_id in key_ids}
+    query = select(KEY_PLACES.c.key_id, *(KEY_PLACES.c[name] for name in _PLACE))
     if len(key_ids) == 1:
         query = query.where(KEY_PLACES.c.key_id.in_(key_ids))
-    for row in connection.execute(query):
-        schools, townships, classes = places[row.key_id]
-        if row.township is not None:
-            townships.add(row.township)
-        elif row.grade is None:
-            schools.add(row.school_id)
+    for key_id, *place in connection.execute(query):
+        places[key_id].append(place)
+    return {key_id: _reach(found) for key_id, found in places.items()}
+
+
+def _reach(places: Iterable[Sequence[Any]]) -> Reach:
+    schools, townships, classes = set(), set(), set()
+    for township, school_id, grade, class_name in places:
+        if township is not None:
+            townships.add(township)
+        elif grade is None:
+            schools.add(school_id)
         else:
-            classes.add(SchoolClass(row.school_id, row.grade, row.class_name))
-    return {
-        key_id: Reach(frozenset(schools), frozenset(townships), frozenset(classes))
-        for key_id, (schools, townships, classes) in places.items()
-    }
+            classes.add(SchoolClass(school_id, grade, class_name))
+    return Reach(frozenset(schools), frozenset(townships), frozenset(classes))
 
 
 def _permissions(stored: str | None) -> frozenset[Permission] | None:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import BindParameter, Connection, bindparam, func, select
 from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.sql.expression import true
 
@@ -17,7 +18,7 @@ from riskmodel.domain import Band, PublishedSet, School, ScoredStudent
 from riskmodel.store.engine import Store
 from riskmodel.store.glance import OneRow
 from riskmodel.store.paging import USUAL_ORDER, read_cursor, read_order, write_cursor
-from riskmodel.store.principals import Principal
+from riskmodel.store.principals import Principal, Role
 from riskmodel.store.rows import read_student
 from riskmodel.store.scope import is_theirs_now, places_of, sees_school, sees_student
 from riskmodel.store.sets import current_set_id, set_of
@@ -84,8 +85,7 @@ def student(
 def student_content(store: Store, principal: Principal, student_id: str, *, set_id: str) -> str | None:
     """Return what is stored of a student of a set, as text; None where none is within the scope.
 
-    The question that schools ask all day: its query is composed once, and asked again with other ids and
-    places until anything in the store changes.
+    The question that schools ask all day: its query is composed once for a role.
 
     Raises
     ------
@@ -93,20 +93,29 @@ def student_content(store: Store, principal: Principal, student_id: str, *, set_
         `not_allowed` if the principal may not read risks.
     """
     principal.must("read_risk")
-
-    def compose() -> OneRow:
-        with store.reading() as connection:
-            return OneRow.of(
-                select(STUDENTS.c.content).where(
-                    STUDENTS.c.set_id == set_id,
-                    STUDENTS.c.student_id == bindparam("asked", ""),
-                    *_sees(principal, set_id, connection),
-                )
-            )
-
-    query = store.remember(("student", principal.rights.everywhere, set_id), compose)
-    found = store.row(query, asked=student_id, **places_of(principal))
+    current = current_set(store).set_id
+    found = store.row(
+        _student_query(principal.role, set_id != current),
+        set_id=set_id,
+        current=current,
+        student_id=student_id,
+        **places_of(principal),
+    )
     return None if found is None else str(found[0])
+
+
+@cache
+def _student_query(role: Role, of_former_set: bool) -> OneRow:
+    principal = Principal("", role)  # its places come with each question
+    query = select(STUDENTS.c.content).where(
+        STUDENTS.c.set_id == bindparam("set_id", ""),
+        STUDENTS.c.student_id == bindparam("student_id", ""),
+        sees_student(principal),
+    )
+    if of_former_set:
+        current: BindParameter[str] = bindparam("current", "")
+        query = query.where(is_theirs_now(principal, STUDENTS.c.student_id, current_set_id=current))
+    return OneRow.of(query)
 
 
 def students_by_id(

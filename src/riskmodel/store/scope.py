@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     FromClause,
     Select,
@@ -113,7 +114,7 @@ def objects(student_id: ColumnElement[str]) -> ColumnElement[bool]:
 
 
 def is_theirs_now(
-    principal: Principal, student_id: ColumnElement[str], *, current_set_id: str
+    principal: Principal, student_id: ColumnElement[str], *, current_set_id: str | BindParameter[str]
 ) -> ColumnElement[bool]:
     """Limit rows that name a student (of a former set, an action, a feedback) to who is the principal's now.
 
