@@ -1,4 +1,4 @@
-"""A sample of the corpus of messy input: every kind once, a few pairs and clean ones (`make corpus`: all)."""
+"""A sample of the corpus of messy input: every third kind, a pair and a clean one (`make corpus`: all)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def corpus():
         sys.path.remove(BENCHMARKS)
 
 
-@pytest.mark.parametrize("kind", range(1, 51))
+@pytest.mark.parametrize("kind", range(1, 51, 3))
 def test_a_kind_of_messy_input_gets_its_answer_at_its_place(corpus, kind):
     seed = kind % len(corpus.VARIANTS[kind])
     _, verdict = corpus.judged(corpus.Task(f"{kind:02}", seed))
@@ -38,7 +38,7 @@ def test_nothing_is_found_in_clean_deliveries_of_every_format(corpus):
 def test_the_judge_sees_faults_that_are_planted_in_intake(corpus):
     from corpus import planted
 
-    whole, planted.PLANTED = planted.PLANTED, planted.PLANTED[::3]
+    whole, planted.PLANTED = planted.PLANTED, planted.PLANTED[::5]
     try:
         assert planted.unseen() == []
     finally:
@@ -46,6 +46,5 @@ def test_the_judge_sees_faults_that_are_planted_in_intake(corpus):
 
 
 def test_two_kinds_in_one_delivery_are_both_told(corpus):
-    for seed in range(2):
-        _, verdict = corpus.judged(corpus.Task("pair", seed))
-        assert verdict.is_sound, verdict
+    _, verdict = corpus.judged(corpus.Task("pair", 0))
+    assert verdict.is_sound, verdict

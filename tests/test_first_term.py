@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
 from riskmodel.cli import app
@@ -20,6 +22,8 @@ from riskmodel.store.engine import open_store
 from riskmodel.store.principals import Principal
 from riskmodel.store.reading import current_set, schools, students
 from riskmodel.wording import LANGUAGES, text
+from serve.app import create_app
+from serve.settings import Settings
 
 BUREAU = Principal(key_id="test", role="bureau")
 EARLY = AsOf(date(2024, 10, 1), date(2024, 12, 30), "2024-2025-1")
@@ -111,6 +115,24 @@ def does(config: Path, *steps: str) -> str:
     return output
 
 
+def assert_answered_without_a_number(workspace: Path, config: Path) -> None:
+    made = CliRunner().invoke(
+        app, ["keys", "make", "--role", "bureau", "--label", "x", "--config", str(config)]
+    )
+    key = re.search(r"rm_[0-9a-f]+_[\w-]+", made.stdout)
+    assert key is not None
+    with TestClient(create_app(Settings(workspace=workspace))) as client:
+        client.headers["Authorization"] = f"Bearer {key[0]}"
+        school_id = client.get("/v1/schools").json()["schools"][0]["school_id"]
+        listed = client.get(f"/v1/schools/{school_id}/students").json()["students"]
+        answers = [client.get(f"/v1/students/{one['student_id']}/risk").json() for one in listed]
+    assert answers
+    assert {answer["risk"] for answer in answers} == {None}
+    assert {answer["similar_per_100"] for answer in answers} == {None}
+    assert {answer["model"]["probabilities"] for answer in answers} == {False}
+    assert "usual_care" in {answer["band"] for answer in answers}
+
+
 @pytest.mark.slow
 def test_a_county_in_its_first_term_gets_lists_by_the_rule_and_is_told_when_there_can_be_a_model(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -148,6 +170,7 @@ def test_a_county_in_its_first_term_gets_lists_by_the_rule_and_is_told_when_ther
     assert not current_set(store).facts.probabilities
     assert any(student.listed for student in everybody)
     assert {student.risk for student in everybody} == {None}
+    assert_answered_without_a_number(tmp_path / "workspace", config)
     again = does(config, "train")
     assert text("steps.model_reused", "en", version=bundle.model_version) in again
     assert next_one in again

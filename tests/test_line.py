@@ -31,7 +31,6 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from sqlalchemy import Engine, event
-from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
 from riskmodel.cli import TERM_OF_WORK, app
@@ -44,8 +43,6 @@ from riskmodel.store.principals import Principal
 from riskmodel.store.reading import current_set, schools, students
 from riskmodel.tracking import open_tracking, registered_model_name
 from riskmodel.wording import LANGUAGES, slots, text
-from serve.app import create_app
-from serve.settings import Settings
 
 pytestmark = pytest.mark.slow
 BUREAU = Principal(key_id="test", role="bureau")
@@ -645,28 +642,3 @@ def test_another_county_takes_the_place_of_the_records_of_the_former(tmp_path: P
     made, taken = told(said["county"], "county_made")[0], told(said["intake"], "records_taken")[0]
     assert (taken["rows"], taken["students"]) == (made["rows"], made["students"])
     assert len(RecordStore.open(tmp_path / "workspace" / "records").manifest.deliveries) == 1
-
-
-def test_a_county_with_few_leavers_gets_bands_from_the_rule_and_no_probability(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("riskmodel.runners.local.os.cpu_count", lambda: 1)  # no processes of their own
-    config = configured(tmp_path, students=500)
-
-    said = {step: run_one(config, step) for step in ("county", "intake", "features", "train", "publish")}
-    made = run_one(config, "keys", "make", "--role", "bureau", "--label", "test")
-    with TestClient(create_app(Settings(workspace=tmp_path / "workspace"))) as client:
-        client.headers["Authorization"] = f"Bearer {told(made, 'key_made')[0]['key']}"
-        school_id = client.get("/v1/schools").json()["schools"][0]["school_id"]
-        listed = client.get(f"/v1/schools/{school_id}/students").json()["students"]
-        answers = [client.get(f"/v1/students/{one['student_id']}/risk").json() for one in listed]
-
-    for language in LANGUAGES:
-        assert told(said["train"], "trained_without_probabilities", language)
-    assert not told(said["train"], "trained")
-    assert answers
-    assert {answer["risk"] for answer in answers} == {None}
-    assert {answer["similar_per_100"] for answer in answers} == {None}
-    assert {answer["model"]["probabilities"] for answer in answers} == {False}
-    assert "usual_care" in {answer["band"] for answer in answers}
-    assert {band for band in ("reach_out", "check_in") if told(said["publish"], "published")[0][band] != "0"}

@@ -14,11 +14,10 @@ def planted(script: Callable[[str], ModuleType]) -> ModuleType:
     return script("planted_models")
 
 
-def test_flipped_labels_are_trained_audited_and_not_published(planted: ModuleType, tmp_path: Path) -> None:
-    planted.make_the_county(tmp_path, students=2500)
-    went = planted.try_model(tmp_path, "labels flipped", students=2500, bootstraps=2)
-    assert went.stopped == "model_refused"
-    assert "better_than_chance" in {each.gate for each in went.refused}
+def test_a_leak_stops_the_training_and_nothing_is_published(planted: ModuleType, tmp_path: Path) -> None:
+    planted.make_the_county(tmp_path, students=1200)
+    went = planted.try_model(tmp_path, "a leak", students=1200, bootstraps=2)
+    assert went.stopped == "leak_single_column"
     assert went.caught
 
 

@@ -51,6 +51,9 @@ WIDE = {
 """Limits that a county of two thousand meets: what is tried here is what happens then."""
 
 
+DECIDED = {"use": ["disability_registered"], "decided": "Education bureau, notice 12 of 2026"}
+
+
 @dataclass(frozen=True)
 class Bureau:
     """A small county's workspace, in which several configurations are trained."""
@@ -199,7 +202,7 @@ def test_the_fixed_parameters_stand_beside_another_recipe(
 def champion(bureau: Bureau) -> tuple[str, ModelBundle]:
     """Another model of the same records, trained and published: what was said, and its bundle."""
     capacity = {"share": 0.05, "equal_recall_by": "stage"}
-    config = bureau.configured("simpler", publish_simpler=True, capacity=capacity)
+    config = bureau.configured("simpler", publish_simpler=True, capacity=capacity, protected_features=DECIDED)
     trained = bureau.trained(config)
     run(config, "publish")
     return trained
@@ -305,18 +308,16 @@ def test_a_report_a_card_and_a_datasheet_are_written_in_every_language_and_name_
 
 
 def test_a_protected_trait_is_learnt_from_by_written_decision_only_and_the_card_quotes_it(
-    bureau: Bureau, full: tuple[Path, str, ModelBundle]
+    bureau: Bureau, full: tuple[Path, str, ModelBundle], champion: tuple[str, ModelBundle]
 ) -> None:
+    _, bundle = champion
     assert not set(PROTECTED) & set(full[2].feature_names)
-    decided = {"use": ["disability_registered"], "decided": "Education bureau, notice 12 of 2026"}
-    config = bureau.configured("decided", protected_features=decided)
-    _, bundle = bureau.trained(config)
     assert set(PROTECTED) & set(bundle.feature_names) == {"disability_registered"}
-    run(config, "report")
+    run(bureau.folder / "simpler.yaml", "report")
     models = bureau.folder / "workspace" / "models"
     for language in LANGUAGES:
         card = (models / bundle.model_version / f"card.{language}.html").read_text(encoding="utf-8")
-        assert decided["decided"] in card
+        assert DECIDED["decided"] in card
         assert text("features.disability_registered", language) in card
         assert text("card.protected.none", language) not in card
     run(full[0], "report")

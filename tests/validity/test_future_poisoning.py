@@ -28,8 +28,8 @@ from .seeing import DELIVERED, Bureau, Seen
 from .worlds import SCHOOLS, TERMS, Author, Tables, World, days
 
 FULL = os.environ.get("RISKMODEL_VALIDITY") == "full"
-WORLDS = 200 if FULL else 2
-CHUNKS = 100 if FULL else 2
+WORLDS = 200 if FULL else 1
+CHUNKS = 100 if FULL else 1
 PLANTED_WORLDS = 10 if FULL else 1
 PLANTED_WAYS = ("deleted", "scrambled") if FULL else ("scrambled",)
 WAYS = {

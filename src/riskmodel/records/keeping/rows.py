@@ -11,7 +11,7 @@ from riskmodel.records.contract import Table
 BEGINNING = date(1, 1, 1)
 """From when a row is known that neither says when it was recorded nor what day it is about."""
 
-SMALLEST_BUCKET_COUNT = 4
+SMALLEST_BUCKET_COUNT = 2
 STUDENTS_PER_BUCKET = 10_000
 STUDENTS_IN_SMALLEST = 50_000
 
