@@ -177,7 +177,7 @@ types: $(VENV)/test.installed  ## mypy, strict
 	@$(BIN)/mypy
 
 unit: $(VENV)/test.installed  ## the tests, notebooks included
-	@$(BIN)/pytest -n 2 --dist loadfile
+	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 explore: $(VENV)/test.installed  ## the property tests with other examples than those of make test, new ones each time
 	@$(BIN)/pytest -n 2 --dist loadfile -m hypothesis --hypothesis-profile explore

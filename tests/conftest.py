@@ -24,6 +24,13 @@ settings.register_profile("same", derandomize=True, deadline=None)
 settings.register_profile("explore", deadline=None, print_blob=True)
 settings.load_profile("same")
 
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest: no worker shall be left alone with one of them at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 Rows = Sequence[Mapping[str, Any]]
 Bureau = Callable[..., Any]
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"

@@ -25,6 +25,8 @@ from riskmodel.store.engine import open_store
 from riskmodel.store.principals import Role
 from riskmodel.wording import LANGUAGES, text
 
+pytestmark = pytest.mark.slow
+
 CHILD, ROLL = "欧阳小草", "G199999201501010013"
 """What must never stand in an error."""
 RECORDS = {

@@ -30,6 +30,8 @@ from riskmodel.store.publishing import publish
 
 from .conftest import complete, write_tables
 
+pytestmark = pytest.mark.slow
+
 AS_OF = AsOf(date(2025, 3, 21), date(2025, 6, 20), "2024-2025-2")
 RULE = RegionRule(version="test", valid_from=date(2020, 1, 1), source="test")
 NOW = datetime(2026, 1, 2, tzinfo=UTC)

@@ -25,6 +25,8 @@ from riskmodel.wording import LANGUAGES, text
 from serve.app import create_app
 from serve.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 BUREAU = Principal(key_id="test", role="bureau")
 EARLY = AsOf(date(2024, 10, 1), date(2024, 12, 30), "2024-2025-1")
 LATE = AsOf(date(2024, 12, 1), date(2025, 3, 1), "2024-2025-1")
@@ -133,7 +135,6 @@ def assert_answered_without_a_number(workspace: Path, config: Path) -> None:
     assert "usual_care" in {answer["band"] for answer in answers}
 
 
-@pytest.mark.slow
 def test_a_county_in_its_first_term_gets_lists_by_the_rule_and_is_told_when_there_can_be_a_model(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -24,6 +24,8 @@ from riskmodel.records.intake import take_in
 from riskmodel.records.keeping.rows import SQL_TYPES, column_types
 from riskmodel.records.store import RecordStore
 
+pytestmark = pytest.mark.slow
+
 DAY = date(2024, 11, 1)
 RULE = RegionRule(version="test", valid_from=date(2020, 1, 1), source="test")
 

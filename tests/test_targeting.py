@@ -37,6 +37,8 @@ from riskmodel.store.engine import open_store
 from riskmodel.store.publishing import publish
 from riskmodel.workspace import file_stem
 
+pytestmark = pytest.mark.slow
+
 DAY = date(2026, 11, 2)
 NOW = datetime(2026, 11, 3, 8, tzinfo=UTC)
 EFFECT = {"low": 0.0, "middle": 0.1, "high": 0.2, "source": "assumed"}

@@ -23,6 +23,8 @@ from riskmodel.tracking import (
     tracking_command,
 )
 
+pytestmark = pytest.mark.slow
+
 CANARY = "canary-student-4711"
 
 

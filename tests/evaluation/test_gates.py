@@ -22,6 +22,8 @@ from riskmodel.evaluation.metrics import evaluate
 from riskmodel.evaluation.stability import ReasonStability, same_reasons
 from riskmodel.figures import Evaluation, Interval
 
+pytestmark = pytest.mark.slow
+
 LIMITS = Limits(
     auc_low=0.5, auc_suspicious=0.95, beaten_by=("absence_rule", "school_rate", "constant"),
     observed_over_expected=(0.8, 1.25), group_observed_over_expected=(0.8, 1.25),

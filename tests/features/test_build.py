@@ -10,6 +10,8 @@ from riskmodel.errors import NotEnoughData
 from riskmodel.features import ALL_FEATURES
 from riskmodel.features.build import StudentStageTask, read_matrix, school_stage, student_stage
 
+pytestmark = pytest.mark.slow
+
 RULE = RegionRule(version="test", valid_from=pd.Timestamp("2020-01-01").date(), source="test")
 
 

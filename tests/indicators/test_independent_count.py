@@ -25,6 +25,8 @@ from .counties import FIRST_YEAR, county, keyed, official, taken_in, write_table
 from .oracle import Office
 from .test_following import DAY, tables
 
+pytestmark = pytest.mark.slow
+
 FULL = os.environ.get("RISKMODEL_INDICATORS") == "full"
 SEEDS = range(1, 51) if FULL else range(1, 2)
 

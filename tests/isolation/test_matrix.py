@@ -31,6 +31,8 @@ from .cells import Matrix
 from .judging import Judge, not_written_down
 from .world import NOW, SCHOOLS, World, make_world
 
+pytestmark = pytest.mark.slow
+
 FULL = os.environ.get("RISKMODEL_ISOLATION") == "full"
 SAMPLE = 800
 SEED = 20261102

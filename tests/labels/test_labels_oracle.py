@@ -8,10 +8,13 @@ from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from riskmodel.domain import AsOf, RegionRule, UnexcusedAbsenceRule
+
+pytestmark = pytest.mark.slow
 
 Row = dict[str, Any]
 Life = dict[str, list[Row]]

@@ -27,6 +27,8 @@ from . import poison
 from .seeing import DELIVERED, Bureau, Seen
 from .worlds import SCHOOLS, TERMS, Author, Tables, World, days
 
+pytestmark = pytest.mark.slow
+
 FULL = os.environ.get("RISKMODEL_VALIDITY") == "full"
 WORLDS = 200 if FULL else 1
 CHUNKS = 100 if FULL else 1

@@ -26,6 +26,8 @@ from riskmodel.scoring import score
 from .seeing import RULE
 from .worlds import Author, World
 
+pytestmark = pytest.mark.slow
+
 FULL = os.environ.get("RISKMODEL_VALIDITY") == "full"
 WORLDS = 20 if FULL else 1
 TOLERANCE = GOLDEN_TOLERANCE

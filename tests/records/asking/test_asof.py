@@ -10,6 +10,8 @@ from riskmodel.records.asking.asof import BucketReader
 from riskmodel.records.contract import TABLES
 from riskmodel.records.keeping.rows import bucket_of, column_types
 
+pytestmark = pytest.mark.slow
+
 RULE = RegionRule(version="test", valid_from=date(2000, 1, 1), source="a test")
 SPELL = {"student_id": "s1", "school_id": "A", "start_date": "2024-09-02", "grade": 7}
 ABSENT = {"student_id": "s1", "start_date": "2024-10-08", "end_date": "2024-10-08", "days_absent": 1}

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +17,8 @@ from riskmodel.records.deliveries.shipment import SourceFiles
 from riskmodel.records.intake import take_in
 from riskmodel.records.keeping.rows import quoted
 from riskmodel.records.store import RecordStore
+
+pytestmark = pytest.mark.slow
 
 RULE = RegionRule(version="test", valid_from=date(2000, 1, 1), source="a test")
 BEGUN = date(2024, 9, 2)

@@ -18,6 +18,8 @@ from riskmodel.records.asking.presence_files import write_presence
 from riskmodel.wording import LANGUAGES
 from riskmodel.workspace import file_stem
 
+pytestmark = pytest.mark.slow
+
 RULE = RegionRule(version="test", valid_from=date(2000, 1, 1), source="a test")
 SPRING = AsOf(date(2025, 2, 28), date(2025, 7, 4), "2024-2025-2")
 

@@ -19,6 +19,8 @@ from riskmodel.records.deliveries.shipment import SourceFiles
 from riskmodel.records.intake import IntakeReport, take_in
 from riskmodel.records.store import RecordStore
 
+pytestmark = pytest.mark.slow
+
 KEY, OTHER_KEY = b"k" * 32, b"o" * 32
 
 

@@ -17,6 +17,8 @@ from riskmodel.records.intake import take_in
 from riskmodel.records.keeping.manifest import MANIFEST
 from riskmodel.records.store import RecordStore
 
+pytestmark = pytest.mark.slow
+
 RULE = RegionRule(version="test", valid_from=date(2000, 1, 1), source="a test", outcome_delay_days=0)
 END = date(2025, 6, 1)
 STUDENTS = [f"s{number}" for number in range(24)]

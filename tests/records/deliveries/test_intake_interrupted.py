@@ -14,6 +14,8 @@ from riskmodel.errors import WorkspaceError
 from riskmodel.records.keeping.durable import told_in_a_sentence
 from riskmodel.records.keeping.manifest import MANIFEST, STAGING, generation_folder
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = Path(__file__).parents[3] / "benchmarks" / "intake_interrupted.py"
 PLANTED = (
     "the manifest before the rows",

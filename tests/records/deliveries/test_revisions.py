@@ -7,6 +7,8 @@ import pytest
 from riskmodel.errors import RecordsRefused
 from riskmodel.records.keeping.manifest import MANIFEST
 
+pytestmark = pytest.mark.slow
+
 ABSENT = {"student_id": "s1", "start_date": "2024-10-08", "end_date": "2024-10-08", "days_absent": 1}
 SPELL = {"student_id": "s1", "school_id": "A", "start_date": "2024-09-02", "grade": 7}
 DAYS = "SELECT days_absent FROM attendance"
