@@ -5,7 +5,7 @@ Who has more need stands earlier and meets at least what stood there before, so 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -124,10 +124,9 @@ def give_floors(pairs: Pairs, told: ProgrammesFile, left: Left) -> Bools:
 
 def _give_some(pairs: Pairs, rows: Ints, left: Left, taken: Bools, *, most: int) -> None:
     have = int(taken[rows].sum())
-    for row in rows:
+    for row, pair in zip(rows, _each(pairs, rows), strict=True):
         if have >= most:
             return
-        pair = _pair(pairs, int(row))
         if not taken[row] and left.lacks(pair) is None:
             left.give(pair)
             taken[row] = True
@@ -138,9 +137,8 @@ def give_by_order(pairs: Pairs, left: Left, taken: Bools) -> Given:
     """Go through the pairs once, in their order; those that `taken` marks have their place already."""
     answers = np.full(len(pairs), ANSWERS.index(AidAnswer.TAKEN), dtype=np.int64)
     yuan_left = np.zeros(len(pairs))
-    for row in range(len(pairs)):
+    for row, pair in enumerate(_each(pairs, slice(None))):
         if not taken[row]:
-            pair = _pair(pairs, row)
             lacking = left.lacks(pair)
             if lacking is None:
                 left.give(pair)
@@ -152,16 +150,11 @@ def give_by_order(pairs: Pairs, left: Left, taken: Bools) -> Given:
 
 def give_to(pairs: Pairs, rows: Bools, left: Left) -> Left:
     """Give some pairs their places without asking, and return what is left."""
-    for row in np.flatnonzero(rows):
-        left.give(_pair(pairs, int(row)))
+    for pair in _each(pairs, rows):
+        left.give(pair)
     return left
 
 
-def _pair(pairs: Pairs, row: int) -> Pair:
-    return Pair(
-        int(pairs.student[row]),
-        int(pairs.programme[row]),
-        int(pairs.school[row]),
-        float(pairs.yuan[row]),
-        float(pairs.hours[row]),
-    )
+def _each(pairs: Pairs, rows: Ints | Bools | slice) -> Iterator[Pair]:
+    columns = (pairs.student, pairs.programme, pairs.school, pairs.yuan, pairs.hours)
+    return map(Pair._make, zip(*(column[rows].tolist() for column in columns), strict=True))

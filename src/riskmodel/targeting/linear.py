@@ -13,18 +13,20 @@ from typing import Any
 
 import numpy as np
 from scipy import sparse
-from scipy.optimize import Bounds, LinearConstraint, linprog, milp
+from scipy.optimize import linprog
 
 from riskmodel.targeting.greedy import Given, Left, give_by_order, give_to
-from riskmodel.targeting.need import Bools, Floats, Pairs
+from riskmodel.targeting.need import Bools, Floats, Ints, Pairs
+from riskmodel.targeting.rounding import choose_whole
 
 _WHOLE = 1 - 1e-6
 _NEAR = 0.4
 """Of its benefit, so far a pair may lie from the price of what it uses to be decided as a whole."""
-_GAP, _MOST_NODES = 1e-3, 2_000
-_MOST_AT_ONCE = 100_000
-"""Pairs of one solving; where there are more, those that can matter are found by their price (see
-`solve`)."""
+_AT_ONCE = 10_000
+"""Pairs up to which all are handed to the solver at once; of more, those that can matter (see `solve`)."""
+_SAMPLE, _WORTH_A_LOOK = 10, 0.3
+"""One student in so many tells about the prices; those handed over have a benefit above them, or
+less than this share of it below. Both only decide how long it takes: the optimum is that of all pairs."""
 
 
 @dataclass(frozen=True)
@@ -44,67 +46,81 @@ class Solved:
     place_prices: tuple[float | None, ...]
     reduced: Floats
     """Benefit less the price of what the pair uses: what is still worth giving comes first."""
+    shared: Floats
+    """Benefit less the price of what others use, too, beyond the hours of a school: yuan and places."""
 
 
 def solve(pairs: Pairs, benefit: Floats, left: Left) -> Solved:
     """Solve the linear programme.
 
-    With very many pairs it is solved on some of them, and those outside whose benefit is above the price of
-    what they use are added until none is left: the optimum is then that of all (column generation, Dantzig
-    and Wolfe 1960), and the bound holds for all.
+    With many pairs it is solved on some of them, and those outside whose benefit is above the price of what
+    they use are added until none is left: the optimum is then that of all (column generation, Dantzig and
+    Wolfe 1960), and the bound holds for all.
     """
     if not len(pairs):
         none = np.zeros(0)
         limited = tuple(0.0 if np.isfinite(room) else None for room in left.places)
-        return Solved(none, 0.0, 0.0, np.zeros(len(left.hours)), limited, none)
+        return Solved(none, 0.0, 0.0, np.zeros(len(left.hours)), limited, none, none)
     limits = _limits(pairs, left)
     inside = _first_columns(pairs, benefit, limits)
     while True:
         columns = np.flatnonzero(inside)
-        answer = linprog(
-            -benefit[columns],
-            A_ub=limits.rows[:, columns],
-            b_ub=limits.room,
-            bounds=(0, 1),
-            method="highs-ds",
-            options={"presolve": False},  # presolving took eight times as long as solving
-        )
-        if answer.status != 0:
-            raise RuntimeError(f"HiGHS: {answer.message}")  # 0 is always allowed: cannot happen but by a bug
-        prices = np.maximum(0.0, -np.asarray(answer.ineqlin.marginals))
+        found, prices = _optimum(limits, columns, benefit, limits.room)
         reduced = benefit - limits.rows.T @ prices
         outside = ~inside & (reduced > 1e-12)
         if not outside.any():
             break
         inside |= outside
     share = np.zeros(len(pairs))
-    share[columns] = answer.x
-    schools = len(left.hours)
-    place_rows = prices[1 + schools : 1 + schools + len(left.places)]
+    share[columns] = found
+    beyond = prices.copy()
+    beyond[limits.hours] = beyond[limits.students] = 0.0
     return Solved(
         share=share,
         bound=float(prices @ limits.room + np.maximum(0.0, reduced).sum()),
         yuan_price=float(prices[0]),
-        hour_prices=prices[1 : 1 + schools],
+        hour_prices=prices[limits.hours],
         place_prices=tuple(
             float(price) if np.isfinite(room) else None
-            for price, room in zip(place_rows, left.places, strict=True)
+            for price, room in zip(prices[limits.places], left.places, strict=True)
         ),
         reduced=reduced,
+        shared=benefit - limits.rows.T @ beyond,
     )
+
+
+def _optimum(limits: _Limits, columns: Ints, benefit: Floats, room: Floats) -> tuple[Floats, Floats]:
+    """Return the share of each of some pairs, and the price of each limit (0 where none of them is in it)."""
+    rows = limits.rows[:, columns].tocsr()
+    used = np.diff(rows.indptr) > 0
+    answer = linprog(
+        -benefit[columns],
+        A_ub=rows[used],
+        b_ub=room[used],
+        bounds=(0, 1),
+        method="highs-ds",
+        options={"presolve": False},  # presolving took eight times as long as solving
+    )
+    if answer.status != 0:
+        raise RuntimeError(f"HiGHS: {answer.message}")  # 0 is always allowed: cannot happen but by a bug
+    prices = np.zeros(len(room))
+    prices[used] = np.maximum(0.0, -np.asarray(answer.ineqlin.marginals))
+    return np.asarray(answer.x), prices
 
 
 def give_by_programme(pairs: Pairs, benefit: Floats, solved: Solved, left: Left, taken: Bools) -> Given:
     """Give the places that are sure, decide those near the price as wholes, and fill what is left.
 
     Sure is a pair that the optimum gives whole and whose benefit lies well above the price of what it uses.
-    Those near the price are few; an integer programme chooses among them (rounding down alone loses 2 % where
-    a school has hours for six students), and what still fits is filled by what is worth most.
+    Those near the price are few; school by school they are chosen as wholes (`rounding`: rounding down alone
+    loses 2 % where a school has hours for six students), and what still fits is filled by what is worth most.
     """
     near = ~taken & ((np.abs(solved.reduced) <= _NEAR * benefit) | _in_part(solved.share))
     sure = (solved.share >= _WHOLE) & ~near
-    first = sure | _whole_choice(pairs, benefit, near, give_to(pairs, sure & ~taken, copy.deepcopy(left)))
-    order = np.lexsort((np.arange(len(pairs)), -solved.reduced, ~first))
+    after_sure = give_to(pairs, sure & ~taken, copy.deepcopy(left))
+    whole = choose_whole(pairs, near, solved.shared, after_sure)
+    fits_hours = whole & (pairs.hours > 0)  # before pairs without hours: a chosen one left out wastes them
+    order = np.lexsort((np.arange(len(pairs)), -solved.reduced, ~whole, ~fits_hours, ~sure))
     given = give_by_order(_taken_in(pairs, order), left, taken[order])
     back = np.argsort(order)
     return Given(given.answers[back], given.yuan_left[back])
@@ -118,29 +134,15 @@ def _in_part(share: Floats) -> Bools:
     return np.asarray((share > 1 - _WHOLE) & (share < _WHOLE))
 
 
-def _whole_choice(pairs: Pairs, benefit: Floats, near: Bools, left: Left) -> Bools:
-    """Choose among the pairs near the price, as wholes, what gives most of what is left."""
-    chosen = np.zeros(len(pairs), dtype=bool)
-    rows = np.flatnonzero(near)
-    if not len(rows):
-        return chosen
-    limits = _limits(_taken_in(pairs, rows), left)
-    answer = milp(
-        -benefit[rows],
-        integrality=np.ones(len(rows)),
-        bounds=Bounds(0, 1),
-        constraints=LinearConstraint(limits.rows, -np.inf, limits.room),
-        options={"mip_rel_gap": _GAP, "node_limit": _MOST_NODES},  # no clock: the same list on every machine
-    )
-    if answer.x is not None:
-        chosen[rows] = answer.x > 0.5
-    return chosen
-
-
 @dataclass(frozen=True)
 class _Limits:
+    """A row per limit and a column per pair, what each limit leaves, and which rows are whose."""
+
     rows: Any
     room: Floats
+    hours: slice
+    places: slice
+    students: slice
 
 
 def _limits(pairs: Pairs, left: Left) -> _Limits:
@@ -164,9 +166,10 @@ def _limits(pairs: Pairs, left: Left) -> _Limits:
         for school, places in {**dict.fromkeys(range(schools), 0.0), **of_school}.items()
     ]
     own_row = {key: row for row, (key, _) in enumerate(own)}
-    own_of = np.array(
-        [own_row.get((p, s), -1) for p, s in zip(pairs.programme, pairs.school, strict=True)], dtype=np.int64
-    )
+    own_of = np.full(len(pairs), -1)
+    if own:
+        keys = zip(pairs.programme, pairs.school, strict=True)
+        own_of = np.array([own_row.get(key, -1) for key in keys], dtype=np.int64)
     blocks = [
         sparse.csr_matrix((pairs.yuan, (np.zeros(len(pairs), dtype=int), number)), (1, len(pairs))),
         sparse.csr_matrix((pairs.hours, (pairs.school, number)), (schools, len(pairs))),
@@ -190,14 +193,22 @@ def _limits(pairs: Pairs, left: Left) -> _Limits:
     )
     rows = sparse.vstack(blocks).tocsr()
     rows.eliminate_zeros()
-    return _Limits(rows.tocsc(), room)
+    ends = np.cumsum([1, schools, programmes, len(own), len(tight)])
+    return _Limits(
+        rows.tocsc(),
+        room,
+        hours=slice(ends[0], ends[1]),
+        places=slice(ends[1], ends[2]),
+        students=slice(ends[3], ends[4]),
+    )
 
 
 def _first_columns(pairs: Pairs, benefit: Floats, limits: _Limits) -> Bools:
-    """Return all pairs, or of too many those with the most benefit for what they use."""
-    if len(pairs) <= _MOST_AT_ONCE:
+    """Return all pairs, or of many those that the prices of a sample of students do not rule out."""
+    if len(pairs) <= _AT_ONCE:
         return np.ones(len(pairs), dtype=bool)
-    use = np.asarray(limits.rows.T @ (1 / np.maximum(limits.room, 1.0))).ravel()
-    inside = np.zeros(len(pairs), dtype=bool)
-    inside[np.argsort(-benefit / np.maximum(use, 1e-12), kind="stable")[:_MOST_AT_ONCE]] = True
-    return inside
+    room = limits.room / _SAMPLE
+    room[limits.students] = limits.room[limits.students]
+    _, prices = _optimum(limits, np.flatnonzero(pairs.student % _SAMPLE == 0), benefit, room)
+    prices[limits.students] = 0.0  # of the sample's students, and of no other
+    return np.asarray(benefit - limits.rows.T @ prices > -_WORTH_A_LOOK * benefit)
