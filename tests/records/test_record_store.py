@@ -36,7 +36,7 @@ def test_the_rows_of_a_student_lie_in_the_bucket_that_any_engine_finds(bureau):
 
 
 def test_the_number_of_buckets_grows_with_the_students_and_is_fixed_by_the_first_delivery(bureau):
-    assert [bucket_count_for(n) for n in (1, 50_000, 50_001, 1_000_000)] == [4, 4, 6, 100]
+    assert [bucket_count_for(n) for n in (1, 50_000, 50_001, 1_000_000)] == [2, 5, 6, 100]
 
 
 def test_what_a_store_says_of_itself(bureau):

@@ -12,8 +12,8 @@ BEGINNING = date(1, 1, 1)
 """From when a row is known that neither says when it was recorded nor what day it is about."""
 
 SMALLEST_BUCKET_COUNT = 2
+"""For two processors; each bucket costs every step a second, however few are in it."""
 STUDENTS_PER_BUCKET = 10_000
-STUDENTS_IN_SMALLEST = 50_000
 
 SQL_TYPES = {
     "text": "VARCHAR", "code": "VARCHAR", "date": "DATE", "integer": "BIGINT", "number": "DOUBLE",
@@ -84,6 +84,4 @@ def hash_sql() -> str:
 
 def bucket_count_for(students: int) -> int:
     """Return how many buckets a store gets that begins with so many students."""
-    if students <= STUDENTS_IN_SMALLEST:
-        return SMALLEST_BUCKET_COUNT
-    return -(-students // STUDENTS_PER_BUCKET)
+    return max(SMALLEST_BUCKET_COUNT, -(-students // STUDENTS_PER_BUCKET))
