@@ -64,13 +64,13 @@ from pathlib import Path
 from fastapi import FastAPI, Response
 from riskmodel.store.engine import open_store
 from riskmodel.store.principals import Principal
-from riskmodel.store.reading import current_set, student_content
+from riskmodel.store.reading import student_content
 store = open_store(Path(os.environ["RISKMODEL_WORKSPACE"]) / "store")
 bureau = Principal("bench", "bureau")
 app = FastAPI()
 @app.get("/students/{student_id}")
 async def read(student_id: str) -> Response:
-    found = student_content(store, bureau, student_id, set_id=current_set(store).set_id)
+    found = student_content(store, bureau, student_id)
     return Response(found, media_type="application/json")
 """
 MLFLOW = """

@@ -23,7 +23,7 @@ from fastapi import FastAPI
 from uvicorn.supervisors import Multiprocess
 
 from riskmodel.errors import ConfigurationError, RiskmodelError, StoreError, Where
-from riskmodel.store.principals import Principal, Role
+from riskmodel.store.principals import Principal
 from riskmodel.store.reading import current_set, student_content
 from serve.answers import words
 from serve.app import create_app
@@ -31,7 +31,6 @@ from serve.connection import Connection
 from serve.logs import write_lines
 from serve.settings import Settings
 
-EVERYWHERE_AND_NOT: tuple[Role, Role] = ("bureau", "school")
 STOP_SECONDS = 30
 """What still runs so long after the wish to stop is broken off."""
 
@@ -95,9 +94,9 @@ def ready(app: FastAPI) -> FastAPI:
     """
     words("api.notice")
     with suppress(StoreError):  # nothing may be published yet, and a request says so better
-        set_id = current_set(app.state.store).set_id
-        for role in EVERYWHERE_AND_NOT:
-            student_content(app.state.store, Principal("", role), "", set_id=set_id)
+        current_set(app.state.store)
+        for one in (Principal("", "bureau"), Principal("", "school", school_ids=frozenset({""}))):
+            student_content(app.state.store, one, "")
     gc.collect()
     gc.freeze()
     return app

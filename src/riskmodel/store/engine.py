@@ -83,8 +83,10 @@ class Store:
         StoreError
             If the store is locked, damaged or gone.
         """
-        with _said_clearly():
+        try:
             return self._glance.remember(what, read)
+        except (DatabaseError, sqlite3.DatabaseError) as problem:
+            raise _clear(problem) from None
 
     def row(self, query: OneRow, **values: object) -> tuple[Any, ...] | None:
         """Return the one row that a composed query finds with these values.
@@ -94,8 +96,10 @@ class Store:
         StoreError
             If the store is locked, damaged or gone.
         """
-        with _said_clearly():
+        try:
             return self._glance.row(query, values)
+        except sqlite3.DatabaseError as problem:  # what is asked all day goes through no context manager
+            raise _clear(problem) from None
 
     @cached_property
     def _glance(self) -> Glance:
@@ -194,10 +198,12 @@ def _said_clearly() -> Iterator[None]:
     try:
         yield
     except (DatabaseError, sqlite3.DatabaseError) as problem:
-        code = _what_happened(problem.orig if isinstance(problem, DatabaseError) else problem)
-        if code is None:
-            raise
-        raise StoreError(code, Where(file=FILE_NAME)) from None
+        raise _clear(problem) from None
+
+
+def _clear(problem: DatabaseError | sqlite3.DatabaseError) -> Exception:
+    code = _what_happened(problem.orig if isinstance(problem, DatabaseError) else problem)
+    return problem if code is None else StoreError(code, Where(file=FILE_NAME))
 
 
 def _what_happened(problem: BaseException | None) -> str | None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from sqlalchemy import BindParameter, Connection, bindparam, func, select
+from sqlalchemy import Connection, bindparam, func, or_, select
 from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.sql.expression import true
 
@@ -18,9 +18,9 @@ from riskmodel.domain import Band, PublishedSet, School, ScoredStudent
 from riskmodel.store.engine import Store
 from riskmodel.store.glance import OneRow
 from riskmodel.store.paging import USUAL_ORDER, read_cursor, read_order, write_cursor
-from riskmodel.store.principals import Principal, Role
+from riskmodel.store.principals import Principal
 from riskmodel.store.rows import read_student
-from riskmodel.store.scope import is_theirs_now, places_of, sees_school, sees_student
+from riskmodel.store.scope import alike, is_theirs_now, places_of, sees_school, sees_student
 from riskmodel.store.sets import current_set_id, set_of
 from riskmodel.store.tables import MOVES, SCHOOLS, STUDENTS
 
@@ -82,10 +82,13 @@ def student(
     return None if found is None else read_student(found)
 
 
-def student_content(store: Store, principal: Principal, student_id: str, *, set_id: str) -> str | None:
-    """Return what is stored of a student of a set, as text; None where none is within the scope.
+def student_content(
+    store: Store, principal: Principal, student_id: str, *, set_id: str | None = None
+) -> str | None:
+    """Return what is stored of a student, as text; None where none is within the scope, or no such set.
 
-    The question that schools ask all day: its query is composed once for a role.
+    The question that schools ask all day: its query is composed once for all keys that are alike, and asks
+    itself which set is the current one.
 
     Raises
     ------
@@ -93,29 +96,27 @@ def student_content(store: Store, principal: Principal, student_id: str, *, set_
         `not_allowed` if the principal may not read risks.
     """
     principal.must("read_risk")
-    current = current_set(store).set_id
     found = store.row(
-        _student_query(principal.role, set_id != current),
-        set_id=set_id,
-        current=current,
-        student_id=student_id,
-        **places_of(principal),
+        _student_query(alike(principal)), set_id=set_id, student_id=student_id, **places_of(principal)
     )
     return None if found is None else str(found[0])
 
 
 @cache
-def _student_query(role: Role, of_former_set: bool) -> OneRow:
-    principal = Principal("", role)  # its places come with each question
-    query = select(STUDENTS.c.content).where(
-        STUDENTS.c.set_id == bindparam("set_id", ""),
-        STUDENTS.c.student_id == bindparam("student_id", ""),
-        sees_student(principal),
+def _student_query(principal: Principal) -> OneRow:
+    """Compose the query for all who are alike: their places come with each question."""
+    current = select(MOVES.c.set_id).order_by(MOVES.c.number.desc()).limit(1).scalar_subquery()
+    return OneRow.of(
+        select(STUDENTS.c.content).where(
+            STUDENTS.c.set_id == func.coalesce(bindparam("set_id", None), current),
+            STUDENTS.c.student_id == bindparam("student_id", ""),
+            sees_student(principal),
+            or_(
+                STUDENTS.c.set_id == current,
+                is_theirs_now(principal, STUDENTS.c.student_id, current_set_id=current),
+            ),
+        )
     )
-    if of_former_set:
-        current: BindParameter[str] = bindparam("current", "")
-        query = query.where(is_theirs_now(principal, STUDENTS.c.student_id, current_set_id=current))
-    return OneRow.of(query)
 
 
 def students_by_id(

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from sqlalchemy import (
-    BindParameter,
     ColumnElement,
     FromClause,
     Select,
@@ -27,7 +26,7 @@ from sqlalchemy import (
     tuple_,
 )
 
-from riskmodel.store.principals import Principal
+from riskmodel.store.principals import Principal, SchoolClass
 from riskmodel.store.tables import LEDGER_CASES, OBJECTIONS, SCHOOLS, STUDENTS
 
 
@@ -51,25 +50,39 @@ def sees_student(principal: Principal, student: FromClause = STUDENTS) -> Column
     if principal.rights.everywhere:
         return willing
     places = places_of(principal)
-    near = select(SCHOOLS.c.school_id).where(
-        SCHOOLS.c.set_id == student.c.set_id,
-        SCHOOLS.c.township.in_(_listed("townships", places["townships"])),
-    )
-    classes = func.json_each(bindparam("classes", places["classes"], Text)).table_valued("value")
-    of_class = select(*(func.json_extract(classes.c.value, f"$[{place}]") for place in range(3)))
-    return and_(
-        willing,
-        or_(
-            student.c.school_id.in_(_listed("schools", places["schools"])),
-            student.c.school_id.in_(near),
-            tuple_(student.c.school_id, student.c.grade, student.c.class_name).in_(of_class),
-        ),
+    ways: list[ColumnElement[bool]] = [false()]
+    if principal.school_ids:
+        ways.append(student.c.school_id.in_(_listed("schools", places["schools"])))
+    if principal.townships:
+        near = select(SCHOOLS.c.school_id).where(
+            SCHOOLS.c.set_id == student.c.set_id,
+            SCHOOLS.c.school_id == student.c.school_id,
+            SCHOOLS.c.township.in_(_listed("townships", places["townships"])),
+        )
+        ways.append(near.exists())
+    if principal.classes:
+        classes = func.json_each(bindparam("classes", places["classes"], Text)).table_valued("value")
+        of_class = select(*(func.json_extract(classes.c.value, f"$[{place}]") for place in range(3)))
+        place = tuple_(student.c.school_id, student.c.grade, student.c.class_name)
+        ways.append(place.in_(of_class))
+    return and_(willing, or_(*ways))
+
+
+@lru_cache(maxsize=10_000)
+def alike(principal: Principal) -> Principal:
+    """Return one whose conditions are the same SQL: of the same role, with places of the same kinds."""
+    return Principal(
+        "",
+        principal.role,
+        frozenset({""} if principal.school_ids else ()),
+        frozenset({""} if principal.townships else ()),
+        frozenset({SchoolClass("", 0, "")} if principal.classes else ()),
     )
 
 
 @lru_cache(maxsize=10_000)
 def places_of(principal: Principal) -> Mapping[str, str]:
-    """Return what `sees_student` asks with, by name, as JSON: its SQL is one text for all."""
+    """Return what `sees_student` asks with, by name, as JSON: no place stands in the SQL itself."""
     return {
         "schools": json.dumps(sorted(principal.school_ids)),
         "townships": json.dumps(sorted(principal.townships)),
@@ -115,7 +128,7 @@ def objects(student_id: ColumnElement[str]) -> ColumnElement[bool]:
 
 
 def is_theirs_now(
-    principal: Principal, student_id: ColumnElement[str], *, current_set_id: str | BindParameter[str]
+    principal: Principal, student_id: ColumnElement[str], *, current_set_id: str | ColumnElement[str]
 ) -> ColumnElement[bool]:
     """Limit rows that name a student (of a former set, an action, a feedback) to who is the principal's now.
 
