@@ -26,6 +26,7 @@ from serve.problems import handle_problems
 from serve.routes import (
     actions,
     allocations,
+    cases,
     docs,
     feedback,
     health,
@@ -98,8 +99,8 @@ def create_app(
     app.add_middleware(Surroundings)
     handle_problems(app, check_key=known)
     for room in (
-        students, schools, sets, actions, allocations, indicators, reports, feedback, words, looks, health,
-        metrics, docs,
+        students, schools, sets, actions, cases, allocations, indicators, reports, feedback, words, looks,
+        health, metrics, docs,
     ):  # fmt: skip
         app.include_router(room.router)
     app.mount("/static", docs.static_files(), name="static")

@@ -65,8 +65,16 @@ def report_workbook(task: Mapping[str, Any]) -> bytes:
     return to_workbook(task["page"], datetime.fromisoformat(task["made_at"]))
 
 
+def ledgers(task: Mapping[str, Any]) -> bytes:
+    """Make the workbook of the ledgers."""
+    from riskmodel.sheets.ledger_file import ledger_workbook
+
+    return ledger_workbook(task)
+
+
 TASKS: Mapping[str, Callable[[Mapping[str, Any]], bytes]] = {
     "pdf": pdf, "workbook": workbook, "report_pdf": report_pdf, "report_workbook": report_workbook,
+    "ledger_workbook": ledgers,
 }  # fmt: skip
 
 

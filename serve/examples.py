@@ -22,11 +22,14 @@ from riskmodel.domain import (
     TermFacts,
     Unknown,
 )
+from riskmodel.ledger.cases import Case, Entry, Home, Kept
+from riskmodel.ledger.deadlines import Due
 from riskmodel.official import Place
 from riskmodel.sheets.compose import compose
 from riskmodel.sheets.steps import Steps
 from riskmodel.store.allocations import AllocationItem, AllocationRun, ItemPage
 from riskmodel.store.feedback import Feedback
+from riskmodel.store.ledger import KeptCase
 from riskmodel.store.looks import LooksOfKey
 from riskmodel.store.official import FigurePage, KeptReport
 from riskmodel.store.reading import ClassCount, Page
@@ -53,6 +56,8 @@ from serve.answers import (
     student_risk,
     words,
 )
+from serve.case_answers import case_answer, case_list
+from serve.case_schemas import CaseIn, DecisionIn, EntryIn
 from serve.explaining import explanation
 from serve.exports import csv_file, list_rows
 from serve.pages import CSV, HTML, PDF, XLSX
@@ -255,6 +260,42 @@ _REPORT = KeptReport(
 )  # fmt: skip
 
 
+_CASE = KeptCase(
+    "case-5d1f0a9b2c3e",
+    _STUDENT.student_id,
+    Case(
+        kind="suspected",
+        state="to_verify",
+        since=date(2026, 10, 30),
+        opened_on=date(2026, 10, 30),
+        found_by="school",
+        home=Home(_SCHOOL.school_id, _SCHOOL.township, 8, "3"),
+        rounds=1,
+        last_visit_on=date(2026, 10, 31),
+    ),
+    tuple(
+        Kept(
+            number=number,
+            entry=entry,
+            recorded_at=datetime(2026, 10, 31, 9, tzinfo=UTC),
+            key_id="k7d2",
+            role="school",
+        )
+        for number, entry in enumerate(
+            (
+                Entry(
+                    event="opened", day=date(2026, 10, 30), by="李老师", kind="suspected", found_by="school",
+                    home=Home(_SCHOOL.school_id), why="连续三天未到校，电话未通",
+                ),
+                Entry(event="visited", day=date(2026, 10, 31), by="李老师", met="guardian"),
+            ),
+            start=118,
+        )
+    ),
+    (Due("verify", date(2026, 11, 27)),),
+)  # fmt: skip
+
+
 def answer_examples() -> dict[str, dict[str, BaseModel]]:
     """Return named examples by operation."""
     page = Page(_PUBLISHED.set_id, (_STUDENT, _WITHOUT_SCORE), None)
@@ -315,6 +356,12 @@ def answer_examples() -> dict[str, dict[str, BaseModel]]:
         "read_looks": {
             "one_key": look_report([_LOOKS], since=date(2026, 10, 4), until=TODAY),
         },
+        "list_due": {"one_case": case_list([_CASE], next_page=None, today=TODAY)},
+        "list_cases": {"one_case": case_list([_CASE], next_page=None, today=TODAY)},
+        "open_case": {"one_case": case_answer(_CASE, today=TODAY)},
+        "read_case": {"one_case": case_answer(_CASE, today=TODAY)},
+        "add_case_entry": {"one_case": case_answer(_CASE, today=TODAY)},
+        "decide_closing": {"one_case": case_answer(_CASE, today=TODAY)},
         "record_actions": {"kept": action_list([_ACTION])},
         "list_actions": {"kept": action_list([_ACTION])},
         "health": {"alive": Alive()},
@@ -335,6 +382,20 @@ def asked_examples() -> dict[str, dict[str, Any]]:
     sent = ActionIn.model_validate({name: getattr(_ACTION.action, name) for name in ActionIn.model_fields})
     return {
         "record_actions": {"visited": ActionsIn(actions=(sent,))},
+        "open_case": {
+            "three_days_away": CaseIn(
+                student_id=_STUDENT.student_id,
+                ledger="suspected",
+                found_by="school",
+                day=date(2026, 10, 30),
+                done_by="李老师",
+                why="连续三天未到校，电话未通",
+            )
+        },
+        "add_case_entry": {
+            "visited": EntryIn(event="visited", day=date(2026, 10, 31), done_by="李老师", met="guardian")
+        },
+        "decide_closing": {"confirmed": DecisionIn(confirmed=True, day=date(2026, 11, 2), done_by="赵主任")},
         "give_feedback": {"data_wrong": FeedbackIn(code="F1", family="attendance")},
         "batch_get_students": {
             "two_students": BatchAsked(student_ids=(_STUDENT.student_id, _WITHOUT_SCORE.student_id))
@@ -361,6 +422,7 @@ def page_examples() -> dict[str, dict[str, dict[str, str]]]:
         },
         "export_students_csv": {CSV: {"two_rows": csv_file(rows, "zh").decode("utf-8-sig")}},
         "export_students_workbook": {XLSX: {"list_as_workbook": "PK…"}},
+        "export_cases_workbook": {XLSX: {"ledgers_as_workbook": "PK…"}},
         "read_booklet": {PDF: {"booklet": "%PDF-1.7 …"}},
         "read_report": {
             HTML: {"report_as_page": "<!doctype html>…"},
@@ -370,7 +432,8 @@ def page_examples() -> dict[str, dict[str, dict[str, str]]]:
     }
 
 
-_WRONG = {"invalid_request": ("limit",), "actions_refused": ("actions.3.student_id",)}
+_WRONG = {"invalid_request": ("limit",), "actions_refused": ("actions.3.student_id",),
+          "entry_refused": ("done_by", "ledger_second_person")}  # fmt: skip
 
 
 def problem_example(code: str) -> dict[str, Any]:

@@ -27,6 +27,10 @@ _WITH_A_KEY = (
 _MORE: dict[str, tuple[str, ...]] = {
     "list_students": ("set_changed",),
     "record_actions": ("actions_refused",),
+    "open_case": ("entry_refused", "not_found"),
+    "add_case_entry": ("entry_refused",),
+    "decide_closing": ("entry_refused",),
+    "export_cases_workbook": ("not_made_now",),
     "look_up_students": ("lookup_unavailable",),
     "explain_student": ("no_sheet", "not_acceptable", "not_made_now"),
     "export_students_csv": ("set_changed",),
@@ -63,12 +67,13 @@ _PURPOSE = {
     "required": False,
     "schema": {"anyOf": [{"enum": list(PURPOSES), "type": "string"}, {"type": "null"}], "title": PURPOSE_KEY},
 }
-_PAGED = ("list_students", "list_allocation_items", "list_figures")
+_PAGED = ("list_students", "list_allocation_items", "list_figures", "list_cases")
 _ALLOWANCE = {"RateLimit-Policy": "rate_limit_policy", "RateLimit": "rate_limit"}
 TAGS = (
     "students",
     "schools",
     "actions",
+    "cases",
     "allocations",
     "indicators",
     "reports",

@@ -18,6 +18,7 @@ from starlette.types import Scope
 from riskmodel.domain import Language
 from riskmodel.errors import RiskmodelError
 from riskmodel.store.actions import ActionsRefused
+from riskmodel.store.ledger import EntryRefused
 from riskmodel.wording import text
 from serve.schemas import ProblemOut
 
@@ -38,6 +39,7 @@ STATUS: Mapping[str, int] = {
     "invalid_request": 422,
     "idempotency_key_reused": 422,
     "actions_refused": 422,
+    "entry_refused": 422,
     "too_many_requests": 429,
     "head_too_large": 431,
     "internal_error": 500,
@@ -66,6 +68,11 @@ _NAMED = {
     "feedback_family_wrong": ("family",),
     "order_unreadable": ("sort",),
 }
+
+
+_AS_ASKED = {"by": "done_by", "reasons": "case_reasons", "code": "close_code", "corrects": "corrects_number",
+             "kind": "ledger"}  # fmt: skip
+"""Fields of an entry by the names that the API asks for."""
 
 
 class Problem(Exception):  # noqa: N818  the name of RFC 9457
@@ -194,4 +201,6 @@ def _riskmodel(request: Request, problem: Exception) -> Response:
     if isinstance(problem, ActionsRefused):
         named = [f"actions.{refusal.position}.{refusal.field}" for refusal in problem.refusals]
         code, parameters = "actions_refused", tuple(dict.fromkeys(named))
+    if isinstance(problem, EntryRefused):
+        code, parameters = "entry_refused", (_AS_ASKED.get(problem.field, problem.field), problem.code)
     return problem_response(Problem(code, parameters=parameters), request.scope)

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 TERM_OF_WORK = (
     "county", "mapping", "intake", "check", "indicators", "behind", "features", "train", "backtest",
     "audit", "report", "promote", "publish", "score", "monitor", "rollback", "track", "explain", "target",
-    "sheets", "reports", "guides", "feedback", "tickets", "actions", "object", "retain", "keys", "looks",
-    "export-child", "erase", "serve", "backup", "restore", "term", "run",
+    "sheets", "reports", "guides", "feedback", "tickets", "actions", "ledger", "object", "retain", "keys",
+    "looks", "export-child", "erase", "serve", "backup", "restore", "term", "run",
 )  # fmt: skip
 
 
@@ -56,6 +56,9 @@ mapping = typer.Typer(
 
 tickets = typer.Typer(
     help=text("commands.tickets", "zh") + " / " + text("commands.tickets", "en"), no_args_is_help=True
+)
+ledger = typer.Typer(
+    help=text("commands.ledger", "zh") + " / " + text("commands.ledger", "en"), no_args_is_help=True
 )
 target = typer.Typer(help=text("commands.target", "zh") + " / " + text("commands.target", "en"))
 
@@ -477,6 +480,118 @@ def take_actions(
         pipelines.take_actions(job, file)
 
 
+Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help=text("commands.ledger_day", "en"))]
+EntryBy = Annotated[str, typer.Option("--by", help=text("commands.ledger_by", "en"))]
+Tells = Annotated[list[str] | None, typer.Option("--tell", help=text("commands.ledger_tell", "en"))]
+
+
+@ledger.command("due", help=_help("ledger_due"))
+def ledger_due(until: Day = None, config: Config = DEMO) -> None:
+    """Tell what is due by a day."""
+    with _job(config) as job:
+        from riskmodel.pipelines import ledgers
+
+        ledgers.show_due(job, until=until.date() if until else None)
+
+
+@ledger.command("show", help=_help("ledger_show"))
+def ledger_show(case: str, config: Config = DEMO) -> None:
+    """Tell a case with its history."""
+    with _job(config) as job:
+        from riskmodel.pipelines import ledgers
+
+        ledgers.show_case(job, case)
+
+
+@ledger.command("open", help=_help("ledger_open"))
+def ledger_open(
+    student: str,
+    by: EntryBy,
+    kind: Annotated[str, typer.Option(help="school_age | suspected | dropped_out")] = "suspected",
+    tell: Tells = None,
+    day: Day = None,
+    config: Config = DEMO,
+) -> None:
+    """Open a case of a child."""
+    with _job(config) as job:
+        from riskmodel.pipelines import ledgers
+
+        told = ["found_by=department", *(tell or []), f"kind={kind}"]
+        entry = ledgers.entry_of("opened", told, by=by, day=day.date() if day else job.today)
+        ledgers.open_case(job, student, entry)
+
+
+@ledger.command("add", help=_help("ledger_add"))
+def ledger_add(
+    case: str, event: str, by: EntryBy, tell: Tells = None, day: Day = None, config: Config = DEMO
+) -> None:
+    """Keep what was done or found in a case."""
+    with _job(config) as job:
+        from riskmodel.pipelines import ledgers
+
+        entry = ledgers.entry_of(event, tell or [], by=by, day=day.date() if day else job.today)
+        ledgers.add_entry(job, case, entry)
+
+
+@ledger.command("plan", help=_help("ledger_plan"))
+def ledger_plan(case: str, by: EntryBy, config: Config = DEMO) -> None:
+    """Draft and keep the child's plan."""
+    with _job(config) as job:
+        from riskmodel.pipelines import ledgers
+
+        ledgers.draft_plan(job, case, by=by)
+
+
+@ledger.command("totals", help=_help("ledger_totals"))
+def ledger_totals(config: Config = DEMO) -> None:
+    """Tell how many cases stand in which ledger and state."""
+    with _job(config) as job:
+        from riskmodel.pipelines import ledgers
+
+        ledgers.tell_totals(job)
+
+
+@ledger.command("export", help=_help("ledger_export"))
+def ledger_export(
+    file: Path,
+    lang: Annotated[str, typer.Option(help="zh | en")] = "zh",
+    config: Config = DEMO,
+) -> None:
+    """Write the ledgers as the workbook that bureaus keep."""
+    with _job(config) as job:
+        from riskmodel.pipelines import ledgers
+
+        ledgers.write_ledgers(job, file, language="en" if lang == "en" else "zh")
+
+
+@ledger.command("import", help=_help("ledger_import"))
+def ledger_import(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)],
+    by: EntryBy,
+    kind: Annotated[str, typer.Option(help="school_age | suspected | dropped_out")] = "suspected",
+    config: Config = DEMO,
+) -> None:
+    """Open a case for every row of a ledger on paper."""
+    with _job(config) as job:
+        from riskmodel.pipelines import ledgers
+
+        ledgers.take_ledger(job, file, kind=cast(Any, kind), by=by)
+
+
+@ledger.command("check", help=_help("ledger_check"))
+def ledger_check(
+    head: Annotated[str | None, typer.Option(help=text("commands.ledger_head", "en"))] = None,
+    config: Config = DEMO,
+) -> None:
+    """Tell whether the ledger stands as it was written; exit code 3 where it does not."""
+    with _job(config) as job:
+        from riskmodel.pipelines import ledgers
+
+        sound = ledgers.check_chain(job, known_head=head)
+    if not sound:
+        raise typer.Exit(ALARM)
+
+
 @app.command("object", help=_help("object"))
 def take_objection(
     student: Annotated[str, typer.Argument(metavar="STUDENT", help=text("commands.explain_student", "en"))],
@@ -706,6 +821,7 @@ def mapping_suggest(file: Annotated[Path, typer.Argument(exists=True, dir_okay=F
     typer.echo(suggestion.text, nl=False)
 
 
+app.add_typer(ledger, name="ledger")
 app.add_typer(mapping, name="mapping")
 app.add_typer(keys, name="keys")
 app.add_typer(tickets, name="tickets")

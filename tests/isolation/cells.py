@@ -16,9 +16,10 @@ from typing import Any
 from urllib.parse import quote
 
 from .asking import Asker, Request
-from .oracle import holds, holds_report, holds_run, holds_school
+from .oracle import holds, holds_case, holds_report, holds_run, holds_school
 from .world import (
     ABSENT,
+    ABSENT_CASE,
     ABSENT_REPORT,
     ABSENT_RUN,
     ABSENT_SCHOOL,
@@ -187,6 +188,9 @@ class Matrix:
             elif name == "run_id":
                 runs = [one for one in self.world.runs if holds_run(self.world, who, one)]
                 usual[key] = runs[0] if runs else ABSENT_RUN
+            elif name == "case_id":
+                cases = [one for one in self.world.cases if holds_case(self.world, who, one)]
+                usual[key] = cases[0] if cases else ABSENT_CASE
             elif name == "report_id":
                 reports = [one for one in self.world.reports if holds_report(self.world, who, one)]
                 usual[key] = reports[0] if reports else ABSENT_REPORT
@@ -227,6 +231,7 @@ class Matrix:
             "school_id": [*SCHOOLS, CLOSED, ABSENT_SCHOOL, *ODD],
             "run_id": [*self.world.runs, ABSENT_RUN, *ODD],
             "report_id": [*self.world.reports, ABSENT_REPORT, *ODD],
+            "case_id": [*self.world.cases, ABSENT_CASE, *ODD],
             "programme": ["counselling", "none", "%"],
             "set_id": sets,
             "term": ["2026-2027-1", "2025-2026-2", "latest", "1999-2000-1"],

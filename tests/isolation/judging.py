@@ -9,12 +9,28 @@ from dataclasses import dataclass, field, replace
 
 from .asking import Answer, Asker, forms
 from .cells import ODD, Cell, Matrix
-from .oracle import children_of, holds_report, holds_run, holds_school, never, verdict
-from .world import ABSENT, ABSENT_REPORT, ABSENT_RUN, ABSENT_SCHOOL, CLOSED, SCHOOLS, World
+from .oracle import (
+    children_of,
+    children_of_cases,
+    holds_case,
+    holds_report,
+    holds_run,
+    holds_school,
+    never,
+    verdict,
+)
+from .world import ABSENT, ABSENT_CASE, ABSENT_REPORT, ABSENT_RUN, ABSENT_SCHOOL, CLOSED, SCHOOLS, World
 
 BATCH = 64
-_NOBODY = {"st": ABSENT, "sc": ABSENT_SCHOOL, "al": ABSENT_RUN, "re": ABSENT_REPORT}
+_NOBODY = {"st": ABSENT, "sc": ABSENT_SCHOOL, "al": ABSENT_RUN, "re": ABSENT_REPORT, "ca": ABSENT_CASE}
 """Who is nobody, by the beginning of ids."""
+ONCE = ("post /v1/cases", "post /v1/cases/{case_id}/decisions")
+"""What is done once for a child or a case: afterwards it is refused as not fitting."""
+
+
+def about_cases(cell: Cell) -> bool:
+    """Whether a cell asks about cases of the ledgers."""
+    return cell.operation.path.startswith(("/v1/cases", "/v1/due"))
 
 
 @dataclass
@@ -40,7 +56,14 @@ class Judge:
         marks = {mark: one for one, mark in self.world.marks.items()}
         named = {
             form: one
-            for one in (*self.world.children, *SCHOOLS, CLOSED, *self.world.runs, *self.world.reports)
+            for one in (
+                *self.world.children,
+                *SCHOOLS,
+                CLOSED,
+                *self.world.runs,
+                *self.world.reports,
+                *self.world.cases,
+            )
             for form in forms(one)
         }
         self._who_is = named | marks
@@ -84,6 +107,8 @@ class Judge:
             yield f"what the key may not do got {answer.status}"
         elif expected == "hidden" and answer.status not in (404, 422):
             yield f"a hidden child or school got {answer.status}"
+        elif expected == "shown" and answer.status == 422 and cell.operation.name in ONCE:
+            pass
         elif expected == "shown" and cell.values == usual and not good and cell.who.only is None:
             yield f"what may be seen got {answer.status}"
         elif expected == "shown" and answer.status in (401, 403) and cell.who.only is None:
@@ -102,12 +127,13 @@ class Judge:
         text = answer.text()
         sent = {one for value in dict(cell.values).values() for one in self._ids_in(value)}
         found = {self._who_is[one] for one in self._any.findall(text)}
-        children = children_of(self.world, cell.who)
+        children = self._children(cell)
         schools = {one for one in SCHOOLS if holds_school(self.world, cell.who, one)} | (
             {CLOSED} if cell.who.role in ("bureau", "data_team") and cell.who.only is None else set()
         )
         runs = {one for one in self.world.runs if holds_run(self.world, cell.who, one)}
         runs |= {one for one in self.world.reports if holds_report(self.world, cell.who, one)}
+        runs |= {one for one in self.world.cases if holds_case(self.world, cell.who, one)}
         marks, foreign = self.world.marks, found - children - schools - runs
         marked = {one for one in foreign if one in marks and marks[one] in text}
         strange = {one for one in foreign if one not in sent}
@@ -145,6 +171,8 @@ class Judge:
             missing = {one for one in self.world.reports if holds_report(self.world, cell.who, one)} - found
         elif cell.operation.path == "/v1/indicators":
             missing = {one for one in SCHOOLS if holds_school(self.world, cell.who, one)} - found
+        elif cell.operation.path in ("/v1/cases", "/v1/cases.xlsx", "/v1/due"):
+            missing = {one for one in self.world.cases if holds_case(self.world, cell.who, one)} - found
         elif cell.operation.path == "/v1/allocations":
             missing = {one for one in self.world.runs if holds_run(self.world, cell.who, one)} - found
         elif cell.operation.path == "/v1/allocations/{run_id}/items":
@@ -155,6 +183,10 @@ class Judge:
         if missing:
             yield f"left out {sorted(missing)}"
 
+    def _children(self, cell: Cell) -> frozenset[str]:
+        own = children_of(self.world, cell.who)
+        return own | children_of_cases(self.world, cell.who) if about_cases(cell) else own
+
     def _left(self, cell: Cell) -> set[str]:
         """Who has left this principal's school, and is asked about by a route that still helps."""
         asked = cell.path_values().get("student_id")
@@ -163,10 +195,11 @@ class Judge:
 
     def _tells_apart(self, cell: Cell, answer: Answer) -> Iterator[str]:
         """Ask the same about nobody wherever a hidden child or school was asked about: nothing may differ."""
-        children = children_of(self.world, cell.who)
+        children = self._children(cell)
         schools = {one for one in SCHOOLS if holds_school(self.world, cell.who, one)}
         runs = {one for one in self.world.runs if holds_run(self.world, cell.who, one)}
         runs |= {one for one in self.world.reports if holds_report(self.world, cell.who, one)}
+        runs |= {one for one in self.world.cases if holds_case(self.world, cell.who, one)}
         in_path = cell.path_values()
         hidden = [
             one for key, value in cell.values for one in self._ids_in(value)

@@ -9,6 +9,9 @@ from .world import COUNSELLORS_FACT, RISK, Place, Who, World
 EVERYWHERE = {"bureau", "data_team"}
 NOT_FOR = {
     "read_audit": {"district", "school", "counsellor", "class_teacher"},
+    "read_cases": {"data_team"},
+    "write_cases": {"data_team"},
+    "close_cases": {"data_team", "school", "counsellor", "class_teacher"},
     "write_actions": {"data_team"},
     "write_feedback": {"data_team", "district"},
 }
@@ -48,6 +51,18 @@ def holds_report(world: World, who: Who, report_id: str) -> bool:
     return who.role in EVERYWHERE or bool(school and holds_school(world, who, school))
 
 
+def holds_case(world: World, who: Who, case_id: str) -> bool:
+    """Who may read a case: whoever sees the place that keeps it; the data team none."""
+    if case_id not in world.cases or who.role == "data_team":
+        return False
+    return holds(world, who, world.cases[case_id][1])
+
+
+def children_of_cases(world: World, who: Who) -> frozenset[str]:
+    """Who may appear in an answer about cases: children of the principal's, wherever they are now."""
+    return frozenset(child for one, (child, _) in world.cases.items() if holds_case(world, who, one))
+
+
 def children_of(world: World, who: Who) -> frozenset[str]:
     """All who may appear in an answer: who is theirs today, and for who sees everywhere who was before."""
     left = world.before if who.role in EVERYWHERE else {}
@@ -61,6 +76,8 @@ def permission(method: str, path: str) -> str | None:
     """What a route asks of a key beyond reading."""
     if path.startswith(("/v1/audit", "/metrics")):
         return "read_audit"
+    if path.startswith(("/v1/cases", "/v1/due")):
+        return "close_cases" if "decisions" in path else f"{'write' if method == 'post' else 'read'}_cases"
     writes = method != "get" and ":" not in path
     return next((f"write_{what}" for what in ("actions", "feedback") if writes and what in path), None)
 
@@ -79,6 +96,8 @@ def verdict(world: World, who: Who, method: str, path: str, asked: Mapping[str, 
         return "forbidden"
     if "run_id" in asked:
         return "shown" if holds_run(world, who, asked["run_id"]) else "hidden"
+    if "case_id" in asked:
+        return "shown" if holds_case(world, who, asked["case_id"]) else "hidden"
     if "report_id" in asked:
         return "shown" if holds_report(world, who, asked["report_id"]) else "hidden"
     if "student_id" in asked:

@@ -21,12 +21,14 @@ from riskmodel.domain import (
     TermFacts,
     Unknown,
 )
+from riskmodel.ledger.cases import Entry, Home
 from riskmodel.official import Place as OfficialPlace
 from riskmodel.store import allocations, official
 from riskmodel.store.allocations import AllocationItem, AllocationRun
 from riskmodel.store.children import erase_student
 from riskmodel.store.engine import Store, open_store
 from riskmodel.store.keys import make_key, revoke, rotate
+from riskmodel.store.ledger import open_case
 from riskmodel.store.principals import Principal, SchoolClass
 from riskmodel.store.publishing import publish
 from riskmodel.store.roll_numbers import lookup_key, roll_ref
@@ -43,6 +45,7 @@ ABSENT_RUN = "al-zz-x"
 ERASED = "st-er-1-x"
 """A child that stood in both sets and in every run, and was erased: nobody's, as if there had been none."""
 ABSENT_REPORT = "re-z9-x"
+ABSENT_CASE = "case-zzzzzzzzzzzz"
 COUNSELLORS_FACT = 77123
 """A value that stands in counsellors' facts only."""
 MARGIN = 55.321987
@@ -108,6 +111,8 @@ class World:
     """Runs of allocation: whom each answers, and whether it was approved."""
     reports: dict[str, str] = field(default_factory=dict)
     """Periodic reports: the school each is about, empty for the whole region."""
+    cases: dict[str, tuple[str, Place]] = field(default_factory=dict)
+    """Cases of the ledgers: whose each is, and the place that keeps it."""
     townships: dict[str, str] = field(default_factory=dict)
     """Where schools are, if not where their id says."""
 
@@ -198,6 +203,7 @@ def make_world(workspace: Path) -> World:
             documents=[Document("card", "zh", "<p>卡</p>"), Document("card", "en", "<p>card</p>")],
         )
     _allocate(world)
+    _open_cases(world)
     assert erase_student(world.store, Principal("bureau", "bureau"), ERASED, at=NOW) >= 4
     _report(world)
     _make_principals(world)
@@ -233,6 +239,21 @@ def _allocate(world: World) -> None:
             allocations.freeze(world.store, bureau, run_id, by="李", at=NOW)
             allocations.approve(world.store, bureau, run_id, by="王", at=NOW)
         world.runs[run_id] = (frozenset(students) - {ERASED}, approved)
+
+
+def _open_cases(world: World) -> None:
+    """Open a case of a child of each school, of one who left, of one who moved, and of the erased one."""
+    bureau = Principal("bureau", "bureau")
+    first = Place(SCHOOLS[0], 7, "1")
+    for child in (*(f"st-{school[3:5]}-1-x" for school in SCHOOLS), "st-go-1-x", "st-mv-1-x", ERASED):
+        opening = Entry(
+            event="opened", day=NOW.date() - timedelta(days=40), by="李", kind="suspected", why="三天未到",
+            found_by="school", home=Home(SCHOOLS[0]),
+            child={"name": f"{world.marks[child]}**", "hardship": str(COUNSELLORS_FACT)},
+        )  # fmt: skip
+        case = open_case(world.store, bureau, child, opening, at=NOW)
+        if child != ERASED:
+            world.cases[case.case_id] = (child, world.now.get(child, first))
 
 
 def _report(world: World) -> None:

@@ -24,11 +24,13 @@ from riskmodel.domain import (
     TermFacts,
     Unknown,
 )
+from riskmodel.ledger.cases import Entry, Home
 from riskmodel.official import Place
 from riskmodel.store import allocations, official
 from riskmodel.store.allocations import AllocationItem, AllocationRun
 from riskmodel.store.engine import Store, open_store
 from riskmodel.store.keys import make_key, revoke
+from riskmodel.store.ledger import open_case
 from riskmodel.store.principals import Principal
 from riskmodel.store.publishing import publish
 from riskmodel.store.roll_numbers import lookup_key, roll_ref
@@ -161,6 +163,15 @@ def keep_report(store: Store) -> None:
     official.save_figures(store, bureau, FACTS.as_of_date, [figure], counted_at=NOW, content=content)
 
 
+def open_cases(store: Store) -> list[str]:
+    """Open a case of a student of the second district, whom no other test asks about."""
+    opening = Entry(
+        event="opened", day=NOW.date(), by="李", kind="suspected", found_by="school", why="三天未到",
+        home=Home("b3"),
+    )  # fmt: skip
+    return [open_case(store, Principal("bureau", "bureau"), "b3-3", opening, at=NOW).case_id]
+
+
 @dataclass
 class County:
     """What is published, and what only was."""
@@ -173,6 +184,7 @@ class County:
     """Schools by principal; nothing for who is refused."""
     students: dict[str, str] = field(default_factory=dict)
     """School by student of the current set."""
+    cases: list[str] = field(default_factory=list)
     former: list[str] = field(default_factory=list)
     """Students of the former set only."""
 
@@ -201,6 +213,7 @@ def publish_county(workspace: Path) -> County:
 
     keep_allocations(county.store, county.students)
     keep_report(county.store)
+    county.cases = open_cases(county.store)
 
     def add(name: str, role: str, schools: tuple[str, ...] = (), **changes: datetime) -> str:
         plain = make_key(

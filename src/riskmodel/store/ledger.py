@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Select, insert, select, update
 from riskmodel.domain import Action
 from riskmodel.errors import StoreError
 from riskmodel.ledger.asked import check_entry
-from riskmodel.ledger.cases import Case, Entry, Home, Kept, StepRefused, fold
+from riskmodel.ledger.cases import Case, Entry, Home, Kept, StepRefused, fold, in_force
 from riskmodel.ledger.codes import SENSITIVE_REASONS, Kind
 from riskmodel.ledger.deadlines import Due, LedgerRule, due
 from riskmodel.store.actions import ActionsRefused, record_actions, standings
@@ -50,16 +50,18 @@ class EntryRefused(StoreError):  # noqa: N818  the name is the sentence
 
 @dataclass(frozen=True)
 class KeptCase:
-    """A case as it stands, what is due, and everything that was ever told of it, oldest first.
-
-    `is_in_force` of an entry is told by its number in `in_force`.
-    """
+    """A case as it stands, what is due, and everything that was ever told of it, oldest first."""
 
     case_id: str
     student_id: str
     case: Case
     entries: tuple[Kept, ...]
     due: tuple[Due, ...]
+
+    @property
+    def entries_in_force(self) -> list[Kept]:
+        """The entries that stand after all corrections."""
+        return in_force(self.entries)
 
 
 @dataclass(frozen=True)

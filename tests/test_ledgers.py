@@ -1,0 +1,103 @@
+"""The ledgers on the command line: a case by entries as they are typed, and a workbook out and in again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from riskmodel.errors import RecordsRefused
+from riskmodel.pipelines import Run, ledgers
+from riskmodel.store.ledger import EntryRefused
+
+CONFIGURATION = """
+config_version: 1
+region: demo
+workspace: {workspace}
+sources: [{{name: bureau, path: {workspace}}}]
+as_of: {{weeks: [8], current: {{term: 2026-2027-1, week: 8}}}}
+horizon: {{days: 180}}
+bands: {{reach_out: 0.1, check_in: 0.05}}
+capacity: {{share: 0.05}}
+"""
+RULES = Path(__file__).parents[1] / "configs" / "regions" / "demo.yaml"
+DAY = date(2026, 11, 2)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Callable[[str], Run]:
+    """Give `run(name)`: a run on an empty workspace of that name, whose lines are in `run.say.told`."""
+
+    def make(name: str) -> Run:
+        place = tmp_path / name
+        (place / "regions").mkdir(parents=True)
+        (place / "regions" / "demo.yaml").write_text(RULES.read_text("utf-8"), "utf-8")
+        file = place / "run.yaml"
+        file.write_text(CONFIGURATION.format(workspace=place / "workspace"), "utf-8")
+        told: list[tuple[str, dict[str, Any]]] = []
+
+        def say(code: str, **slots: Any) -> None:
+            told.append((code, slots))
+
+        say.told = told  # type: ignore[attr-defined]
+        return Run.of(file, say=say)
+
+    return make
+
+
+def opened(run: Run, student: str = "s-1", *more: str) -> str:
+    told = ["why=三天未到", "kind=suspected", "found_by=school", "home.school_id=sch-1", *more]
+    return ledgers.open_case(run, student, ledgers.entry_of("opened", told, by="李", day=run.today))
+
+
+def test_a_case_is_worked_on_as_typed_and_the_chain_holds(run: Callable[[str], Run]) -> None:
+    job = run("one")
+    case = opened(job)
+    for event, told in (
+        ("visited", ["met=guardian"]),
+        ("returned", ["placement=former_school", "evidence=到校签字;照片"]),
+        ("followed_up", ["week=1", "in_school=是"]),
+    ):
+        ledgers.add_entry(job, case, ledgers.entry_of(event, told, by="李", day=job.today))
+    ledgers.draft_plan(job, case, by="李")
+    assert ledgers.check_chain(job)
+    assert not ledgers.check_chain(job, known_head="f" * 64)
+    assert ledgers.tell_totals(job) == {("suspected", "returned"): 1}
+    assert ledgers.show_due(job) == 0
+
+
+@pytest.mark.parametrize("told", ["mystery=1", "left_on=yesterday", "week=x", "home.street=1"])
+def test_what_is_no_field_of_an_entry_is_refused(told: str) -> None:
+    with pytest.raises((EntryRefused, ValueError)):
+        ledgers.entry_of("visited", [told], by="李", day=DAY)
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_the_workbook_written_in_one_office_is_taken_in_by_another(
+    run: Callable[[str], Run], tmp_path: Path, language: Any
+) -> None:
+    first, second = run("first"), run("second")
+    for number in range(3):
+        opened(first, f"s-{number}", f"child.name=王甲{number}", "child.phone=013800000000", "reasons=work")
+    file = tmp_path / "台账.xlsx"
+    assert ledgers.write_ledgers(first, file, language=language) == 3
+    assert ledgers.take_ledger(second, file, kind="suspected", by="王") == 3
+    assert ledgers.take_ledger(second, file, kind="suspected", by="王") == 0
+    with ledgers.opened_ledger(second) as store:
+        [one, *_] = ledgers.ledger.cases(store, ledgers.BUREAU)
+    assert one.case.child["phone"] == "013800000000"
+    assert (one.case.found_by, one.case.reasons, one.case.home.school_id) == ("school", ("work",), "sch-1")
+    assert one.case.state == "to_verify"
+
+
+def test_a_row_that_cannot_be_kept_is_named_and_nothing_is(run: Callable[[str], Run], tmp_path: Path) -> None:
+    file = tmp_path / "台账.csv"
+    file.write_text("学生编号,发现日期,学校编号\ns-1,2026-11-02,sch-1\ns-2,2026-11-02,\n", "utf-8")
+    job = run("one")
+    with pytest.raises(RecordsRefused) as refused:
+        ledgers.take_ledger(job, file, kind="suspected", by="王")
+    assert [(one.where.row, one.code) for one in refused.value.findings] == [(3, "ledger_student_unknown")]
+    assert ledgers.tell_totals(job) == {}
