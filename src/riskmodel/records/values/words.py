@@ -12,7 +12,7 @@ _DIGITS_KEPT = 15
 
 def is_identifier(column: Column) -> bool:
     """Tell whether a text column names something by a number or code, and is no prose."""
-    return column.kind == "text" and column.name.endswith(("_id", "roll_number", "term"))
+    return column.kind == "text" and column.name.endswith(("_id", "roll_number", "term", "phone"))
 
 
 def identifier_sql(column: Column, text: str, plain: str) -> ValueSql:
