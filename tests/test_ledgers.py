@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from datetime import date
+from dataclasses import replace
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from riskmodel.errors import RecordsRefused
-from riskmodel.pipelines import Run, ledgers
+from riskmodel.pipelines import Run, ledgers, take_in_records
+from riskmodel.records.asking.asof import BucketReader
+from riskmodel.records.store import RecordStore
 from riskmodel.store.ledger import EntryRefused
 
 CONFIGURATION = """
@@ -101,3 +105,60 @@ def test_a_row_that_cannot_be_kept_is_named_and_nothing_is(run: Callable[[str], 
         ledgers.take_ledger(job, file, kind="suspected", by="王")
     assert [(one.where.row, one.code) for one in refused.value.findings] == [(3, "ledger_student_unknown")]
     assert ledgers.tell_totals(job) == {}
+
+
+SENT = {
+    "schools": "school_id,name,county,stage\nsch-1,校,县,primary\n",
+    "terms": "term,start_date,end_date\n2026-2027-1,2026-09-01,2027-01-20\n",
+    "students": "student_id\ns-1\n",
+    "enrolments": "student_id,school_id,start_date,grade,recorded_on\ns-1,sch-1,2026-09-01,3,2026-09-05\n",
+}
+
+
+def test_what_the_ledger_knows_reaches_the_records_from_its_day_on_and_a_correction_from_its_own(
+    run: Callable[[str], Run],
+) -> None:
+    job = run("flow")
+    sent = job.configuration.sources[0].model_copy(
+        update={"path": job.file.parent / "sent", "complete_to": date(2026, 12, 1)}
+    )
+    job = replace(job, configuration=job.configuration.model_copy(update={"sources": (sent,)}))
+    sent.path.mkdir(parents=True)
+    for name, content in SENT.items():
+        (sent.path / f"{name}.csv").write_text(content, "utf-8")
+    take_in_records(job, delivered_on=date(2026, 9, 6))
+    case, rule = opened(job), job.rules[0]
+    out = ["reasons=work", "evidence=家访", "left_on=2026-09-20"]
+    ledgers.add_entry(job, case, ledgers.entry_of("verified_out", out, by="李", day=job.today))
+
+    def verified(as_of: date) -> list[Any]:
+        store = RecordStore.open(job.workspace.records)
+        found: list[Any] = []
+        for bucket in range(store.bucket_count):
+            with BucketReader(store, bucket) as reader:
+                told = reader.at(as_of, rule).sql(
+                    "SELECT left_on FROM ledger_events WHERE event = 'verified_dropout'"
+                )
+                found += told.fetchall()
+        return found
+
+    today, tomorrow = job.today, job.today + timedelta(days=1)
+    take_in_records(job, delivered_on=today)
+    assert verified(today) == [(date(2026, 9, 20),)]
+    assert verified(today - timedelta(days=1)) == [], "not before it was written down"
+    with ledgers.opened_ledger(job) as store:
+        number = ledgers.ledger.cases(store, ledgers.BUREAU)[0].entries[1].number
+    wrong = [f"corrects={number}", "withdrawn=yes", "why=看错人"]
+    ledgers.add_entry(job, case, ledgers.entry_of("verified_out", wrong, by="李", day=job.today))
+    take_in_records(job, delivered_on=tomorrow)
+    assert verified(tomorrow) == []
+    assert verified(today) == [(date(2026, 9, 20),)], "what was known before stays answerable"
+
+
+def test_no_feature_is_made_from_the_ledger() -> None:
+    from riskmodel.features import ALL_FEATURES
+
+    assert len(ALL_FEATURES) > 40
+    assert not [one for one in ALL_FEATURES if one.source in ("ledger_events", "population")]
+    for file in (Path(__file__).parents[1] / "src/riskmodel/features").rglob("*.py"):
+        assert not re.search(r"(FROM|JOIN)\s+(ledger_events|population)", file.read_text("utf-8"))

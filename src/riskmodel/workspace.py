@@ -109,6 +109,11 @@ class Workspace:
         return self.sheets / set_id / file_stem(school_id)
 
     @property
+    def ledger(self) -> Path:
+        """What the ledgers tell the records: written anew before each intake."""
+        return self.root / "ledger"
+
+    @property
     def allocations(self) -> Path:
         """Lists of who gets which help, in a folder per run of allocation."""
         return self.root / "allocations"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 import shutil
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import date
 
 from riskmodel.domain import Stage
 from riskmodel.errors import Finding, NotEnoughData, RecordsRefused, Where
 from riskmodel.pipelines.inputs import matrix_files
+from riskmodel.pipelines.publishing import BUREAU
 from riskmodel.pipelines.run import Run, as_of_on, clock, code_hash, dates_of, digest
 from riskmodel.records.checking.identity import identity_key
 from riskmodel.records.deliveries.sending_back import send_back
@@ -16,7 +19,12 @@ from riskmodel.records.deliveries.shipment import SourceFiles
 from riskmodel.records.intake import IntakeReport, take_in
 from riskmodel.records.keeping.manifest import MANIFEST
 from riskmodel.records.store import RecordStore
+from riskmodel.store.engine import FILE_NAME, open_store
+from riskmodel.store.ledger import ledger_events
 from riskmodel.wording import LANGUAGES
+
+LEDGER_SOURCE = "ledger"
+_LEDGER_COLUMNS = ("student_id", "event_date", "event", "left_on", "reason", "recorded_on")
 
 
 def make_county(run: Run, *, until: date | None = None) -> None:
@@ -95,12 +103,13 @@ def take_in_records(run: Run, *, force: bool = False, delivered_on: date | None 
     seconds = clock()
     # On which ground a source may be used is a question for the cohort, not for reading it.
     told = [source.model_dump(exclude={"legal_basis"}) for source in run.configuration.sources]
-    sources = [SourceFiles(**each) for each in told]
+    on = delivered_on or run.today
+    sources = [SourceFiles(**each) for each in told] + ledger_source(run, on)
     try:
         report = take_in(
             sources,
             store=run.workspace.records,
-            delivered_on=delivered_on or run.today,
+            delivered_on=on,
             force=force,
             identity_key=_identity_key(run),
         )
@@ -125,6 +134,27 @@ def take_in_records(run: Run, *, force: bool = False, delivered_on: date | None 
         seconds=seconds(),
     )
     return report
+
+
+def ledger_source(run: Run, on: date) -> list[SourceFiles]:
+    """Write what the ledgers know as a source of its own; none where they hold nothing yet.
+
+    The ledgers are ours: they tell everything up to the day of the delivery. A later correction replaces
+    rows of the earlier delivery, so that what was known before stays answerable.
+    """
+    file = run.workspace.ledger / "ledger_events.csv"
+    if not (run.workspace.store / FILE_NAME).is_file():
+        return []
+    with closing(open_store(run.workspace.store, create=True)) as store:
+        rows = ledger_events(store, BUREAU)
+    if not rows and not file.exists():
+        return []
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("w", encoding="utf-8", newline="") as out:
+        writer = csv.DictWriter(out, _LEDGER_COLUMNS)
+        writer.writeheader()
+        writer.writerows(row for row in rows if row["recorded_on"] <= on.isoformat())
+    return [SourceFiles(LEDGER_SOURCE, file.parent, complete_to=on)]
 
 
 def _identity_key(run: Run) -> bytes | None:

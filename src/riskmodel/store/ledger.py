@@ -7,7 +7,7 @@ function takes a published risk. Every entry is a row of a chain that only grows
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from typing import Any
@@ -18,7 +18,7 @@ from riskmodel.domain import Action
 from riskmodel.errors import StoreError
 from riskmodel.ledger.asked import check_entry
 from riskmodel.ledger.cases import Case, Entry, Home, Kept, StepRefused, fold, in_force
-from riskmodel.ledger.codes import SENSITIVE_REASONS, Kind
+from riskmodel.ledger.codes import SENSITIVE_REASONS, Event, Kind
 from riskmodel.ledger.deadlines import Due, LedgerRule, due
 from riskmodel.store.actions import ActionsRefused, record_actions, standings
 from riskmodel.store.chain import ChainCheck, check_chain
@@ -216,6 +216,45 @@ def due_cases(store: Store, principal: Principal, *, until: date) -> tuple[KeptC
     """Return the open cases within the scope of which something is due by a day, the longest due first."""
     found = [one for one in cases(store, principal, is_open=True) if one.due and one.due[0].on <= until]
     return tuple(sorted(found, key=lambda one: (one.due[0].on, one.case_id)))
+
+
+_TOLD_AS: Mapping[Event, str] = {
+    "opened": "suspected", "visited": "visited", "verified_out": "verified_dropout",
+    "verified_not_out": "verified_not_dropout", "returned": "returned", "left_again": "verified_dropout",
+    "closing_confirmed": "closed", "reopened": "suspected",
+}  # fmt: skip
+"""Events of a case by the names of the record contract's `ledger_events`."""
+
+
+def ledger_events(store: Store, principal: Principal) -> list[dict[str, str]]:
+    """Return what the ledgers know of students of the rolls, as rows of the contract's `ledger_events`.
+
+    Entries that stand after all corrections, each with the day on which it was written down: a label may use
+    it from then on. A correction is known from its own day. Children whom no roll tells of are in no cohort,
+    and are left out; nobody is named as having said it.
+    """
+    principal.must_see_everywhere()
+    with store.reading() as connection:
+        found = _several(connection, select(LEDGER_CASES.c.case_id))
+    rows: dict[tuple[str, str, str], dict[str, str]] = {}
+    for one in found:
+        if ":" in one.student_id or one.case.kind == "school_age":
+            continue
+        for kept in one.entries_in_force:
+            event = _TOLD_AS.get(kept.entry.event)
+            if event is None:
+                continue
+            away = kept.entry.left_on or (kept.entry.day if kept.entry.event == "left_again" else None)
+            row = {
+                "student_id": one.student_id,
+                "event_date": kept.entry.day.isoformat(),
+                "event": event,
+                "left_on": away.isoformat() if away and event == "verified_dropout" else "",
+                "reason": kept.entry.reasons[0] if kept.entry.reasons else "",
+                "recorded_on": kept.recorded_at.date().isoformat(),
+            }
+            rows[row["student_id"], row["event_date"], row["event"]] = row
+    return [rows[key] for key in sorted(rows)]
 
 
 def check_ledger(store: Store, principal: Principal, *, known_head: str | None = None) -> LedgerCheck:
