@@ -157,14 +157,16 @@ class RetentionDays(_Strict):
 
     `sets`: published scores, from their publishing, with their sheets (never the current set, nor the one
     that a rollback would bring back). `actions`: from the day on which they were done. `matrices`: features
-    and labels, which can be made anew. `models`: of no set that is kept. The log of looks is kept as a
-    whole: a chain of hashes cannot lose its beginning.
+    and labels, which can be made anew. `models`: of no set that is kept. `allocations`: runs of aid with
+    their lists, from their making (never the newest approved one: who waits keeps the place in time by it).
+    The log of looks is kept as a whole: a chain of hashes cannot lose its beginning.
     """
 
     sets: _Days | None = None
     actions: _Days | None = None
     matrices: _Days | None = None
     models: _Days | None = None
+    allocations: _Days | None = None
 
 
 def _server(url: str) -> str:

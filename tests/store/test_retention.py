@@ -5,18 +5,22 @@ from datetime import date, datetime, timedelta
 
 import pytest
 
-from riskmodel.domain import Action, ScoredTerm
+from riskmodel.domain import Action, AidAnswer, ScoredTerm
 from riskmodel.errors import StoreError
-from riskmodel.store import reading
+from riskmodel.store import allocations, reading
 from riskmodel.store.actions import actions_of, record_actions
+from riskmodel.store.allocations import AllocationItem, AllocationRun
 from riskmodel.store.engine import Store
 from riskmodel.store.principals import Principal
 from riskmodel.store.publishing import go_back, publish
 from riskmodel.store.retention import (
+    allocation_runs,
     complete_sets,
     outdated_actions,
+    outdated_allocations,
     outdated_sets,
     remove_actions,
+    remove_allocation,
     remove_sets,
 )
 
@@ -81,3 +85,39 @@ def test_old_actions_go_and_others_stay(store: Store, four: list[str], now: date
     assert outdated_actions(store, before=before) == remove_actions(store, before=before) == 1
     assert [one.action.day for one in actions_of(store, BUREAU, OWN) or ()] == [days[1]]
     assert outdated_actions(store, before=date(1999, 1, 1)) == 0
+
+
+@pytest.fixture
+def runs_of_aid(store: Store, now: datetime) -> list[str]:
+    """Give three runs, a hundred days apart; the first two are approved, the last is a draft."""
+    made = []
+    for number, days in enumerate((300, 200, 100), start=1):
+        at = now - timedelta(days=days)
+        run = AllocationRun(
+            run_id=f"alloc-{number}", set_id="gone", as_of_date=at.date(), made_at=at, made_by="x",
+            state="draft", content={},
+        )  # fmt: skip
+        item = AllocationItem(
+            programme="p", student_id=OWN, school_id="school-0", answer=AidAnswer.TAKEN, place=1,
+            waiting=None, waiting_at=None, waiting_since=None, yuan=None, hours=None, yuan_left=None,
+            by_floor=False, drawn=False, stable=True,
+        )  # fmt: skip
+        allocations.save_run(store, BUREAU, run, [item])
+        made.append(run.run_id)
+    for run_id in made[:2]:
+        allocations.freeze(store, BUREAU, run_id, by="x", at=now)
+        allocations.approve(store, BUREAU, run_id, by="y", at=now)
+    return made
+
+
+def test_old_runs_of_aid_go_with_their_items_and_the_newest_approved_one_never_does(
+    store: Store, runs_of_aid: list[str], now: datetime
+) -> None:
+    assert outdated_allocations(store, before=now - timedelta(days=250)) == ("alloc-1",)
+    assert outdated_allocations(store, before=now) == ("alloc-1", "alloc-3")
+    gone = [remove_allocation(store, each, before=now - timedelta(days=250)) for each in runs_of_aid]
+    assert gone == [1, 0, 0]
+    assert allocation_runs(store) == {"alloc-2", "alloc-3"}
+    with store.reading() as connection:
+        left = connection.exec_driver_sql("SELECT DISTINCT run_id FROM allocation_item").scalars().all()
+    assert set(left) == {"alloc-2", "alloc-3"}

@@ -26,6 +26,8 @@ def places(programmes) -> pd.DataFrame:
             "outcome": np.where((number < 12) | (number >= 68), "left", "stayed"),
             "risk": 1 / (2 + number),
             "absence_rule": -number.astype(float) % 7,
+            "group_boarding": np.where(number % 2, "yes", "no"),
+            "group_township": np.where(number < 30, "East", np.where(number < 34, "West", "North")),
         }
     )
     told = programmes({"places": 10})
@@ -39,7 +41,7 @@ def test_every_order_deals_the_same_places_and_the_model_those_of_most_risk(plac
     assert places.loc[places["model"] > 0, "left"].all()
 
 
-def test_what_was_reached_has_an_interval_and_small_groups_are_hidden(places: pd.DataFrame) -> None:
+def test_what_was_reached_has_an_interval(places: pd.DataFrame) -> None:
     found = {(one.order, one.group): one for one in reached_per_100(places, seed=1)}
     model, lots = found["model", None], found["lots", None]
     assert model.per_100 is not None
@@ -48,10 +50,35 @@ def test_what_was_reached_has_an_interval_and_small_groups_are_hidden(places: pd
     assert model.of_leavers is not None
     assert model.of_leavers.low is not None
     assert model.of_leavers.low <= 10 / 24 <= (model.of_leavers.high or 0)
-    assert {"household=rural", "migrant_child=False", "boards=True"} <= {group for _, group in found if group}
-    places["left"] &= places.index < 3
-    few = [one for one in reached_per_100(places, seed=1) if one.group]
-    assert all(one.of_leavers is None for one in few)
+
+
+def test_groups_are_told_with_what_their_places_reached_and_small_ones_are_hidden(
+    places: pd.DataFrame,
+) -> None:
+    places = pd.concat([places] * 3, ignore_index=True)  # three dates
+    found = {one.group: one for one in reached_per_100(places, seed=1) if one.group}
+    boards = found["boarding", "yes"]
+    assert (boards.places, boards.leavers) == (15, 36)
+    assert boards.per_100 is not None
+    assert boards.per_100.value == 100
+    assert boards.of_leavers is not None
+    assert boards.of_leavers.value == pytest.approx(15 / 36)
+    # West has none; North has places for none of its leavers; East alone remains, and is told.
+    assert found["township", "West"].leavers is None
+    assert found["township", "North"].per_100 is None
+    assert found["township", "East"].leavers == 36
+    assert found["school_size", "small"].places == 30
+
+
+def test_a_single_small_group_takes_the_next_smallest_with_it(places: pd.DataFrame) -> None:
+    places = pd.concat([places] * 3, ignore_index=True)
+    places["group_boarding"] = np.where(places.index < 4, "yes", "no")
+    found = {one.group: one for one in reached_per_100(places, seed=1) if one.group}
+    assert found["boarding", "yes"].leavers is None
+    assert found["boarding", "no"].leavers is None
+    table = reached_table(reached_per_100(places, seed=1), "en")
+    assert "Boarding, boards: too few to show" in table
+    assert "Boarding, lives at home: too few to show" in table
 
 
 def test_the_table_never_says_that_help_works(places: pd.DataFrame) -> None:

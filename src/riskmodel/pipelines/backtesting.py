@@ -43,6 +43,8 @@ from riskmodel.wording import version as wording_version
 CODE = ("models", "evaluation", "scoring.py", "bundle.py", "splits.py", "pipelines/judging.py",
         "pipelines/backtesting.py")  # fmt: skip
 """What makes a term's figures of its matrices and labels."""
+SCORES = "scores.parquet"
+"""In a term's folder: its rows with what became of them, and their scores."""
 
 
 @dataclass(frozen=True)
@@ -187,7 +189,7 @@ def _judge_term(
     )
     share = run.configuration.capacity.share
     evaluation = judge(run, rows, models, trained=trained, shares=(share,))
-    keep_scores(place / "scores.parquet", rows, models)
+    keep_scores(place / SCORES, rows, models)
     judged = TermJudged(
         term=one.term,
         as_of_dates=tuple(as_of.as_of_date for as_of in one.test),
@@ -213,7 +215,7 @@ def _last_list(before: Path | None) -> pd.Series[float] | None:
     """Return the scores, by student, of the last as-of date of the term before, as its own list had them."""
     if before is None:
         return None
-    rows = pd.read_parquet(before / "scores.parquet")
+    rows = pd.read_parquet(before / SCORES)
     rows = rows[rows["as_of_date"] == rows["as_of_date"].max()]
     score = next(column for column in rows.columns if column.endswith("_score"))
     return pd.Series(rows[score].to_numpy(), index=rows["student_id"])
@@ -227,10 +229,7 @@ def _report(run: Run, kept: Sequence[Path]) -> None:
     if not (marker.exists() and marker.read_text(encoding="utf-8") == made_from):
         marker.unlink(missing_ok=True)
         terms = [read_term((place / "term.json").read_text(encoding="utf-8")) for place in kept]
-        scores = {
-            term.term: pd.read_parquet(place / "scores.parquet")
-            for term, place in zip(terms, kept, strict=True)
-        }
+        scores = {term.term: pd.read_parquet(place / SCORES) for term, place in zip(terms, kept, strict=True)}
         found = summarise(
             terms,
             scores,

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 
 from riskmodel.errors import Where, WorkspaceError
+from riskmodel.pipelines.backtesting import SCORES as BACKTEST_SCORES
+from riskmodel.pipelines.in_use import model_in_use
 from riskmodel.pipelines.inputs import labels_of
 from riskmodel.pipelines.judging import JUDGED_SCORES
 from riskmodel.pipelines.publishing import BUREAU
-from riskmodel.pipelines.run import Run, as_of_on, complete_to, dates_of, model_version
+from riskmodel.pipelines.run import Run, as_of_on, complete_to, model_version
 from riskmodel.pipelines.targeting import capacities, given_programmes, programmes_file
 from riskmodel.records.asking.facts import facts_of_day
 from riskmodel.records.store import RecordStore
@@ -76,31 +80,58 @@ def look_back(run: Run) -> tuple[Reached, ...]:
     """Look back: whom places would have reached on dates whose outcomes are known, by several orders.
 
     The places, rules and costs are those of today; the facts are those of each date. Orders: the model, lots,
-    the absence rule, the school's rate, the last list. Bands and reasons of then were not kept: rules that
-    ask for them are answered by the model's bands, and no reason is known.
+    the absence rule, the school's rate, the last list. Terms are those of the backtest, each by a model of
+    what was known before it; without one, the dates on which the model in use was judged. Bands and reasons
+    of then were not kept: rules that ask for them are answered by the model's bands, and no reason is known.
     """
     file = programmes_file(run)
     told = read_programmes(file)
     by_school = capacities(told, file)
     store = RecordStore.open(run.workspace.records)
-    folder = run.workspace.models / model_version(run, store)
-    if not (folder / JUDGED_SCORES).exists():
-        raise WorkspaceError("score_not_kept", Where(file=str(folder)))
-    rows = pd.read_parquet(folder / JUDGED_SCORES)
-    lists, bands = [], run.configuration.bands
-    first = next(name for name in rows.columns if name.endswith("_score")).removesuffix("_score")
-    if f"{first}_risk" not in rows:  # too few had left for a model: only ranking rules were judged
-        raise WorkspaceError("score_not_kept", Where(file=str(folder)))
-    scores = {f"{name}_score": name for name in ("absence_rule", "school_rate", "last_term")}
-    rows = rows.rename(columns={**scores, f"{first}_risk": "risk"})
-    for as_of in dates_of(run, store).test:
-        of_day = rows[pd.to_datetime(rows["as_of_date"]).dt.date == as_of.as_of_date]
+    judged = _judged_rows(run, store)
+    bands, seed = run.configuration.bands, run.configuration.seed
+    lists = []
+    for day, of_day in judged.rows.groupby("as_of_date", sort=True):
+        as_of = as_of_on(run, pd.Timestamp(str(day)).date(), store.terms())
         facts = facts_of_day(store, as_of, run.rule(as_of))
         limits = (bands.reach_out, bands.check_in)
-        seed = run.configuration.seed
         lists.append(past_places(facts, of_day, told, by_school=by_school, bands=limits, seed=seed))
-    places = pd.concat(lists, ignore_index=True)
-    reached = reached_per_100(places, seed=run.configuration.seed)
+    reached = reached_per_100(pd.concat(lists, ignore_index=True), seed=seed)
     for language in LANGUAGES:
-        run.say("table", language=language, table=reached_table(reached, language))
+        rests_on = text(f"targeting.back.rests_on.{judged.source}", language, terms=", ".join(judged.names))
+        run.say("table", language=language, table=f"{reached_table(reached, language)}\n{rests_on}")
     return reached
+
+
+@dataclass(frozen=True)
+class _JudgedRows:
+    """Scores whose outcomes are known, whence they come, and the terms or dates that they are of."""
+
+    source: Literal["backtest", "judged"]
+    names: tuple[str, ...]
+    rows: pd.DataFrame
+
+
+def _judged_rows(run: Run, store: RecordStore) -> _JudgedRows:
+    terms = sorted(run.workspace.backtest.glob("*/*/term.json"))
+    found = {file.parents[1].name: _with_risk(file.with_name(BACKTEST_SCORES)) for file in terms}
+    kept = {term: rows for term, rows in found.items() if rows is not None}
+    if kept:
+        return _JudgedRows("backtest", tuple(kept), pd.concat(kept.values(), ignore_index=True))
+    folder = run.workspace.models / (model_in_use(run) or model_version(run, store))
+    file = folder / JUDGED_SCORES
+    rows = _with_risk(file) if file.exists() else None
+    if rows is None:
+        raise WorkspaceError("score_not_kept", Where(file=str(folder)))
+    days = pd.to_datetime(rows["as_of_date"]).dt.date.unique()
+    return _JudgedRows("judged", tuple(f"{day:%Y-%m-%d}" for day in days), rows)
+
+
+def _with_risk(file: Path) -> pd.DataFrame | None:
+    """Read scores and name them by order; None where too few had left for a model: rules give no risk."""
+    rows = pd.read_parquet(file)
+    first = next(name for name in rows.columns if name.endswith("_score")).removesuffix("_score")
+    if f"{first}_risk" not in rows:
+        return None
+    scores = {f"{name}_score": name for name in ("absence_rule", "school_rate", "last_term")}
+    return rows.rename(columns={**scores, f"{first}_risk": "risk"})

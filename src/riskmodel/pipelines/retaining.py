@@ -26,7 +26,7 @@ def retain(run: Run, *, yes: bool = False) -> tuple[Removal, ...]:
     """Show what is kept for longer than `retention_days` says and, with `yes`, remove it.
 
     The current set and the previous one never go, nor a model of a set that stays, nor the newest model, nor
-    an objection. Rows of the log of looks stay, too.
+    the newest approved run of aid, nor an objection. Rows of the log of looks stay, too.
     """
     published = None
     if (run.workspace.store / FILE_NAME).is_file():
@@ -62,6 +62,8 @@ def _removals(run: Run, published: Store | None, now: datetime) -> Iterable[Remo
                 yield Removal(
                     "actions", f"{count} (< {day})", lambda: retention.remove_actions(published, before=day)
                 )
+        if days.allocations is not None:
+            yield from _runs_of_aid(published, workspace.allocations, now - timedelta(days=days.allocations))
     if days.matrices is not None:
         old = _older(now - timedelta(days=days.matrices))
         yield from _folders(workspace.features, "matrices", old)
@@ -75,6 +77,23 @@ def _removals(run: Run, published: Store | None, now: datetime) -> Iterable[Remo
             "model",
             lambda folder: old(folder) and folder != newest and folder.name not in staying,
         )
+
+
+def _runs_of_aid(published: Store, lists: Path, before: datetime) -> Iterable[Removal]:
+    """Yield runs with their lists, and lists of which no run is kept."""
+    going = retention.outdated_allocations(published, before=before)
+    for run_id in going:
+        yield Removal("allocation", run_id, _run_goes(published, lists / run_id, run_id, before))
+    kept = retention.allocation_runs(published)
+    yield from _folders(lists, "allocation lists", lambda folder: folder.name not in kept)
+
+
+def _run_goes(published: Store, folder: Path, run_id: str, before: datetime) -> Callable[[], object]:
+    def go() -> None:
+        if retention.remove_allocation(published, run_id, before=before):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    return go
 
 
 def _set_goes(published: Store, set_id: str, before: datetime) -> Callable[[], object]:

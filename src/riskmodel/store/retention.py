@@ -1,4 +1,4 @@
-"""What the published store no longer keeps: old actions, and old sets but the current and previous one."""
+"""What the published store no longer keeps: old actions, runs of aid, and sets; some of them never go."""
 
 from __future__ import annotations
 
@@ -12,7 +12,15 @@ from riskmodel.store.engine import Store
 from riskmodel.store.publishing import previous_set_id, remove_leftovers
 from riskmodel.store.rows import read_facts
 from riskmodel.store.sets import current_set_id
-from riskmodel.store.tables import ACTIONS, MOVES, SETS, instant, instant_text
+from riskmodel.store.tables import (
+    ACTIONS,
+    ALLOCATION_ITEMS,
+    ALLOCATION_RUNS,
+    MOVES,
+    SETS,
+    instant,
+    instant_text,
+)
 
 
 @dataclass(frozen=True)
@@ -61,6 +69,39 @@ def remove_actions(store: Store, *, before: date) -> int:
     """Remove the actions that were done before a day; return how many."""
     with store.writing() as connection:
         return connection.execute(delete(ACTIONS).where(ACTIONS.c.day < before.isoformat())).rowcount
+
+
+def allocation_runs(store: Store) -> frozenset[str]:
+    """Return the ids of every run of aid, of one that is being written, too."""
+    with store.reading() as connection:
+        return frozenset(connection.scalars(select(ALLOCATION_RUNS.c.run_id)))
+
+
+def outdated_allocations(store: Store, *, before: datetime) -> tuple[str, ...]:
+    """Return the runs of aid made before an instant, but for the newest approved one."""
+    with store.reading() as connection:
+        return _outdated_allocations(connection, before)
+
+
+def remove_allocation(store: Store, run_id: str, *, before: datetime) -> int:
+    """Remove an outdated run with its items; return how many runs. What became the newest meanwhile stays."""
+    with store.writing() as connection:
+        if run_id not in _outdated_allocations(connection, before):
+            return 0
+        connection.execute(delete(ALLOCATION_ITEMS).where(ALLOCATION_ITEMS.c.run_id == run_id))
+        return connection.execute(delete(ALLOCATION_RUNS).where(ALLOCATION_RUNS.c.run_id == run_id)).rowcount
+
+
+def _outdated_allocations(connection: Connection, before: datetime) -> tuple[str, ...]:
+    of = ALLOCATION_RUNS.c
+    newest = connection.scalar(
+        select(of.run_id)
+        .where(of.state == "approved")
+        .order_by(of.as_of_date.desc(), of.approved_at.desc())
+        .limit(1)
+    )
+    asked = select(of.run_id).where(of.state != "writing", of.made_at < instant_text(before))
+    return tuple(sorted(set(connection.scalars(asked)) - {newest}))
 
 
 def _outdated(connection: Connection, before: datetime) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from riskmodel.figures import Interval
 from riskmodel.targeting.greedy import all_there_is, give_by_order, give_floors
 from riskmodel.targeting.need import Floats, Pairs, needs_of
 from riskmodel.targeting.programmes import ProgrammesFile, SchoolCapacity
-from riskmodel.wording import text
+from riskmodel.wording import has, text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,21 +26,24 @@ if TYPE_CHECKING:
 ORDERS = ("model", "absence_rule", "school_rate", "last_term", "lots")
 RESAMPLES = 1_000
 SMALL_CELL = 10
-GROUPS = ("stage", "household", "parents_away", "migrant_child", "disability", "hardship", "boards")
-"""Facts by which equity is told: the share of each group's leavers that got a place."""
+GROUP = "group_"
+"""Columns of groups by which equity is told: what a place reached, and the share of leavers that got one."""
+SIZES = (200, 600)
+"""Students of a school from which it is told as a middle one, and as a large one."""
 
 
 @dataclass(frozen=True)
 class Reached:
     """What one order reached: of 100 places, how many went to students who left; with places and leavers.
 
-    `of_leavers`: the share of a group's leavers (`group`; None: of all) that got a place.
+    `group`: a grouping and its value, as the wording calls them; None: all. `of_leavers`: the share of the
+    group's leavers that got a place. Figures of small groups are None (see `reached_per_100`).
     """
 
     order: str
-    group: str | None
-    places: int
-    leavers: int
+    group: tuple[str, str] | None
+    places: int | None
+    leavers: int | None
     per_100: Interval | None
     of_leavers: Interval | None
 
@@ -61,16 +64,16 @@ def past_places(
     facts
         Of the day (`records.asking.facts`), with `attrs["as_of_date"]`.
     scores
-        Rows of the day with `student_id`, `outcome`, the model's `risk`, and a score `<order>` for each other
-        order that was judged.
+        Rows of the day with `student_id`, `outcome`, the model's `risk`, a score `<order>` for each other
+        order that was judged, and columns `group_<grouping>`.
     bands
         Risk from which to reach out, and from which to check in.
 
     Returns
     -------
     DataFrame
-        One row per student of whom the outcome is known (left or stayed): `school_id`, `left`, the facts of
-        `GROUPS`, and for each order the places that the student got.
+        One row per student of whom the outcome is known (left or stayed): `school_id`, `left`, the groups
+        (and the school's size), and for each order the places that the student got.
     """
     import pandas as pd
 
@@ -91,7 +94,11 @@ def past_places(
     schools = np.unique(known["school_id"].to_numpy(dtype=str)).tolist()
     there_is = all_there_is(told, schools=schools, students=len(known), by_school=by_school)
     places: dict[str, Any] = {"school_id": known["school_id"], "left": known["outcome"] == Outcome.LEFT.value}
-    places |= {f"group:{name}": known[name].astype(object) for name in GROUPS}
+    places |= {name: known[name].astype(str) for name in map(str, known) if name.startswith(GROUP)}
+    in_school = known.groupby("school_id")["student_id"].transform("size").to_numpy()
+    places[f"{GROUP}school_size"] = np.select(
+        [in_school < SIZES[0], in_school < SIZES[1]], ["small", "middle"], "large"
+    )
     lots = np.random.default_rng(seed).permutation(len(known)).astype(np.float64)
     for order in ORDERS:
         if order == "lots":
@@ -115,39 +122,56 @@ def _by(pairs: Pairs, score: Floats, lots: Floats) -> Pairs:
 
 
 def reached_per_100(places: pd.DataFrame, *, seed: int) -> tuple[Reached, ...]:
-    """Count what each order reached, with intervals that resample schools; small groups are hidden."""
+    """Count what each order reached, with intervals that resample schools.
+
+    Of the model's order by group, too. A group with fewer than ten leavers or places is hidden, and where one
+    alone would be, so that it could be had by subtraction, the next smallest with it.
+    """
     _, school = np.unique(places["school_id"].to_numpy(dtype=str), return_inverse=True)
     draws = np.random.default_rng(seed).multinomial(
         school.max() + 1, np.full(school.max() + 1, 1 / (school.max() + 1)), size=RESAMPLES
     )
     weights = np.vstack([np.ones(draws.shape[1], dtype=int), draws])
     left = places["left"].to_numpy(dtype=bool)
-    found = []
-    for order in ORDERS:
-        if order not in places:
-            continue
-        got = places[order].to_numpy(dtype=np.float64)
-        found.append(
-            Reached(
-                order, None, int(got.sum()), int(left.sum()),
-                per_100=_ratio(school, weights, got * left, got, times=100),
-                of_leavers=_ratio(school, weights, (got > 0) * left, left),
-            )
+
+    def reached(order: str, group: tuple[str, str] | None, mine: Any) -> Reached:
+        got = places[order].to_numpy(dtype=np.float64) * mine
+        left_here = left & mine
+        return Reached(
+            order, group, int(got.sum()), int(left_here.sum()),
+            per_100=_ratio(school, weights, got * left, got, times=100),
+            of_leavers=_ratio(school, weights, (got > 0) * left_here, left_here),
         )  # fmt: skip
-    for name in GROUPS:
-        values = places[f"group:{name}"]
-        for value in sorted({str(each) for each in values.dropna()}):
-            mine = (values.astype(str) == value).to_numpy()
-            got = places["model"].to_numpy(dtype=np.float64) * mine
-            few = int((left & mine).sum()) < SMALL_CELL
-            of = None if few else _ratio(school, weights, (got > 0) * left, left & mine)
-            found.append(
-                Reached("model", f"{name}={value}", int(got.sum()), int((left & mine).sum()), None, of)
-            )
+
+    everybody = np.ones(len(places), dtype=bool)
+    found = [reached(order, None, everybody) for order in ORDERS if order in places]
+    for column in (name for name in map(str, places) if name.startswith(GROUP)):
+        values = places[column].to_numpy(dtype=str)
+        each = [
+            reached("model", (column.removeprefix(GROUP), value), values == value)
+            for value in np.unique(values).tolist()
+        ]
+        found += _hide(each)
     return tuple(found)
 
 
-def _ratio(school: Any, weights: Any, above: Any, below: Any, *, times: float = 1) -> Interval:
+def _hide(groups: list[Reached]) -> list[Reached]:
+    def smallest(one: Reached) -> int:
+        return min(one.places or 0, one.leavers or 0)
+
+    by_size = sorted(range(len(groups)), key=lambda number: smallest(groups[number]))
+    few = sum(smallest(one) < SMALL_CELL for one in groups)
+    hidden = set(by_size[: 2 if few == 1 else few])
+    nothing: dict[str, Any] = dict.fromkeys(("places", "leavers", "per_100", "of_leavers"))
+    return [
+        replace(one, **nothing) if number in hidden else one for number, one in enumerate(groups)
+    ]  # fmt: skip
+
+
+def _ratio(school: Any, weights: Any, above: Any, below: Any, *, times: float = 1) -> Interval | None:
+    if not np.any(below):
+        return None
+
     def sums(values: Any) -> Any:
         return weights @ np.bincount(school, np.asarray(values, dtype=np.float64))
 
@@ -162,19 +186,31 @@ def reached_table(reached: tuple[Reached, ...], language: Language) -> str:
     """Say it as a table of text."""
     lines = [text("targeting.back.head", language)]
     for one in reached:
-        name = text(f"targeting.back.orders.{one.order}", language) if one.group is None else f"  {one.group}"
-        hidden = text("targeting.back.hidden", language)
+        if one.group is not None and one.places is None:
+            lines.append(text("targeting.back.few", language, name=_name(one, language)))
+            continue
         lines.append(
             text(
-                "targeting.back.line", language, name=name, places=one.places,
-                leavers=hidden if one.group and one.leavers < SMALL_CELL else one.leavers,
-                per_100=_told(one.per_100, "{:.1f}") or "—", share=_told(one.of_leavers, "{:.0%}") or hidden,
+                "targeting.back.line", language, name=_name(one, language), places=one.places,
+                leavers=one.leavers, per_100=_told(one.per_100, "{:.1f}"),
+                share=_told(one.of_leavers, "{:.0%}"),
             )
         )  # fmt: skip
     return "\n".join([*lines, text("targeting.back.note", language)])
 
 
+def _name(one: Reached, language: Language) -> str:
+    if one.group is None:
+        return text(f"targeting.back.orders.{one.order}", language)
+    grouping, value = one.group
+    code = "values.not_known" if value == "not_known" else f"groups.{grouping}.{value}"
+    named = text(code, language) if has(code, language) else value  # a township goes by its own name
+    return text(
+        "targeting.back.of_group", language, grouping=text(f"groups.{grouping}.name", language), group=named
+    )
+
+
 def _told(figure: Interval | None, form: str) -> str:
     if figure is None or figure.low is None or figure.high is None:
-        return ""
+        return "—"
     return f"{form.format(figure.value)} [{form.format(figure.low)}, {form.format(figure.high)}]"
