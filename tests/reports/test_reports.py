@@ -59,7 +59,7 @@ def told(**changes: Any) -> Told:
         "few_below": 100, "hide_below": 5, "faults": (), "doubted": frozenset(), "places": SCHOOLS,
         "names": {name: f"学校{name}" for name in SCHOOLS},
         "covered": tuple(Covered(name, 80, 60, 60 if n else 0, 70, n == 0) for n, name in enumerate(SCHOOLS)),
-        "work": tuple(Work(name, 10, 0 if n == 2 else 6, 2, 1, 3.0) for n, name in enumerate(SCHOOLS)),
+        "work": tuple(Work(name, 10, 0 if n == 2 else 6, 1, 2, 1, 3.0) for n, name in enumerate(SCHOOLS)),
         "expected": {("s1", "moved_up"): 12, ("s1", "transfer"): 2},
     }  # fmt: skip
     return Told(**(usual | changes))
@@ -108,8 +108,8 @@ def test_schools_stand_in_a_funnel_without_names_and_places_by_name() -> None:
 
 def test_the_circular_names_missing_data_and_missing_contact_and_no_rate() -> None:
     circular = text_of().split("Circular")[1].split("Definitions")[0]
-    assert "1 schools sent neither attendance nor marks this term: 学校s0" in circular
-    assert "1 schools have recorded no contact since the list was published: 学校s2" in circular
+    assert "sent neither attendance nor marks this term (1): 学校s0" in circular
+    assert "recorded no contact since the list was published (1): 学校s2" in circular
     assert "2.1%" not in circular
 
 

@@ -148,11 +148,15 @@ class Counter:
         )
 
     def nine_years(self, spans: Sequence[Span]) -> Iterator[Cell]:
-        """Follow each cohort from grade 1 to the end of grade 9, where the records hold all nine years."""
+        """Follow each cohort from grade 1 to the end of grade 9, where the records hold all nine years.
+
+        Nothing is told of a cohort before the last term of its ninth year has ended: nobody has graduated.
+        """
         years = [span for span in spans if span.kind == "year"]
+        ended = {span.name for span in spans if span.kind == "within_year" and span.complete}
         for last_at in range(8, len(years)):
             chain = years[last_at - 8 : last_at + 1]
-            if int(chain[-1].name[:4]) - int(chain[0].name[:4]) != 8:
+            if chain[-1].name not in ended or int(chain[-1].name[:4]) - int(chain[0].name[:4]) != 8:
                 continue
             self.connection.execute(_COHORT, {"names": [span.name for span in chain]})
             for level in LEVELS[:-1]:

@@ -148,17 +148,22 @@ def _people_behind(
         counter.close()
 
 
-def indicators_on(run: Run, store: RecordStore, day: date) -> Indicators:
-    """Count and hold against the targets, without writing what is for people."""
+def indicators_on(run: Run, store: RecordStore, day: date, *, latest_only: bool = False) -> Indicators:
+    """Count and hold against the targets, without writing what is for people.
+
+    With `latest_only` the latest school year alone, and no rows are kept that `riskmodel behind` could list.
+    """
     rules, leaving = indicator_rules(run), run.rules
     told = Rules(
         indicators=partial(rule_on, rules),
         # Years before the first rule are told by the first: it is the only one that there is.
         leaving=lambda on: rule_on(leaving, max(on, leaving[0].valid_from)),
     )
-    folder = run.workspace.indicators / day.isoformat() / "rows"
+    folder = run.workspace.indicators / ("compared" if latest_only else f"{day.isoformat()}/rows")
     shutil.rmtree(folder, ignore_errors=True)
-    counted = count(store, day, told, runner=LocalRunner(), folder=folder)
+    counted = count(store, day, told, runner=LocalRunner(), folder=folder, latest_only=latest_only)
+    if latest_only:
+        shutil.rmtree(folder, ignore_errors=True)
     every = tuple(figures(counted.cells))
     others = tuple(shown(every, lambda figure: rule_on(rules, figure.span.first_day)))
     targets = read_targets(targets_file(run.file))

@@ -125,7 +125,7 @@ class _Teller:
         if since is None or since < self._store.terms()[0].start_date:
             return None
         if since not in self._counted:
-            self._counted[since] = indicators_on(self._run, self._store, since)
+            self._counted[since] = indicators_on(self._run, self._store, since, latest_only=True)
         return self._counted[since] if self._counted[since].spans else None
 
     def _covered(self) -> Iterator[Covered]:
@@ -147,7 +147,7 @@ class _Teller:
             except StoreError:
                 return None  # the store is there, and nothing was published in it yet
         return tuple(
-            Work(school, one.listed, one.contacted, one.visits, one.aid, one.hours)
+            Work(school, one.listed, one.contacted, one.aided, one.visits, one.aid, one.hours)
             for school, one in sorted(found.items())
         )
 

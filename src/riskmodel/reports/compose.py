@@ -31,6 +31,8 @@ from riskmodel.wording import has, text
 from riskmodel.wording.statements import format_date, grade_name
 
 STAGES = ("primary", "junior")
+FEWEST_POINTS = 5
+"""Of fewer schools a funnel shows no pattern."""
 _LEAVING = "dropout_rate"
 _WHO = ("sex", "group")
 Say = Callable[..., str]
@@ -39,10 +41,10 @@ Say = Callable[..., str]
 def report_page(told: Told, kind: ReportKind, place: Place, language: Language) -> Page:
     """Compose the report of a kind about a place."""
     say: Say = partial(_say, language)
-    composer = _Composer(told, place, language, say)
+    composer = _Composer(told, place, language, say, yearly=kind == "province")
     sections = (
-        composer.targets(), composer.trends(), composer.parts(), composer.schools(), composer.groups(),
-        composer.reasons(), composer.grades(), composer.faults(),
+        composer.targets(), composer.others(), composer.trends(), composer.parts(), composer.schools(),
+        composer.groups(), composer.reasons(), composer.grades(), composer.faults(),
         *done_sections(told, kind, place, language), composer.definitions(),
     )  # fmt: skip
     name = composer.name(place)
@@ -60,8 +62,9 @@ def _say(language: Language, code: str, **slots: object) -> str:
 class _Composer:
     """The sections about rates."""
 
-    def __init__(self, told: Told, place: Place, language: Language, say: Say) -> None:
+    def __init__(self, told: Told, place: Place, language: Language, say: Say, *, yearly: bool) -> None:
         self.told, self.place, self.language, self.say = told, place, language, say
+        self.yearly = yearly
 
     def name(self, place: Place) -> str:
         return place_words(place, self.language, school=self.told.names.get(place.school_id, ""))
@@ -69,25 +72,29 @@ class _Composer:
     def figure(
         self, formula: str, span: Span | None, place: Place, *, by: By = "all", stage: str = "",
         value: str = "",
-        before: bool = False,
     ) -> OfficialFigure | None:  # fmt: skip
         if span is None:
             return None
-        found = self.told.before if before else self.told.figures
-        return found.get((formula, span.name, span.kind, place, by, stage, value))
+        return self.told.figures.get((formula, span.name, span.kind, place, by, stage, value))
 
-    def of_target(self, target: Target, place: Place, *, before: bool = False) -> OfficialFigure | None:
+    def of_target(self, target: Target, place: Place) -> OfficialFigure | None:
         kind: SpanKind = "within_year" if target.formula.startswith("yearly") else "year"
         by: By = "stage" if target.stage else "all"
-        return self.figure(
-            target.formula, self.told.latest(kind), place, by=by, stage=target.stage, before=before
-        )
+        spans = [span for span in self.told.spans if span.kind == kind]
+        if not target.formula.startswith("nine"):
+            spans = spans[-1:]
+        # The class that finished grade 9 last: that of the running year has not yet.
+        told = (self.figure(target.formula, span, place, by=by, stage=target.stage)
+                for span in reversed(spans))  # fmt: skip
+        return next((one for one in told if one is not None), None)
 
     def targets(self) -> Section:
         """Tell actual beside target, what changed, and what stands in no rate."""
         lines = []
         for target in self.told.targets:
             figure = self.of_target(target, self.place)
+            if figure is None and self.place.level == "school":
+                continue  # another stage's, or of a catchment: not asked of a school
             if figure is None:
                 why = "nine_years_missing" if target.formula.startswith("nine") else "register_missing"
                 why = why if target.formula.startswith(("nine", "enrol", "dis")) else "nobody"
@@ -98,17 +105,45 @@ class _Composer:
             if figure.numerator is not None and figure.denominator is not None:
                 distance = target.distance(Ratio(figure.numerator, figure.denominator))
             one = AgainstTarget(target, figure, distance)
+            name, latest = target_words(target, self.language), self.told.latest(figure.span.kind)
+            if latest is not None and figure.span.name != latest.name:
+                name = self.say("of_span", what=name, span=span_words(figure.span, self.language))
             lines.append((
-                target_words(target, self.language), limit_words(target, self.language),
-                self.mark(figure) + rate_words(figure, self.language), self.counts(figure),
-                distance_words(one, self.language), self.change(target, figure), self.beside(figure),
+                name, limit_words(target, self.language),
+                self.mark(figure) + self.said(figure), self.counts(figure),
+                distance_words(one, self.language), self.change(figure), self.beside(figure),
             ))  # fmt: skip
         head = tuple(self.say(f"heads.{name}") for name in
                      ("target", "asked", "actual", "counts", "distance", "change", "beside"))  # fmt: skip
         span = self.told.latest("year")
         notes = [self.say("span", span=span_words(span, self.language))] if span else []
         notes.append(self.say("mark_meaning"))
-        return Section(self.say("sections.targets"), (Table(head, rows(lines)), Lines(tuple(notes))))
+        return Section(
+            self.say("sections.targets"), (Table(head, rows(lines), prose=True), Lines(tuple(notes)))
+        )
+
+    def others(self) -> Section:
+        """Tell the official rates that no target asks about: both formulas, raw and corrected."""
+        asked = {(target.formula, target.stage) for target in self.told.targets}
+        latest = {(span.name, span.kind) for kind in ("year", "within_year")
+                  if (span := self.told.latest(kind))}  # fmt: skip
+        own = [
+            one for one in self.told.figures.values()
+            if one.place == self.place and (one.span.name, one.span.kind) in latest
+            and one.by in ("all", "stage") and (one.formula, one.stage) not in asked
+        ]  # fmt: skip
+        staged = {one.formula for one in own if one.stage} | {target.formula for target in self.told.targets}
+        lines = [
+            (formula_words(one.formula, one.version, self.language), self.say(f"stages.{one.stage or 'all'}"),
+             self.mark(one) + self.said(one), self.counts(one), self.beside(one))
+            for one in sorted(own, key=lambda one: (one.formula, one.stage != "primary"))
+            if one.stage or one.formula not in staged
+        ]  # fmt: skip
+        head = tuple(self.say(f"heads.{name}") for name in ("target", "which", "actual", "counts", "beside"))
+        return Section(self.say("sections.others"), (Table(head, rows(lines), prose=True),))
+
+    def said(self, figure: OfficialFigure) -> str:
+        return self.say("withheld") if figure.hidden else rate_words(figure, self.language)
 
     def counts(self, figure: OfficialFigure) -> str:
         if figure.numerator is None:
@@ -130,18 +165,27 @@ class _Composer:
                 said.append(self.say(name, students=count))
         return self.say("separator").join(said) or self.say("none")
 
-    def change(self, target: Target, figure: OfficialFigure) -> str:
-        former = self.of_target(target, self.place, before=True)
-        if (
-            former is None
-            or former.rate is None
-            or figure.rate is None
-            or former.span.name != figure.span.name
-        ):
+    def change(self, figure: OfficialFigure) -> str:
+        former = self.former(figure)
+        if former is None or former.rate is None or figure.rate is None:
             return "—"
         points, students = figure.rate - former.rate, (figure.numerator or 0) - (former.numerator or 0)
+        if not points and not students:
+            return self.say("unchanged")
         return self.say("change", change=("+" if points > 0 else "") + percent(points),
                         students=f"{students:+d}".replace("-", "−"))  # fmt: skip
+
+    def former(self, figure: OfficialFigure) -> OfficialFigure | None:
+        """Find a figure as the last report told it: of the same span, or (yearly) of the year before."""
+        alike = [
+            one for one in self.told.before.values()
+            if (one.formula, one.place, one.by, one.stage, one.value, one.span.kind)
+            == (figure.formula, figure.place, figure.by, figure.stage, figure.value, figure.span.kind)
+        ]  # fmt: skip
+        same = [one for one in alike if one.span.name == figure.span.name]
+        if same or not self.yearly:
+            return same[0] if same else None
+        return max(alike, key=lambda one: one.span.first_day, default=None)
 
     def mark(self, figure: OfficialFigure) -> str:
         return "※ " if (figure.place, figure.span.name) in self.told.doubted else ""
@@ -190,20 +234,20 @@ class _Composer:
             line.append("—" if whole is None else self.beside(whole))
             lines.append(tuple(line))
         head = ("place", "primary_students", "primary_rate", "junior_students", "junior_rate", "beside")
-        table = Table(tuple(self.say(f"heads.{name}") for name in head), rows(lines))
+        table = Table(tuple(self.say(f"heads.{name}") for name in head), rows(lines), prose=True)
         notes = (self.say("by_name"), self.say("few", below=self.told.few_below)) if lines else ()
         return Section(self.say("sections.parts"), (table, Lines(notes)))
 
     def _rate(self, figure: OfficialFigure) -> str:
         little = not figure.hidden and (figure.denominator or 0) < self.told.few_below
         few = self.say("few_mark") if little else ""
-        return self.mark(figure) + rate_words(figure, self.language) + few
+        return self.mark(figure) + self.said(figure) + few
 
     def schools(self) -> Section:
         """Draw all schools of the place in a funnel, without names."""
         if self.place.level == "school":
             return Section("", ())
-        span, drawn = self.told.latest("year"), []
+        span, drawn, few = self.told.latest("year"), [], False
         for stage in STAGES:
             own = self.figure(_LEAVING, span, self.place, by="stage", stage=stage)
             points = []
@@ -211,13 +255,17 @@ class _Composer:
                 figure = self.figure(_LEAVING, span, self.told.places[school], by="stage", stage=stage)
                 if figure is not None and figure.denominator:
                     points.append(self._school_point(figure))
-            if own is None or own.rate is None or len(points) < 5:
+            if own is None or own.rate is None or len(points) < FEWEST_POINTS:
+                continue
+            if sum(one.leavers is not None for one in points) < FEWEST_POINTS:
+                few = True  # an empty field says nothing
                 continue
             words = (self.say("plots.hidden_schools"),)
             drawn.append(funnel(self.say(f"plots.funnel_{stage}"), points, rate=max(own.rate, 1e-4),
                                 along=self.say("plots.students"), words=words))  # fmt: skip
-        notes = (self.say("funnel_meaning"),) if drawn else ()
-        return Section(self.say("sections.schools"), (Plots(tuple(drawn)), Lines(notes)))
+        notes = [self.say("funnel_meaning")] if drawn else []
+        notes += [self.say("funnel_few", least=FEWEST_POINTS)] if few else []
+        return Section(self.say("sections.schools"), (Plots(tuple(drawn)), Lines(tuple(notes))))
 
     def _school_point(self, figure: OfficialFigure) -> SchoolPoint:
         return SchoolPoint(figure.denominator or 0, figure.numerator)

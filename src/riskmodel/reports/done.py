@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 
 from riskmodel.domain import Language
@@ -25,7 +25,7 @@ def done_sections(told: Told, kind: ReportKind, place: Place, language: Language
 
     writer = _Writer(told, kind, place, language)
     parts = (writer.coverage(), writer.actions(), writer.expected(), writer.circular())
-    names = ("coverage", "actions", "expected", "circular")
+    names = ("coverage", "actions", "expected", "asked" if kind == "school" else "circular")
     return tuple(Section(say(f"sections.{name}"), part) for name, part in zip(names, parts, strict=True))
 
 
@@ -33,6 +33,8 @@ class _Writer:
     def __init__(self, told: Told, kind: ReportKind, place: Place, language: Language) -> None:
         self.told, self.kind, self.place, self.language = told, kind, place, language
         self.own = set(told.within(place))
+        # A school's own report tells it of its own students, whom it knows.
+        self.few = 0 if kind == "school" else told.hide_below
 
     def say(self, code: str, **slots: object) -> str:
         return text(f"periodic.{code}", self.language, **slots)
@@ -66,15 +68,17 @@ class _Writer:
         lines = []
         for name, schools in self.groups():
             found = [one for one in self.told.work if one.school_id in schools]
-            listed, contacted = sum(one.listed for one in found), sum(one.contacted for one in found)
-            few = 0 < listed < self.told.hide_below
+            listed = sum(one.listed for one in found)
+            shares = [
+                percent(sum(counts) / listed, 0) if listed else "—"
+                for counts in ([one.contacted for one in found], [one.aided for one in found])
+            ]
+            told = [self.say("withheld")] * 3 if 0 < listed < self.few else [f"{listed:,}", *shares]
             lines.append((
-                name, self.say("withheld") if few else f"{listed:,}",
-                self.say("withheld") if few else percent(contacted / listed, 0) if listed else "—",
-                sum(one.visits for one in found), sum(one.aid for one in found),
+                name, *told, sum(one.visits for one in found), sum(one.aid for one in found),
                 f"{sum(one.hours for one in found):g}",
             ))  # fmt: skip
-        head = ("place", "listed", "contacted", "visits", "aid", "hours")
+        head = ("place", "listed", "contacted", "aided", "visits", "aid", "hours")
         table = Table(tuple(self.say(f"heads.{name}") for name in head), rows(lines))
         return (table, Lines((self.say("actions_meaning"),)))
 
@@ -84,17 +88,20 @@ class _Writer:
         for (school, reason), count in self.told.expected.items():
             if school in self.own:
                 counts[reason] += count
-        few = self.told.hide_below
         lines = [
-            (self.say(f"expected.{reason}"), self.say("fewer_than", few=few) if count < few else f"{count:,}")
+            (
+                self.say(f"expected.{reason}"),
+                self.say("fewer_than", few=self.few) if count < self.few else f"{count:,}",
+            )
             for reason, count in counts.items()
         ]
         head = (self.say("heads.expected"), self.say("heads.students"))
         visits = [one for one in self.told.work or () if one.school_id in self.own]
-        notes = [self.say("expected_meaning")] if lines else []
+        notes = [self.say("expected_meaning" if lines else "expected_none")]
         if self.kind == "county":
             season = "spring" if 2 <= self.told.as_of_date.month <= 7 else "autumn"
             notes.append(self.say(f"visits.{season}", visits=sum(one.visits for one in visits)))
+            notes += [self.say("visits.settle")] if lines else []
         return (Table(head, rows(lines)), Lines(tuple(notes)))
 
     def circular(self) -> tuple[Table | Lines, ...]:
@@ -102,10 +109,11 @@ class _Writer:
         own = [one for one in self.told.covered if one.school_id in self.own]
         if self.kind == "school":
             return (Lines(tuple(self._asked_of_school(own))),)
-        name = place_words(self.place, self.language)
-        lines = [
-            self.say("circular.opening", place=name, day=format_date(self.told.as_of_date, self.language))
-        ]
+        name, day = place_words(self.place, self.language), format_date(self.told.as_of_date, self.language)
+        if self.place.level == "region":
+            lines = [self.say("circular.opening_region", day=day)]
+        else:
+            lines = [self.say("circular.opening", place=name, day=day)]
         silent = [one for one in own if one.silent]
         late = [
             one for one in own
@@ -114,11 +122,11 @@ class _Writer:
         if own and not silent and not late:
             lines.append(self.say("circular.data_complete", schools=len(own)))
         if silent:
-            lines.append(self.say("circular.silent", count=len(silent), schools=self._named(silent)))
+            names = self._named(one.school_id for one in silent)
+            lines.append(self.say("circular.silent", count=len(silent), schools=names))
         if late:
-            lines.append(
-                self.say("circular.late", count=len(late), share=percent(LOW, 0), schools=self._named(late))
-            )
+            names, share = self._named(one.school_id for one in late), percent(LOW, 0)
+            lines.append(self.say("circular.late", count=len(late), share=share, schools=names))
         lines += self._acted([one for one in self.told.work or () if one.school_id in self.own])
         lines += [self.say("circular.asked"), self.say("circular.no_ranking"), self.say("circular.draft")]
         return (Lines(tuple(lines)),)
@@ -132,10 +140,9 @@ class _Writer:
                 "circular.contacted", contacted=contacted, listed=listed, share=percent(contacted / listed, 0)
             )
         ]
-        none = sorted(one.school_id for one in work if one.listed and not one.contacted)
+        none = [one.school_id for one in work if one.listed and not one.contacted]
         if none:
-            names = self.say("name_separator").join(self.told.names.get(one, one) for one in none[:20])
-            lines.append(self.say("circular.no_contact", count=len(none), schools=names))
+            lines.append(self.say("circular.no_contact", count=len(none), schools=self._named(none)))
         return lines
 
     def _asked_of_school(self, own: list[Covered]) -> list[str]:
@@ -153,8 +160,13 @@ class _Writer:
             lines.append(self.say("asked.expected", students=count))
         return lines or [self.say("asked.nothing")]
 
-    def _named(self, found: Iterable[Covered]) -> str:
-        names = sorted(self.told.names.get(one.school_id, one.school_id) for one in found)
+    def _named(self, schools: Iterable[str]) -> str:
+        """Name schools; in the circular of a region their counties, with how many are in each."""
+        if self.place.level == "region":
+            counties = Counter(self.told.places[school].county for school in schools)
+            names = [f"{name} ({count})" for name, count in sorted(counties.items())]
+        else:
+            names = sorted(self.told.names.get(school, school) for school in schools)
         return self.say("name_separator").join(names[:20]) + (self.say("and_more") if len(names) > 20 else "")
 
 

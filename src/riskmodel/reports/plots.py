@@ -41,31 +41,34 @@ def trend(
     box = _Box(width, height, 0.0, top)
     drawn = [*box.frame(title), *box.rates()]
     step = (box.right - box.left) / max(len(points), 1)
-    path: list[str] = []
+    paths: list[list[str]] = [[]]
+    labels: list[str] = []
     for number, one in enumerate(points):
         x = box.left + step * (number + 0.5)
         drawn.append(_text(x, box.bottom + 14, one.label, anchor="middle", size=8.5))
         if one.rate is None:
             drawn.append(_text(x, box.bottom - 5, "—", anchor="middle", size=9, fill=_QUIET))
+            paths.append([])  # what is withheld is not drawn over
             continue
         y = box.y(one.rate)
         if one.low is not None and one.high is not None:
             drawn.append(_line(x, box.y(one.low), x, box.y(one.high), stroke=_QUIET, width=1.2))
-        path.append(f"{x:.1f},{y:.1f}")
+        paths[-1].append(f"{x:.1f},{y:.1f}")
         fill = "#ffffff" if one.unfinished else _INK
         drawn.append(
             f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.2" fill="{fill}" stroke="{_INK}" stroke-width="1"/>'
         )
-        drawn.append(_text(x + 5, y - 5, _percent(one.rate), size=8.5))
-    if len(path) > 1:
-        line = f'<polyline points="{" ".join(path)}" fill="none" stroke="{_INK}" stroke-width="1"/>'
-        drawn.insert(3, line)
+        labels.append(_text(x + 5, y - 5, _percent(one.rate), size=8.5, halo=True))
+    for path in paths:
+        if len(path) > 1:
+            line = f'<polyline points="{" ".join(path)}" fill="none" stroke="{_INK}" stroke-width="1"/>'
+            drawn.insert(3, line)
     if limit is not None:
         y = box.y(limit)
         drawn.append(_line(box.left, y, box.right, y, stroke=_INK, width=1, dash="5 3"))
         drawn.append(_line(box.left, 26, box.left + 22, 26, stroke=_INK, width=1, dash="5 3"))
         drawn.append(_text(box.left + 27, 29, limit_words, size=8.5))
-    return _svg(width, height, title, drawn)
+    return _svg(width, height, title, [*drawn, *labels])
 
 
 def funnel(
@@ -170,10 +173,12 @@ def _percent(rate: float) -> str:
 
 
 def _text(
-    x: float, y: float, said: str, *, anchor: str = "start", size: float = 9.0, fill: str = _INK
-) -> str:
+    x: float, y: float, said: str, *, anchor: str = "start", size: float = 9.0, fill: str = _INK,
+    halo: bool = False,
+) -> str:  # fmt: skip
+    around = ' stroke="#ffffff" stroke-width="2.5" paint-order="stroke"' if halo else ""
     return (
-        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size:g}" fill="{fill}">'
+        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size:g}" fill="{fill}"{around}>'
         f"{escape(said)}</text>"
     )
 

@@ -35,13 +35,14 @@ class Covered:
 class Work:
     """What was done for the listed students of a school since the set was published.
 
-    `contacted`: of the listed, those with whom something was done for (contact, visit, aid, hours);
-    `visits` and `aid` count actions of any student in the report's months.
+    `contacted`: of the listed, those for whom something was done (contact, visit, aid, hours); `aided`: those
+    who were given aid or hours; `visits` and `aid` count actions of any student in the report's months.
     """
 
     school_id: str
     listed: int
     contacted: int
+    aided: int
     visits: int
     aid: int
     hours: float

@@ -18,10 +18,13 @@ from riskmodel.store.tables import STUDENTS
 
 @dataclass
 class WorkOfSchool:
-    """Listed students; of them those for whom something was done since; visits, aid and hours since a day."""
+    """Listed students; of them those for whom something was done since, and those who were given aid or
+    hours; visits, aid and hours since a day.
+    """  # noqa: D205  one sentence
 
     listed: int = 0
     contacted: int = 0
+    aided: int = 0
     visits: int = 0
     aid: int = 0
     hours: float = 0.0
@@ -32,13 +35,13 @@ def work_by_school(
 ) -> dict[str, WorkOfSchool]:
     """Count, for each school within the scope, what was done.
 
-    `listed` and `contacted` are of the current set, from the day it was published; visits, aid and hours are
-    those of any student from `since` to `until`, both included.
+    `listed`, `contacted` and `aided` are of the current set, from the day it was published; visits, aid and
+    hours are those of any student from `since` to `until`, both included.
 
     Raises
     ------
     StoreError
-        `not_allowed` if the principal may not read lists; `no_set` if nothing was published.
+        `not_allowed` if the principal may not read lists; `nothing_published` if nothing was.
     """
     principal.must("read_list")
     with store.reading() as connection:
@@ -54,16 +57,19 @@ def work_by_school(
     listed = {row.student_id for row in rows if row.listed}
     for student in listed:
         found[school_of[student]].listed += 1
-    contacted = set()
+    contacted, aided = set(), set()
     for taken in actions_in_force(store, principal, since=min(since, published), until=until):
         action = taken.action
         school = found[school_of.get(action.student_id, taken.school_id)]
         if action.kind in HELP and action.day >= published and action.student_id in listed:
             contacted.add(action.student_id)
+            if action.kind in ("aid_given", "counselling_hours"):
+                aided.add(action.student_id)
         if action.day >= since:
             school.visits += action.kind == "visited"
             school.aid += action.kind == "aid_given"
             school.hours += action.hours or 0.0
     for student in contacted:
         found[school_of[student]].contacted += 1
+        found[school_of[student]].aided += student in aided
     return dict(found)
