@@ -32,7 +32,9 @@ def test_the_rows_of_a_student_lie_in_the_bucket_that_any_engine_finds(bureau):
         found = duckdb.sql(
             f"SELECT student_id FROM read_parquet('{store.file('students', bucket)}')"
         ).fetchall()
-        assert [student for (student,) in found] == sorted(s for s in students if bucket_of(s, store.bucket_count) == bucket)
+        assert [student for (student,) in found] == sorted(
+            s for s in students if bucket_of(s, store.bucket_count) == bucket
+        )
 
 
 def test_the_number_of_buckets_grows_with_the_students_and_is_fixed_by_the_first_delivery(bureau):
