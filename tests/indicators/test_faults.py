@@ -46,7 +46,11 @@ def files() -> dict[str, list[dict[str, Any]]]:
     spells.append(spell("again", "sound", SECOND, grade=8))
     students = [{"student_id": name, "name": name, "birth_date": "2012-03-04", "recorded_on": FIRST}
                 for name in dict.fromkeys(row["student_id"] for row in spells)]  # fmt: skip
-    next(row for row in students if row["student_id"] == "again")["name"] = "to5"
+    of = {row["student_id"]: row for row in students}
+    of["again"]["name"] = "to5"
+    # Two children who share a name and a birthday, and have lasting numbers of their own.
+    of["sound1"] |= {"name": "王芳", "roll_number": "G990001201203040026"}
+    of["to2"] |= {"name": "王芳", "roll_number": "G990001201203040042"}
     schools = [
         {"school_id": name, "name": name, "county": "甲县", "township": f"{name}乡", "stage": "junior",
          "open_to": "2025-08-31" if name == "old" else "", "successor_id": "new" if name == "old" else ""}

@@ -58,15 +58,19 @@ SELECT day, school_id, beside, twice AS students,
        CASE WHEN school_id = beside THEN 'spell_twice' ELSE 'two_schools' END AS code
 FROM rolls WHERE twice > 0
 """
+# Two children of one name and birthday are two where each has a lasting number of its own.
 _SAME_CHILD = """
 WITH found AS (
-    SELECT by_number AS key, school_id, state, student_id FROM pupils WHERE by_number IS NOT NULL
-    UNION ALL SELECT by_name, school_id, state, student_id FROM pupils WHERE by_name IS NOT NULL
+    SELECT by_number AS key, school_id, state, student_id, true AS may_be_one
+    FROM pupils WHERE by_number IS NOT NULL
+    UNION ALL SELECT by_name, school_id, state, student_id, no_lasting_number
+    FROM pupils WHERE by_name IS NOT NULL
 ),
 of_one AS (
     SELECT key, min(student_id) AS student_id, min(school_id) AS school_id, max(school_id) AS beside
     FROM found
-    GROUP BY key HAVING count(DISTINCT student_id) > 1 AND bool_or(state = 'in_school')
+    GROUP BY key
+    HAVING count(DISTINCT student_id) > 1 AND bool_or(state = 'in_school') AND bool_or(may_be_one)
 )
 SELECT DATE '{day}' AS day, school_id, beside, count(DISTINCT student_id) AS students, 'same_child' AS code
 FROM of_one GROUP BY ALL

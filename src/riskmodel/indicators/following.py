@@ -140,9 +140,12 @@ LEFT JOIN (
 """
 
 # Who may be in a population register: keys of a hash, so that no name lies in a file beside the records.
+# A temporary number (L…) gives way to a permanent one, so that two ids may be one child's.
 _PUPILS = """
 SELECT student_id, school_id, state, birth_date, coalesce(sex, '') AS sex,
-       md5(nullif(upper(trim(roll_number)), '')) AS by_number, md5(trim(name) || '|' || birth_date) AS by_name
+       md5(nullif(upper(trim(roll_number)), '')) AS by_number,
+       md5(trim(name) || '|' || birth_date) AS by_name,
+       coalesce(trim(roll_number), '') = '' OR upper(trim(roll_number)) LIKE 'L%' AS no_lasting_number
 FROM {on_first} LEFT JOIN students USING (student_id)
 """
 
