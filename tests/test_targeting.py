@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -29,7 +30,7 @@ from riskmodel.pipelines import (
     list_allocations,
     take_objection,
 )
-from riskmodel.pipelines.judging_aid import what_became_of_allocated
+from riskmodel.pipelines.judging_aid import look_back, what_became_of_allocated
 from riskmodel.pipelines.publishing import BUREAU
 from riskmodel.store import allocations
 from riskmodel.store.actions import record_actions
@@ -241,6 +242,32 @@ def test_after_the_term_it_is_told_what_was_given_and_what_became(
     assert found.drawn == ()
     tables = [slots["table"] for code, slots in run.said if code == "table"]
     assert "no effect is estimated" in tables[-1]
+
+
+def test_looking_back_tells_of_the_terms_of_the_backtest(run: Any) -> None:
+    with pytest.raises(WorkspaceError):  # no backtest, and the model in use left no scores
+        look_back(run)
+    folder = run.workspace.backtest / "2026-2027-1" / "inputs"
+    folder.mkdir(parents=True)
+    (folder / "term.json").write_text("{}", encoding="utf-8")
+    rows = pd.DataFrame(
+        {
+            "as_of_date": DAY, "student_id": list(RISKS), "school_id": "A", "stage": "junior",
+            "outcome": ["stayed", "left", "stayed"], "lightgbm_score": [0.0, 1.0, 2.0],
+            "lightgbm_risk": [0.06, 0.3, 0.01], "absence_rule_score": [3.0, 2.0, 1.0],
+            "group_boarding": ["yes", "no", "no"],
+        }
+    )  # fmt: skip
+    rows.to_parquet(folder / "scores.parquet")
+    told = {(one.order, one.group): one for one in look_back(run)}
+    model, absence = told["model", None], told["absence_rule", None]
+    assert (model.places, model.leavers) == (1, 1)
+    assert model.per_100 is not None
+    assert absence.per_100 is not None
+    assert (model.per_100.value, absence.per_100.value) == (100, 0)
+    assert told["model", ("boarding", "yes")].leavers is None
+    tables = [slots["table"] for code, slots in run.said if code == "table"]
+    assert "2026-2027-1" in tables[-1]
 
 
 def test_an_objection_removes_the_lists_of_the_childs_school_alone_whatever_its_id(run: Any) -> None:
