@@ -28,6 +28,7 @@ SEED = 20260901
 SCHOOL_YEARS = 2
 ONCE, STEPS = ("county", "intake"), ("indicators", "reports")
 KEYS = ["county", "stage"]
+FAR = pd.Timestamp("2200-01-01")
 
 
 def made(folder: Path, students: int) -> list[Cost]:
@@ -65,10 +66,10 @@ def leavers_by_pandas(records: Path, *, first: date, last: date, known: date) ->
     def standing(on: date) -> pd.DataFrame:
         day = pd.Timestamp(on)
         begun = spells[spells["start_date"] <= day].assign(
-            until=lambda rows: rows["end_date"].fillna(pd.Timestamp.max)
+            until=lambda rows: rows["end_date"].fillna(FAR)
         )
         begun["running"] = begun["until"] >= day
-        begun["by_end"] = begun["until"].where(~begun["running"], pd.Timestamp.max)
+        begun["by_end"] = begun["until"].where(~begun["running"], FAR)
         order = ["running", "by_end", "start_date", "school_id"]
         spell = begun.sort_values(order).drop_duplicates("student_id", keep="last")
         word = events[events["event_date"] <= day].sort_values(["event_date", "recorded_on"], kind="stable")
