@@ -65,9 +65,7 @@ def leavers_by_pandas(records: Path, *, first: date, last: date, known: date) ->
 
     def standing(on: date) -> pd.DataFrame:
         day = pd.Timestamp(on)
-        begun = spells[spells["start_date"] <= day].assign(
-            until=lambda rows: rows["end_date"].fillna(FAR)
-        )
+        begun = spells[spells["start_date"] <= day].assign(until=lambda rows: rows["end_date"].fillna(FAR))
         begun["running"] = begun["until"] >= day
         begun["by_end"] = begun["until"].where(~begun["running"], FAR)
         order = ["running", "by_end", "start_date", "school_id"]
