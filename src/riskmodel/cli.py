@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from riskmodel.pipelines.run import Say
 
 TERM_OF_WORK = (
-    "county", "mapping", "intake", "check", "indicators", "behind", "features", "train", "backtest",
-    "audit", "report", "promote", "publish", "score", "monitor", "rollback", "track", "explain", "target",
-    "sheets", "reports", "guides", "feedback", "tickets", "actions", "ledger", "object", "retain", "keys",
-    "looks", "export-child", "erase", "serve", "backup", "restore", "term", "run",
+    "county", "mapping", "intake", "check", "indicators", "behind", "reconcile", "features", "train",
+    "backtest", "audit", "report", "promote", "publish", "score", "monitor", "rollback", "track", "explain",
+    "target", "sheets", "reports", "guides", "feedback", "tickets", "actions", "ledger", "object", "retain",
+    "keys", "looks", "export-child", "erase", "serve", "backup", "restore", "term", "run",
 )  # fmt: skip
 
 
@@ -214,6 +214,21 @@ def behind(
             run, span=span, kind=cast(Any, kind), place=Place(level, county, township, school), stage=stage,
             everyone=everyone, register=register, as_of_date=as_of.date() if as_of else None,
         )  # fmt: skip
+
+
+@app.command(help=_help("reconcile"))
+def reconcile(
+    on: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help=text("commands.reconcile_on", "en"))
+    ] = None,
+    by: Annotated[str, typer.Option("--open-by", help=text("commands.reconcile_by", "en"))] = "",
+    config: Config = DEMO,
+) -> None:
+    """Hold the registers against each other, and list what does not fit."""
+    with _job(config) as job:
+        from riskmodel.pipelines.reconciling import reconcile as compare_registers
+
+        compare_registers(job, on=on.date() if on else None, by=by)
 
 
 @app.command(help=_help("features"))

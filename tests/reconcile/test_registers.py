@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from datetime import date
+from typing import Any, get_args
+
+import pytest
+
+from riskmodel.domain import RegionRule
+from riskmodel.ledger.codes import CloseCode
+from riskmodel.official import IndicatorRule
+from riskmodel.reconcile.registers import _AFTER, Compared, compare, judge_transfers
+
+AS_OF = date(2025, 11, 14)
+RULE = RegionRule(version="t", valid_from=date(2020, 1, 1), source="test")
+AGES = IndicatorRule(version="t", valid_from=date(2020, 1, 1), source="test")
+TERM = {"term": "2025-2026-1", "start_date": "2025-09-01", "end_date": "2026-01-20"}
+
+
+def school(school_id: str) -> dict[str, Any]:
+    return {"school_id": school_id, "name": school_id, "county": "县", "township": "东镇", "stage": "primary"}
+
+
+def pupil(number: int, name: str) -> dict[str, Any]:
+    return {"student_id": f"s{number}", "name": name, "birth_date": "2016-03-04", "sex": "M"}
+
+
+def spell(number: int, **more: Any) -> dict[str, Any]:
+    usual = {"student_id": f"s{number}", "school_id": "a", "start_date": "2025-09-01", "grade": 3,
+             "recorded_on": "2025-09-05"}  # fmt: skip
+    return usual | more
+
+
+def person(number: int, name: str, source: str = "household", **more: Any) -> dict[str, Any]:
+    usual = {"source": source, "person_id": f"p{number}", "name": name, "birth_date": "2016-03-04",
+             "sex": "M", "county": "县", "township": "东镇", "recorded_on": "2025-09-20"}  # fmt: skip
+    return usual | more
+
+
+@pytest.fixture
+def compared(bureau: Callable[..., Any]) -> Callable[..., Compared]:
+    def make(**tables: Any) -> Compared:
+        told = {"schools": [school("a"), school("b")], "terms": [TERM], **tables}
+        store = bureau(told, raw=True, force=True, complete_to=AS_OF)
+        return compare(store, AS_OF, rule=RULE, ages=AGES, absent_school_days=3)
+
+    return make
+
+
+def test_who_is_of_age_and_on_no_roll_is_told_with_what_would_explain_it(
+    compared: Callable[..., Compared],
+) -> None:
+    ended = {"end_date": "2025-09-30", "recorded_on": "2025-10-05"}
+    found = compared(
+        students=[pupil(1, "王甲子"), pupil(2, "李乙丑"), pupil(3, "张丙寅")],
+        enrolments=[
+            spell(1), spell(2, **ended, exit_reason="emigrated"),
+            spell(3, **ended, exit_reason="dropped_out"),
+        ],
+        population=[
+            person(1, "王甲子"), person(2, "李乙丑"), person(3, "张丙寅"), person(4, "赵丁卯"),
+            person(5, "钱戊辰", birth_date="2022-01-01"), person(6, "张丙寅", "poverty_relief"),
+        ],
+    )  # fmt: skip
+    told = {(one.what, one.subject): one.suggested_code for one in found.mismatches}
+    assert told == {
+        ("not_enrolled", "s2"): "emigrated",
+        ("not_enrolled", "s3"): "",
+        ("not_enrolled", "household:p4"): "",
+        ("left_and_in_relief", "s3"): "",
+    }
+
+
+def test_a_pair_near_the_line_is_told_for_a_person_and_taken_for_nobody(
+    compared: Callable[..., Compared],
+) -> None:
+    found = compared(
+        students=[pupil(1, "王甲子")],
+        enrolments=[spell(1)],
+        population=[person(1, "王甲䶮", township="西镇")],
+    )
+    [one] = found.mismatches
+    assert (one.what, one.subject, one.other) == ("near_pair", "household:p1", "s1")
+    assert one.suggested_code == "number_or_name_wrong"
+
+
+def test_a_name_on_the_roll_and_nobody_there(compared: Callable[..., Compared]) -> None:
+    def away(number: int, first: str, last: str, days: int) -> dict[str, Any]:
+        return {"student_id": f"s{number}", "start_date": first, "end_date": last, "days_absent": days,
+                "days_unexcused": days, "recorded_on": last}  # fmt: skip
+
+    found = compared(
+        students=[pupil(number, f"王甲{number}") for number in (1, 2, 3)],
+        enrolments=[spell(1), spell(2), spell(3)],
+        attendance=[
+            away(1, "2025-11-12", "2025-11-14", 3), away(2, "2025-11-13", "2025-11-14", 2),
+            away(3, "2025-11-10", "2025-11-12", 3),
+        ],
+        attendance_reports=[
+            {"school_id": "a", "start_date": "2025-09-01", "end_date": "2025-11-14",
+             "recorded_on": "2025-11-14"}
+        ],
+    )  # fmt: skip
+    assert [(one.what, one.subject) for one in found.mismatches] == [("not_present", "s1")]
+
+
+def test_a_transfer_is_asked_of_both_sides(compared: Callable[..., Compared]) -> None:
+    gone = {"end_date": "2025-09-08", "exit_reason": "transferred", "recorded_on": "2025-09-10"}
+    found = compared(
+        students=[pupil(1, "王甲子"), pupil(2, "李乙丑")],
+        enrolments=[
+            spell(1, **gone, to_school_id="b"), spell(1, school_id="b", start_date="2025-09-09"),
+            spell(2, **gone, to_school_id="b"),
+        ],
+    )  # fmt: skip
+    assert [(one.what, one.subject) for one in found.mismatches] == [("not_arrived", "s2")]
+
+
+def a_county(seed: int, *, planted: bool) -> list[tuple[str, int, int]]:
+    """100 schools with 4 to 40 transfers in two years, 6 of 100 unconfirmed; one relabels its leavers."""
+    chance = random.Random(seed)  # noqa: S311
+    counts = []
+    for number in range(100):
+        transfers = chance.randint(4, 40)
+        counts.append((f"a{number}", transfers, sum(chance.random() < 0.06 for _ in range(transfers))))
+    if planted:
+        which = chance.randrange(100)
+        school_id, transfers, missing = counts[which]
+        relabelled = chance.randint(8, 12)
+        counts[which] = (f"{school_id}!", transfers + relabelled, missing + relabelled)
+    return counts
+
+
+def test_a_school_that_relabels_leavers_as_transfers_is_found_in_20_of_20_counties() -> None:
+    found, false = 0, 0
+    for seed in range(20):
+        told = [one.school_id for one in judge_transfers(a_county(seed, planted=True)) if one.is_told]
+        found += any(one.endswith("!") for one in told)
+        false += sum(not one.endswith("!") for one in told)
+        false += sum(one.is_told for one in judge_transfers(a_county(seed + 100, planted=False)))
+    assert found == 20
+    assert false <= 40, "one of 100 schools in each of 40 counties"
+
+
+def test_what_is_suggested_is_a_close_code() -> None:
+    assert set(_AFTER.values()) <= set(get_args(CloseCode))

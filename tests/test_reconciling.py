@@ -1,0 +1,63 @@
+"""What the comparisons find becomes cases to be verified, once, and nothing of it a label."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from riskmodel.pipelines import Run, ledgers, reconciling, take_in_records
+from riskmodel.records.store import RecordStore
+
+from .test_ledgers import DAY, SENT, run
+
+__all__ = ["run"]
+POPULATION = """source,person_id,name,birth_date,sex,township,recorded_on
+household,p1,王甲子,2017-05-01,M,镇,2026-09-10
+household,p2,李乙丑,2017-06-01,F,镇,2026-09-10
+household,p3,张丙䶮,2017-07-01,F,镇,2026-09-10
+"""
+STUDENTS = "student_id,name,birth_date,sex\ns-1,王甲子,2017-05-01,M\ns-3,张丙寅,2017-07-01,F\n"
+ENROLMENTS = SENT["enrolments"] + "s-3,sch-1,2026-09-01,3,2026-09-05\n"
+
+
+@pytest.fixture
+def job(run: Callable[[str], Run]) -> Run:
+    made = run("compared")
+    sent = made.file.parent / "sent"
+    sent.mkdir()
+    schools = "school_id,name,county,township,stage\nsch-1,校,县,东镇,primary\n"
+    files = {
+        **SENT,
+        "schools": schools,
+        "students": STUDENTS,
+        "enrolments": ENROLMENTS,
+        "population": POPULATION,
+    }
+    for name, content in files.items():
+        (sent / f"{name}.csv").write_text(content, "utf-8")
+    source = made.configuration.sources[0].model_copy(update={"path": sent, "complete_to": DAY})
+    configuration: Any = made.configuration.model_copy(update={"sources": (source,)})
+    made = replace(made, configuration=configuration)
+    take_in_records(made, delivered_on=DAY)
+    return made
+
+
+def test_a_mismatch_becomes_one_case_to_be_verified_and_a_near_pair_none(job: Run) -> None:
+    before = RecordStore.open(job.workspace.records).content_hash
+    found = reconciling.reconcile(job, on=DAY, by="王")
+    assert {(one.what, one.subject) for one in found.mismatches} == {
+        ("not_enrolled", "household:p2"), ("near_pair", "household:p3"),
+    }  # fmt: skip
+    assert ledgers.tell_totals(job) == {("school_age", "to_verify"): 1}
+    reconciling.reconcile(job, on=DAY, by="王")
+    assert ledgers.tell_totals(job) == {("school_age", "to_verify"): 1}
+    with ledgers.opened_ledger(job) as store:
+        [case] = ledgers.ledger.cases(store, ledgers.BUREAU)
+        assert ledgers.ledger.ledger_events(store, ledgers.BUREAU) == [], "no label of what nobody verified"
+    assert (case.case.found_by, case.case.home.township) == ("reconciliation", "镇")
+    assert RecordStore.open(job.workspace.records).content_hash == before
+    folder = job.workspace.root / "reconcile" / DAY.isoformat()
+    assert "household:p3,s-3" in (folder / "pairs_to_check.csv").read_text("utf-8-sig")
