@@ -303,8 +303,9 @@ class Office:
         for at in range(8, len(years)):
             chain = years[at - 8 : at + 1]
             summer = chain[-1][2] + timedelta(days=240)
-            if max(end for _, start, end in self.terms if start < summer) > self.today:
-                continue  # its last term has not ended: nobody can have graduated
+            ended = max(end for _, start, end in self.terms if start < summer)
+            if chain[-1][3] < ended + timedelta(days=30):
+                continue  # graduations are still coming in
             tally: dict[object, dict[str, int]] = defaultdict(lambda: defaultdict(int))
             for child in self.children.values():
                 member: list[set[tuple[str, ...]]] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,8 @@ _STAGE = "CASE WHEN {grade} <= 6 THEN 'primary' WHEN {grade} <= 9 THEN 'junior' 
 
 STAGES = ("primary", "junior")
 SEXES = ("F", "M")
+RECORDED_AFTER = timedelta(days=30)
+"""Until then after a school year graduations still come in, and a rate would tell of the clerks."""
 
 
 @dataclass(frozen=True)
@@ -150,13 +152,16 @@ class Counter:
     def nine_years(self, spans: Sequence[Span]) -> Iterator[Cell]:
         """Follow each cohort from grade 1 to the end of grade 9, where the records hold all nine years.
 
-        Nothing is told of a cohort before the last term of its ninth year has ended: nobody has graduated.
+        Nothing is told of a cohort before its ninth year has ended and graduations had time to be recorded.
         """
         years = [span for span in spans if span.kind == "year"]
-        ended = {span.name for span in spans if span.kind == "within_year" and span.complete}
+        ended = {span.name: span.last_day for span in spans if span.kind == "within_year" and span.complete}
         for last_at in range(8, len(years)):
             chain = years[last_at - 8 : last_at + 1]
-            if chain[-1].name not in ended or int(chain[-1].name[:4]) - int(chain[0].name[:4]) != 8:
+            ninth = chain[-1]
+            if ninth.name not in ended or ninth.last_day < ended[ninth.name] + RECORDED_AFTER:
+                continue
+            if int(ninth.name[:4]) - int(chain[0].name[:4]) != 8:
                 continue
             self.connection.execute(_COHORT, {"names": [span.name for span in chain]})
             for level in LEVELS[:-1]:
