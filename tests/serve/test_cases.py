@@ -133,9 +133,9 @@ def test_the_ledgers_as_a_workbook_to_print(
     book = CalamineWorkbook.from_filelike(io.BytesIO(answer.content))
     rows = book.get_sheet_by_index(1).to_python()
     assert title in str(rows[0][0])
-    assert "=王甲子" in rows[3]
-    assert case_id in rows[3]
-    assert case_id in book.get_sheet_by_index(3).to_python()[3]
+    [mine] = [row for row in rows if case_id in row]  # the county has a case of its own
+    assert "=王甲子" in mine
+    assert any(case_id in row for row in book.get_sheet_by_index(3).to_python())
     with zipfile.ZipFile(io.BytesIO(answer.content)) as packed:
         sheet = packed.read("xl/worksheets/sheet2.xml").decode()
     assert "<f>" not in sheet
