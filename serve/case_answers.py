@@ -7,7 +7,7 @@ from datetime import date
 
 from riskmodel.ledger.cases import Entry, Home, PlanStep
 from riskmodel.ledger.deadlines import Due
-from riskmodel.store.ledger import KeptCase
+from riskmodel.store.cases import KeptCase
 from serve.answers import filled, words
 from serve.case_schemas import (
     CaseAnswer,

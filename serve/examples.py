@@ -28,8 +28,8 @@ from riskmodel.official import Place
 from riskmodel.sheets.compose import compose
 from riskmodel.sheets.steps import Steps
 from riskmodel.store.allocations import AllocationItem, AllocationRun, ItemPage
+from riskmodel.store.cases import KeptCase
 from riskmodel.store.feedback import Feedback
-from riskmodel.store.ledger import KeptCase
 from riskmodel.store.looks import LooksOfKey
 from riskmodel.store.official import FigurePage, KeptReport
 from riskmodel.store.reading import ClassCount, Page

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from riskmodel.errors import RecordsRefused
-from riskmodel.pipelines import Run, ledgers, take_in_records
+from riskmodel.pipelines import Run, ledger_files, ledgers, take_in_records
 from riskmodel.records.asking.asof import BucketReader
 from riskmodel.records.store import RecordStore
 from riskmodel.store.ledger import EntryRefused
@@ -73,9 +73,9 @@ def test_a_case_is_worked_on_as_typed_and_the_chain_holds(run: Callable[[str], R
     assert ledgers.show_due(job) == 0
 
 
-@pytest.mark.parametrize("told", ["mystery=1", "left_on=yesterday", "week=x", "home.street=1"])
+@pytest.mark.parametrize("told", ["mystery=1", "left_on=2026-02-31", "week=x", "home.street=1"])
 def test_what_is_no_field_of_an_entry_is_refused(told: str) -> None:
-    with pytest.raises((EntryRefused, ValueError)):
+    with pytest.raises(EntryRefused):
         ledgers.entry_of("visited", [told], by="李", day=DAY)
 
 
@@ -87,11 +87,11 @@ def test_the_workbook_written_in_one_office_is_taken_in_by_another(
     for number in range(3):
         opened(first, f"s-{number}", f"child.name=王甲{number}", "child.phone=013800000000", "reasons=work")
     file = tmp_path / "台账.xlsx"
-    assert ledgers.write_ledgers(first, file, language=language) == 3
-    assert ledgers.take_ledger(second, file, kind="suspected", by="王") == 3
-    assert ledgers.take_ledger(second, file, kind="suspected", by="王") == 0
+    assert ledger_files.write_ledgers(first, file, language=language) == 3
+    assert ledger_files.take_ledger(second, file, kind="suspected", by="王") == 3
+    assert ledger_files.take_ledger(second, file, kind="suspected", by="王") == 0
     with ledgers.opened_ledger(second) as store:
-        [one, *_] = ledgers.ledger.cases(store, ledgers.BUREAU)
+        [one, *_] = ledgers.cases.cases(store, ledgers.BUREAU)
     assert one.case.child["phone"] == "013800000000"
     assert (one.case.found_by, one.case.reasons, one.case.home.school_id) == ("school", ("work",), "sch-1")
     assert one.case.state == "to_verify"
@@ -102,7 +102,7 @@ def test_a_row_that_cannot_be_kept_is_named_and_nothing_is(run: Callable[[str], 
     file.write_text("学生编号,发现日期,学校编号\ns-1,2026-11-02,sch-1\ns-2,2026-11-02,\n", "utf-8")
     job = run("one")
     with pytest.raises(RecordsRefused) as refused:
-        ledgers.take_ledger(job, file, kind="suspected", by="王")
+        ledger_files.take_ledger(job, file, kind="suspected", by="王")
     assert [(one.where.row, one.code) for one in refused.value.findings] == [(3, "ledger_student_unknown")]
     assert ledgers.tell_totals(job) == {}
 
@@ -147,7 +147,7 @@ def test_what_the_ledger_knows_reaches_the_records_from_its_day_on_and_a_correct
     assert verified(today) == [(date(2026, 9, 20),)]
     assert verified(today - timedelta(days=1)) == [], "not before it was written down"
     with ledgers.opened_ledger(job) as store:
-        number = ledgers.ledger.cases(store, ledgers.BUREAU)[0].entries[1].number
+        number = ledgers.cases.cases(store, ledgers.BUREAU)[0].entries[1].number
     wrong = [f"corrects={number}", "withdrawn=yes", "why=看错人"]
     ledgers.add_entry(job, case, ledgers.entry_of("verified_out", wrong, by="李", day=job.today))
     take_in_records(job, delivered_on=tomorrow)

@@ -55,8 +55,8 @@ def test_a_mismatch_becomes_one_case_to_be_verified_and_a_near_pair_none(job: Ru
     reconciling.reconcile(job, on=DAY, by="王")
     assert ledgers.tell_totals(job) == {("school_age", "to_verify"): 1}
     with ledgers.opened_ledger(job) as store:
-        [case] = ledgers.ledger.cases(store, ledgers.BUREAU)
-        assert ledgers.ledger.ledger_events(store, ledgers.BUREAU) == [], "no label of what nobody verified"
+        [case] = ledgers.cases.cases(store, ledgers.BUREAU)
+        assert ledgers.cases.ledger_events(store, ledgers.BUREAU) == [], "no label of what nobody verified"
     assert (case.case.found_by, case.case.home.township) == ("reconciliation", "镇")
     assert RecordStore.open(job.workspace.records).content_hash == before
     folder = job.workspace.root / "reconcile" / DAY.isoformat()

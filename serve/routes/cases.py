@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 
 from riskmodel.ledger.cases import Entry
 from riskmodel.sheets.ledger_file import ledger_task
+from riskmodel.store import cases as kept_cases
 from riskmodel.store import ledger
 from serve.case_answers import case_answer, case_list, decision_of, entry_of, opening_of
 from serve.case_schemas import (
@@ -33,7 +34,7 @@ router = APIRouter(prefix="/v1", tags=["cases"])
 def list_due(query: Annotated[DueQuery, Query()], visit: Visiting) -> CaseList:
     """Answer with the open cases of which something is due, the longest due first."""
     today = visit.at.date()
-    found = ledger.due_cases(visit.store, visit.principal, until=query.until or today)
+    found = kept_cases.due_cases(visit.store, visit.principal, until=query.until or today)
     visit.note(200, shown=[one.student_id for one in found])
     return case_list(found, next_page=None, today=today)
 
@@ -41,7 +42,7 @@ def list_due(query: Annotated[DueQuery, Query()], visit: Visiting) -> CaseList:
 @router.get("/cases", response_model=CaseList)
 def list_cases(query: Annotated[CaseQuery, Query()], visit: Visiting) -> Response:
     """Answer with a page of the cases that the key may see."""
-    found = ledger.cases(
+    found = kept_cases.cases(
         visit.store,
         visit.principal,
         kind=query.ledger,
@@ -67,7 +68,7 @@ def export_cases_workbook(
     query: Annotated[CaseExportQuery, Query()], visit: Visiting, request: Request
 ) -> Response:
     """Answer with the ledgers as the workbook that bureaus keep."""
-    found = ledger.cases(visit.store, visit.principal, is_open=query.is_open)
+    found = kept_cases.cases(visit.store, visit.principal, is_open=query.is_open)
     task = ledger_task(found, language=query.lang, on=visit.at.date())
     answer = file_answer(request.app.state.maker.make("ledger_workbook", **task), XLSX, "ledgers.xlsx")
     visit.note(200, shown=[one.student_id for one in found])
@@ -81,7 +82,7 @@ def open_case(told: CaseIn, once: Writing) -> CaseAnswer:
 
     def write() -> CaseAnswer:
         found = ledger.open_case(visit.store, visit.principal, told.student_id, opening_of(told), at=visit.at)
-        return case_answer(ledger.as_read_by(visit.principal, found), today=visit.at.date())
+        return case_answer(kept_cases.as_read_by(visit.principal, found), today=visit.at.date())
 
     try:
         answer = once.answer(told, CaseAnswer, write)
@@ -98,7 +99,7 @@ def open_case(told: CaseIn, once: Writing) -> CaseAnswer:
 @router.get("/cases/{case_id}")
 def read_case(case_id: str, visit: Visiting) -> CaseAnswer:
     """Answer with a case and its history."""
-    found = ledger.case_of(visit.store, visit.principal, case_id)
+    found = kept_cases.case_of(visit.store, visit.principal, case_id)
     if found is None:
         visit.note(404)
         raise Problem("not_found")
@@ -126,7 +127,7 @@ def _added(case_id: str, entry: Entry, told: EntryIn | DecisionIn, once: Once) -
         found = ledger.add_entry(visit.store, visit.principal, case_id, entry, at=visit.at)
         if found is None:
             raise Problem("not_found")
-        return case_answer(ledger.as_read_by(visit.principal, found), today=visit.at.date())
+        return case_answer(kept_cases.as_read_by(visit.principal, found), today=visit.at.date())
 
     try:
         answer = once.answer(told, CaseAnswer, write)

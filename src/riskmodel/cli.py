@@ -574,9 +574,9 @@ def ledger_export(
 ) -> None:
     """Write the ledgers as the workbook that bureaus keep."""
     with _job(config) as job:
-        from riskmodel.pipelines import ledgers
+        from riskmodel.pipelines import ledger_files
 
-        ledgers.write_ledgers(job, file, language="en" if lang == "en" else "zh")
+        ledger_files.write_ledgers(job, file, language="en" if lang == "en" else "zh")
 
 
 @ledger.command("import", help=_help("ledger_import"))
@@ -588,9 +588,9 @@ def ledger_import(
 ) -> None:
     """Open a case for every row of a ledger on paper."""
     with _job(config) as job:
-        from riskmodel.pipelines import ledgers
+        from riskmodel.pipelines import ledger_files
 
-        ledgers.take_ledger(job, file, kind=cast(Any, kind), by=by)
+        ledger_files.take_ledger(job, file, kind=cast(Any, kind), by=by)
 
 
 @ledger.command("check", help=_help("ledger_check"))

@@ -19,7 +19,7 @@ from sqlalchemy import true
 from starlette.testclient import TestClient
 
 from riskmodel.errors import StoreError
-from riskmodel.store import allocations, keys, ledger, official, reading
+from riskmodel.store import allocations, cases, keys, official, reading
 from riskmodel.store.principals import Principal
 from riskmodel.store.tables import STUDENTS
 from serve import answers, deps
@@ -168,8 +168,8 @@ HOLES: dict[str, tuple[Any, str, Any]] = {
     "a list that leaves out its last child": (reading, "students", _short_by_one(reading.students)),
     "the scope dropped in the query about allocations": (allocations, "sees_student", _no_scope),
     "the scope dropped in the query about figures and reports": (official, "sees_place", _no_scope),
-    "the scope dropped in the query about cases": (ledger, "sees_case", _no_scope),
-    "a counsellor's facts of a case for everybody": (ledger, "as_read_by", lambda principal, found: found),
+    "the scope dropped in the query about cases": (cases, "sees_case", _no_scope),
+    "a counsellor's facts of a case for everybody": (cases, "as_read_by", lambda principal, found: found),
     "a draft shown to everybody": (allocations, "_readable", _no_scope),
     "counsellors' facts for everybody": (answers, "_may_read", lambda statement, role: True),
 }  # fmt: skip

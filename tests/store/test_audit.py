@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import random
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -244,6 +246,59 @@ def test_who_asked_and_went_away_ends_no_writing_and_is_not_in_the_log(
     held.close()
     audit.record(a_look(now, 3))
     assert audit.verify().rows == 1
+
+
+def test_looks_of_one_turn_of_the_loop_are_handed_over_together(
+    audit: AuditLog, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handed: list[int] = []
+    submit = audit._submit
+
+    def counted(rows: Any) -> Any:
+        handed.append(len(rows))
+        return submit(rows)
+
+    monkeypatch.setattr(audit, "_submit", counted)
+
+    async def three_and_one() -> None:
+        await asyncio.gather(*(audit.recorded(a_look(now, number)) for number in range(3)))
+        assert audit.verify().rows == 3  # what was said to be written is written
+        await audit.recorded(a_look(now, 4))
+
+    asyncio.run(three_and_one())
+    assert handed == [3, 1]
+    assert (audit.verify().rows, audit.verify().broken_at) == (4, None)
+
+
+def test_who_went_away_before_the_handing_over_is_not_in_the_log_and_ends_nothing(
+    audit: AuditLog, now: datetime
+) -> None:
+    async def two_of_whom_one_goes() -> None:
+        gone, stays = (asyncio.ensure_future(audit.recorded(a_look(now, number))) for number in range(2))
+        await asyncio.sleep(0)  # both are gathered, neither handed over
+        gone.cancel()
+        await stays
+        with pytest.raises(asyncio.CancelledError):
+            await gone
+
+    asyncio.run(two_of_whom_one_goes())
+    assert audit.verify().rows == 1
+    audit.record(a_look(now, 3))
+
+
+def test_what_the_disk_refuses_is_an_error_for_each_who_waits_in_the_loop(
+    audit: AuditLog, now: datetime, tmp_path: Path
+) -> None:
+    holder = sqlite3.connect(tmp_path / "audit.db", isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+
+    async def ask() -> list[BaseException | None]:
+        looks = (audit.recorded(a_look(now, number)) for number in range(3))
+        return await asyncio.gather(*looks, return_exceptions=True)
+
+    assert [type(one) for one in asyncio.run(ask())] == [StoreError] * 3
+    holder.close()
+    assert audit.verify().rows == 0
 
 
 def test_closing_writes_what_waits_and_then_takes_nothing_more(tmp_path: Path, now: datetime) -> None:

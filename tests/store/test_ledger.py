@@ -16,20 +16,11 @@ from riskmodel.ledger.cases import Entry, Home, PlanStep
 from riskmodel.ledger.codes import Event
 from riskmodel.ledger.deadlines import LedgerRule
 from riskmodel.store.actions import actions_of
+from riskmodel.store.cases import KeptCase, as_read_by, case_of, cases, due_cases
 from riskmodel.store.children import erase_student, rows_about
 from riskmodel.store.engine import Store
-from riskmodel.store.ledger import (
-    EntryRefused,
-    KeptCase,
-    add_entry,
-    as_read_by,
-    case_of,
-    cases,
-    check_ledger,
-    due_cases,
-    keep_ledger_rules,
-    open_case,
-)
+from riskmodel.store.ledger import EntryRefused, add_entry, keep_ledger_rules, open_case
+from riskmodel.store.ledger_check import check_ledger
 from riskmodel.store.principals import Principal, SchoolClass
 from riskmodel.store.publishing import publish
 

@@ -18,7 +18,8 @@ import pytest
 from riskmodel.errors import StoreError
 from riskmodel.ledger.cases import Entry, Home
 from riskmodel.store.engine import FILE_NAME, Store, open_store
-from riskmodel.store.ledger import add_entry, check_ledger, open_case
+from riskmodel.store.ledger import add_entry, open_case
+from riskmodel.store.ledger_check import check_ledger
 from riskmodel.store.principals import Principal
 
 EDITS = 1_000 if os.environ.get("RISKMODEL_LEDGER") == "full" else 60

@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, get_args
 
-import duckdb
-
 from riskmodel.domain import Action, ActionKind, ActionResult
 from riskmodel.errors import Finding, RecordsRefused
+from riskmodel.pipelines.lists import read_list
 from riskmodel.pipelines.publishing import BUREAU
 from riskmodel.pipelines.run import Run
 from riskmodel.records.contract import Column, Table
-from riskmodel.records.findings import Findings
-from riskmodel.records.keeping.engine import duckdb_settings
 from riskmodel.records.mapping.telling import Telling
-from riskmodel.records.reading.cells import read_cells
-from riskmodel.records.values.cell_checks import check_cells
 from riskmodel.store.actions import MOST_AT_ONCE, MOST_HOURS, MOST_YUAN, ActionsRefused, record_actions
 from riskmodel.store.engine import open_store
 
@@ -79,7 +74,7 @@ def take_actions(run: Run, file: Path) -> int:
     RecordsRefused
         With file, sheet, row and column of everything that cannot be kept; then nothing was.
     """
-    telling, rows = _read(file)
+    telling, rows = read_list(_List("actions", LIST, file.name, path=file, codes=_WORDS))
     actions = [_action(row) for row in rows]
     store, at = open_store(run.workspace.store, create=True), datetime.now(UTC)
     findings: list[Finding] = []
@@ -99,20 +94,6 @@ def take_actions(run: Run, file: Path) -> int:
         store.close()
     run.say("actions_taken", count=len(actions))
     return len(actions)
-
-
-def _read(file: Path) -> tuple[Telling, Sequence[Mapping[str, Any]]]:
-    asked = _List("actions", LIST, file.name, path=file, codes=_WORDS)
-    findings = Findings()
-    with duckdb.connect(config=duckdb_settings()) as connection:
-        telling = read_cells(connection, asked, findings)
-        if telling is not None:
-            check_cells(connection, telling, findings)
-        findings.raise_if_refused()
-        told = connection.execute('SELECT * FROM told ORDER BY sheet, "row"')
-        names = [column[0] for column in told.description or ()]
-        rows = [dict(zip(names, row, strict=True)) for row in told.fetchall()]
-    return telling or asked, rows
 
 
 def _action(row: Mapping[str, Any]) -> Action:

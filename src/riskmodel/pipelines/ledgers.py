@@ -1,40 +1,27 @@
-"""The ledgers on the server's command line: what is due, a case, its entries, files in and out, the chain."""
+"""The ledgers on the server's command line: what is due, a case, its entries, its plan, totals, the chain."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
-from typing import Any, cast, get_args
-
-import duckdb
-from python_calamine import CalamineError, CalamineWorkbook
+from typing import Any, cast
 
 from riskmodel.config import read_ledger_rules, region_rules_file
-from riskmodel.domain import Language
-from riskmodel.errors import Finding, RecordsRefused, StoreError
+from riskmodel.errors import StoreError
 from riskmodel.ledger.cases import Entry, Home, PlanStep
-from riskmodel.ledger.codes import Event, FoundBy, Kind, Reason, State
+from riskmodel.ledger.codes import Event, Kind, State
 from riskmodel.pipelines.publishing import BUREAU
 from riskmodel.pipelines.run import Run
-from riskmodel.records.contract import Column, Table
-from riskmodel.records.findings import Findings
-from riskmodel.records.keeping.engine import duckdb_settings
-from riskmodel.records.mapping.telling import Telling
-from riskmodel.records.reading.cells import read_cells
-from riskmodel.records.values.cell_checks import check_cells
-from riskmodel.sheets.ledger_file import heading, ledger_task, ledger_workbook, tab_of
 from riskmodel.sheets.steps import Steps
-from riskmodel.store import ledger, reading
+from riskmodel.store import cases, ledger, reading
+from riskmodel.store.cases import KeptCase
 from riskmodel.store.engine import Store, open_store
-from riskmodel.store.ledger import EntryRefused, KeptCase
+from riskmodel.store.ledger import EntryRefused
+from riskmodel.store.ledger_check import check_ledger
 from riskmodel.store.steps import steps_of
-from riskmodel.wording import LANGUAGES, codes, text
+from riskmodel.wording import LANGUAGES, text
 
 PLAN_DAYS = 30
 """A plan's steps are drafted for a month, and a person changes what does not fit."""
@@ -55,7 +42,7 @@ def opened_ledger(run: Run) -> Iterator[Store]:
 def show_due(run: Run, *, until: date | None = None) -> int:
     """Tell what is due by a day, the longest due first; return how many cases."""
     with opened_ledger(run) as store:
-        found = ledger.due_cases(store, BUREAU, until=until or run.today)
+        found = cases.due_cases(store, BUREAU, until=until or run.today)
     for one in found:
         _tell_due(run, one)
     run.say("ledger_due", count=len(found), until=until or run.today)
@@ -65,7 +52,7 @@ def show_due(run: Run, *, until: date | None = None) -> int:
 def show_case(run: Run, case_id: str) -> None:
     """Tell a case with its history."""
     with opened_ledger(run) as store:
-        found = ledger.case_of(store, BUREAU, case_id)
+        found = cases.case_of(store, BUREAU, case_id)
     if found is None:
         raise StoreError("ledger_case_unknown")
     case, stand = found.case, {one.number for one in found.entries_in_force}
@@ -127,14 +114,14 @@ def entry_of(event: str, told: Sequence[str], *, by: str, day: date) -> Entry:
         If a field is unknown or its value cannot be read.
     """
     fields: dict[str, Any] = {}
-    for one in told:
-        name, _, said = one.partition("=")
-        group, _, part = name.partition(".")
-        if part:
-            fields.setdefault(group, {})[part] = said
-        else:
-            fields[name] = _READ.get(name, str)(said)
     try:
+        for one in told:
+            name, _, said = one.partition("=")
+            group, _, part = name.partition(".")
+            if part:
+                fields.setdefault(group, {})[part] = said
+            else:
+                fields[name] = _READ.get(name, str)(said)
         if "home" in fields:
             grade = fields["home"].get("grade")
             fields["home"] = Home(**fields["home"] | {"grade": int(grade) if grade else None})
@@ -166,7 +153,7 @@ def draft_plan(run: Run, case_id: str, *, by: str) -> None:
     score itself is never read.
     """
     with opened_ledger(run) as store:
-        found = ledger.case_of(store, BUREAU, case_id)
+        found = cases.case_of(store, BUREAU, case_id)
         if found is None:
             raise StoreError("ledger_case_unknown")
         library, student = Steps.general(steps_of(store)), None
@@ -186,20 +173,10 @@ def draft_plan(run: Run, case_id: str, *, by: str) -> None:
         run.say("ledger_plan_step", number=number, what=one.what, who=one.who, until=one.until)
 
 
-def write_ledgers(run: Run, file: Path, *, language: Language) -> int:
-    """Write all cases as the workbook that bureaus keep; return how many."""
-    with opened_ledger(run) as store:
-        found = ledger.cases(store, BUREAU)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(ledger_workbook(ledger_task(found, language=language, on=run.today)))
-    run.say("ledger_written", count=len(found), file=file)
-    return len(found)
-
-
 def check_chain(run: Run, *, known_head: str | None = None) -> bool:
     """Tell whether the ledger stands as it was written; the head is to be noted elsewhere."""
     with opened_ledger(run) as store:
-        checked = ledger.check_ledger(store, BUREAU, known_head=known_head)
+        checked = check_ledger(store, BUREAU, known_head=known_head)
     if checked.sound:
         run.say("ledger_sound", rows=checked.chain.rows, cases=checked.cases, head=checked.chain.head)
     else:
@@ -214,135 +191,12 @@ def check_chain(run: Run, *, known_head: str | None = None) -> bool:
 def tell_totals(run: Run) -> Mapping[tuple[Kind, State], int]:
     """Tell how many cases stand in which ledger and state."""
     with opened_ledger(run) as store:
-        found = Counter((one.case.kind, one.case.state) for one in ledger.cases(store, BUREAU))
+        found = Counter((one.case.kind, one.case.state) for one in cases.cases(store, BUREAU))
     for (kind, state), count in sorted(found.items()):
         for language in LANGUAGES:
             told = text(f"ledger.kinds.{kind}", language), text(f"ledger.states.{state}", language)
             run.say("ledger_total", language=language, ledger=told[0], state=told[1], count=count)
     return found
-
-
-_FILE = Table(
-    "ledger",
-    (
-        Column("student_id", required=True),
-        Column("opened_on", "date", required=True),
-        Column("left_on", "date"),
-        *(
-            Column(name)
-            for name in (
-                "name", "sex", "birth_date", "ethnicity", "number_tail", "school_id", "township",
-                "class_name", "guardian", "phone", "address", "household_place", "hardship", "reasons",
-                "owner", "helper", "found_by",
-            )
-        ),
-        Column("grade", "integer", minimum=1, maximum=16),
-    ),
-)  # fmt: skip
-_CHILD = ("name", "sex", "birth_date", "ethnicity", "number_tail", "guardian", "phone", "address",
-          "household_place", "hardship")  # fmt: skip
-
-
-class _Ledger(Telling):
-    """A ledger on paper: its columns are known by the headings of the workbook in any language."""
-
-    def _names_of(self, column: str) -> tuple[str, ...]:
-        return (column, *(heading(column, language) for language in LANGUAGES))
-
-
-def take_ledger(run: Run, file: Path, *, kind: Kind, by: str) -> int:
-    """Open a case for every row of a ledger's tab (CSV, Excel, ODS); return how many are new.
-
-    A child that has an open case already is left as it stands, and the same file taken in twice changes
-    nothing. Every case begins as one to be verified: what a file says is verified by nobody yet.
-
-    Raises
-    ------
-    RecordsRefused
-        With file, sheet, row and column of everything that cannot be kept; then nothing was.
-    """
-    telling, rows = _read(file, kind)
-    findings: list[Finding] = []
-    count, at = 0, datetime.now(UTC)
-    with opened_ledger(run) as store, store.writing():
-        for row in rows:
-            entry = _opening(row, kind=kind, by=by)
-            try:
-                found = ledger.open_case(store, BUREAU, row["student_id"], entry, at=at)
-                count += found.entries[0].recorded_at == at
-            except EntryRefused as refused:
-                if refused.code == "ledger_open_already":
-                    continue
-                column = {"day": "opened_on", "home": "school_id"}.get(refused.field, refused.field)
-                known = column if any(one.name == column for one in _FILE.columns) else None
-                where = telling.where(sheet=row.get("sheet"), row=row["row"], column=known)
-                findings.append(Finding(refused.code, "refuse", where))
-        if findings:
-            raise RecordsRefused(findings)
-    run.say("ledger_taken", count=count, rows=len(rows))
-    return count
-
-
-def _read(file: Path, kind: Kind) -> tuple[Telling, Sequence[Mapping[str, Any]]]:
-    asked = _Ledger("ledger", _FILE, file.name, path=file, sheets=_tab(file, kind))
-    findings = Findings()
-    with duckdb.connect(config=duckdb_settings()) as connection:
-        telling = read_cells(connection, asked, findings)
-        if telling is not None:
-            check_cells(connection, telling, findings)
-        findings.raise_if_refused()
-        told = connection.execute('SELECT * FROM told ORDER BY sheet, "row"')
-        names = [column[0] for column in told.description or ()]
-        rows = [dict(zip(names, row, strict=True)) for row in told.fetchall()]
-    return telling or asked, rows
-
-
-def _tab(file: Path, kind: Kind) -> str:
-    """Return the tab of a workbook of ours; empty where it is another's: then all are read."""
-    try:
-        names = CalamineWorkbook.from_path(file).sheet_names
-    except CalamineError:
-        return ""
-    return next((one for language in LANGUAGES if (one := tab_of(kind, language)) in names), "")
-
-
-def _opening(row: Mapping[str, Any], *, kind: Kind, by: str) -> Entry:
-    told = {name: str(row.get(name) or "") for name in (*_CHILD, "school_id", "township", "class_name")}
-    people = {"class_teacher": row.get("owner"), "helper": row.get("helper")}
-    duties = {post: person for post, person in people.items() if person}
-    entry = Entry(
-        event="opened",
-        day=row["opened_on"],
-        by=by,
-        kind=kind,
-        found_by=_code("found_by", row.get("found_by"), get_args(FoundBy)) or "ledger_file",
-        why=text("ledger.file.taken", "zh"),
-        left_on=row.get("left_on"),
-        reasons=_reasons(row.get("reasons")),
-        child={name: told[name] for name in _CHILD if told[name]},
-        home=Home(told["school_id"], told["township"], row.get("grade"), told["class_name"]),
-        duties=duties,  # type: ignore[arg-type]
-    )
-    said = json.dumps([row["student_id"], repr(entry)], ensure_ascii=False)
-    return replace(entry, entry_id="file-" + hashlib.sha256(said.encode()).hexdigest()[:20])
-
-
-def _reasons(said: str | None) -> tuple[Reason, ...]:
-    parts = (said or "").replace("；", ";").replace("、", ";").split(";")
-    found = [_code("reasons", part.strip(), get_args(Reason)) for part in parts if part.strip()]
-    return tuple(dict.fromkeys(one or "other" for one in found))
-
-
-def _code(group: str, said: str | None, allowed: Sequence[str]) -> Any:
-    """Return the code whose name in any language was written; None where it is none."""
-    if said in allowed:
-        return said
-    named = {
-        text(code, language): code.rsplit(".", 1)[1]
-        for language in LANGUAGES
-        for code in codes(f"ledger.{group}.", language)
-    }
-    return named.get(said or "")
 
 
 def _tell_due(run: Run, found: KeptCase) -> None:

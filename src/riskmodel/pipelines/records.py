@@ -19,8 +19,8 @@ from riskmodel.records.deliveries.shipment import SourceFiles
 from riskmodel.records.intake import IntakeReport, take_in
 from riskmodel.records.keeping.manifest import MANIFEST
 from riskmodel.records.store import RecordStore
+from riskmodel.store.cases import ledger_events
 from riskmodel.store.engine import FILE_NAME, open_store
-from riskmodel.store.ledger import ledger_events
 from riskmodel.wording import LANGUAGES
 
 LEDGER_SOURCE = "ledger"

@@ -14,7 +14,7 @@ from typing import Any, get_args
 from riskmodel.domain import Language
 from riskmodel.ledger.codes import Kind
 from riskmodel.sheets.workbooks import plain_workbook, tab_name
-from riskmodel.store.ledger import KeptCase
+from riskmodel.store.cases import KeptCase
 from riskmodel.wording import text
 
 COLUMNS = (

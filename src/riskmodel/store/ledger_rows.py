@@ -6,7 +6,7 @@ import hashlib
 import json
 import secrets
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +14,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from sqlalchemy import Connection, insert, select, text, update
 
 from riskmodel.errors import StoreError
-from riskmodel.ledger.cases import Entry, Kept
+from riskmodel.ledger.cases import Case, Entry, Kept
 from riskmodel.ledger.deadlines import LedgerRule
 from riskmodel.store.chain import FIRST, Row, link
 from riskmodel.store.principals import Principal
@@ -95,6 +95,16 @@ def add_row(
     row["hash"] = link(previous, _hashed(row))
     connection.execute(insert(LEDGER_ENTRIES).values(**row))
     return int(number)
+
+
+def stands(case: Case) -> dict[str, Any]:
+    """Return how a case stands as the columns by which it is found."""
+    return {
+        "kind": case.kind,
+        "state": case.state,
+        "opened_on": case.opened_on.isoformat(),
+        **asdict(case.home),
+    }
 
 
 def kept_of(row: Mapping[str, Any]) -> Kept:

@@ -61,10 +61,7 @@ def sees_student(principal: Principal, student: FromClause = STUDENTS) -> Column
         )
         ways.append(near.exists())
     if principal.classes:
-        classes = func.json_each(bindparam("classes", places["classes"], Text)).table_valued("value")
-        of_class = select(*(func.json_extract(classes.c.value, f"$[{place}]") for place in range(3)))
-        place = tuple_(student.c.school_id, student.c.grade, student.c.class_name)
-        ways.append(place.in_(of_class))
+        ways.append(_in_classes(student, places))
     return and_(willing, or_(*ways))
 
 
@@ -95,6 +92,12 @@ def _listed(name: str, values: str) -> Select[tuple[str]]:
     return select(listed.c.value)
 
 
+def _in_classes(row: FromClause, places: Mapping[str, str]) -> ColumnElement[bool]:
+    classes = func.json_each(bindparam("classes", places["classes"], Text)).table_valued("value")
+    of_class = select(*(func.json_extract(classes.c.value, f"$[{part}]") for part in range(3)))
+    return tuple_(row.c.school_id, row.c.grade, row.c.class_name).in_(of_class)
+
+
 def sees_case(principal: Principal, case: FromClause = LEDGER_CASES) -> ColumnElement[bool]:
     """Limit cases of the ledgers to those of the principal's schools, townships and classes.
 
@@ -103,14 +106,12 @@ def sees_case(principal: Principal, case: FromClause = LEDGER_CASES) -> ColumnEl
     """
     if principal.rights.everywhere:
         return true()
+    places = places_of(principal)
     ways = [
-        false(),
-        and_(case.c.school_id != "", case.c.school_id.in_(sorted(principal.school_ids))),
-        and_(case.c.township != "", case.c.township.in_(sorted(principal.townships))),
+        and_(case.c.school_id != "", case.c.school_id.in_(_listed("schools", places["schools"]))),
+        and_(case.c.township != "", case.c.township.in_(_listed("townships", places["townships"]))),
+        _in_classes(case, places),
     ]
-    if principal.classes:
-        place = tuple_(case.c.school_id, case.c.grade, case.c.class_name)
-        ways.append(place.in_(sorted(principal.classes)))
     return or_(*ways)
 
 
