@@ -60,12 +60,11 @@ class Limits:
         self._quota = max(1, round(BURST_SECONDS / self._each))
         self._clock = clock
         self._lock = threading.Lock()
-        self._places: dict[str, int] = {}
         size = MOST_KEYS * _PLACE.size
         try:
-            self._file = (folder / FILE_NAME).open("a+b")
-            os.posix_fallocate(self._file.fileno(), 0, size)  # a full disk is met here only
-            self._kept = mmap.mmap(self._file.fileno(), size)
+            self._file = os.open(folder / FILE_NAME, os.O_RDWR | os.O_CREAT, 0o600)
+            os.posix_fallocate(self._file, 0, size)  # a full disk is met here only
+            self._kept = mmap.mmap(self._file, size)
         except OSError:
             raise StoreError("limits_unwritable", Where(file=FILE_NAME)) from None
 
@@ -94,7 +93,7 @@ class Limits:
     def close(self) -> None:
         """Close the file."""
         self._kept.close()
-        self._file.close()
+        os.close(self._file)
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
@@ -108,12 +107,11 @@ class Limits:
     def _place(self, key_id: str) -> int:
         """Find the key's place in the file, or take a free one; where none is free, all begin anew."""
         name = hashlib.blake2b(key_id.encode(), digest_size=8).digest()
-        place = self._places.get(key_id, int.from_bytes(name) % MOST_KEYS * _PLACE.size)
+        place = int.from_bytes(name) % MOST_KEYS * _PLACE.size
         for _ in range(MOST_KEYS):
             found = self._kept[place : place + len(name)]
             if found in (name, _FREE):
                 self._kept[place : place + len(name)] = name
-                self._places[key_id] = place
                 return place
             place = (place + _PLACE.size) % len(self._kept)
         self._kept[:] = bytes(len(self._kept))

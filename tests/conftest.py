@@ -19,7 +19,7 @@ from hypothesis import settings
 # Tests ask far more often than any school; those about the limit set it themselves.
 os.environ.setdefault("RISKMODEL_REQUESTS_PER_MINUTE", "10000000")
 
-# A commit is right or wrong: the same examples each time. `make explore` takes others, and more of them.
+# A commit is right or wrong: the same examples each time. `make explore` takes others.
 settings.register_profile("same", derandomize=True, deadline=None)
 settings.register_profile("explore", deadline=None, print_blob=True)
 settings.load_profile("same")

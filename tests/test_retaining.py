@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -37,13 +38,19 @@ def test_old_runs_of_aid_are_shown_first_and_go_with_their_lists(run: pipelines.
             made_by="x", state="draft", content={},
         )  # fmt: skip
         allocations.save_run(store, BUREAU, made, [])
-    for folder in ("alloc-old", "alloc-new", "alloc-of-no-run"):
+    for folder in ("alloc-old", "alloc-new", "alloc-of-no-run", "alloc-next.unfinished"):
         (run.workspace.allocations / folder / "A").mkdir(parents=True)
         (run.workspace.allocations / folder / "A" / "list.xlsx").write_bytes(b"x")
+    long_ago = (now - timedelta(days=400)).timestamp()
+    of_no_run = run.workspace.allocations / "alloc-of-no-run"
+    for place in (of_no_run / "A" / "list.xlsx", of_no_run / "A", of_no_run):
+        os.utime(place, (long_ago, long_ago))
     shown = {(one.kind, one.name) for one in pipelines.retain(run)}
     assert shown == {("allocation", "alloc-old"), ("allocation lists", "alloc-of-no-run")}
     assert len(allocations.runs(store, BUREAU)) == 2
     pipelines.retain(run, yes=True)
     assert [one.run_id for one in allocations.runs(store, BUREAU)] == ["alloc-new"]
-    assert [one.name for one in run.workspace.allocations.iterdir()] == ["alloc-new"]
+    # What somebody writes at this moment is of no run yet, and stays.
+    left = sorted(one.name for one in run.workspace.allocations.iterdir())
+    assert left == ["alloc-new", "alloc-next.unfinished"]
     assert pipelines.retain(run, yes=True) == ()

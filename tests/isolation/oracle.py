@@ -44,11 +44,12 @@ def holds_run(world: World, who: Who, run_id: str) -> bool:
 
 
 def holds_report(world: World, who: Who, report_id: str) -> bool:
-    """Who may read a report: that of a school whoever sees the school, that of the region who sees all."""
+    """Who may read a report: that of a school who sees the whole of it, that of the region who sees all."""
     school = world.reports.get(report_id)
     if school is None or not who.alive or who.only is not None:
         return False
-    return who.role in EVERYWHERE or bool(school and holds_school(world, who, school))
+    whole = school in who.schools or world.township(school) in who.townships
+    return who.role in EVERYWHERE or bool(school and whole and holds_school(world, who, school))
 
 
 def holds_case(world: World, who: Who, case_id: str) -> bool:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import hashlib
 import json
 import random
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
@@ -299,6 +301,24 @@ def test_what_the_disk_refuses_is_an_error_for_each_who_waits_in_the_loop(
     assert [type(one) for one in asyncio.run(ask())] == [StoreError] * 3
     holder.close()
     assert audit.verify().rows == 0
+
+
+def test_what_was_answered_as_unwritable_is_not_written_later(tmp_path: Path, now: datetime) -> None:
+    log = open_audit(tmp_path, wait_seconds=0.1)
+    with (tmp_path / "audit.lock").open("a") as turns:
+        fcntl.flock(turns, fcntl.LOCK_EX)
+        log.submit(a_look(now, 0))  # the writer waits with this one
+
+        async def ask() -> list[BaseException | None]:
+            looks = (log.recorded(a_look(now, number)) for number in range(1, 4))
+            return await asyncio.gather(*looks, return_exceptions=True)
+
+        time.sleep(0.05)
+        assert [type(one) for one in asyncio.run(ask())] == [StoreError] * 3
+    log.close()
+    log = open_audit(tmp_path)
+    assert log.verify().rows <= 1
+    log.close()
 
 
 def test_closing_writes_what_waits_and_then_takes_nothing_more(tmp_path: Path, now: datetime) -> None:

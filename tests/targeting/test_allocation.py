@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from typing import Any
 
@@ -8,7 +9,6 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from hypothesis.errors import FlakyFailure
 
 from riskmodel.domain import AidAnswer
 from riskmodel.errors import ConfigurationError
@@ -337,8 +337,7 @@ def test_the_same_inputs_give_the_same_answers_byte_for_byte(county) -> None:
 def planted(monkeypatch: pytest.MonkeyPatch, place: object, name: str, bug: object, ring: Any) -> None:
     """Plant a bug, and see that the property fails."""
     monkeypatch.setattr(place, name, bug)
-    # What breaks a limit may leave HiGHS none to solve; what goes by chance may not fail a second time.
-    with pytest.raises((AssertionError, RuntimeError, FlakyFailure)):
+    with pytest.raises((AssertionError, RuntimeError)):  # what breaks a limit may leave HiGHS none to solve
         ring()
 
 
@@ -403,15 +402,15 @@ def test_the_property_of_the_optimum_finds_shares_that_fall_with_benefit(
 
 
 def test_the_property_of_sameness_finds_chance(monkeypatch: pytest.MonkeyPatch) -> None:
-    chance = np.random.default_rng()
+    turns = itertools.count()
+
+    def another_each_time(*told: Any, **more: Any) -> Any:
+        # Not drawn: what differs by chance may not differ when hypothesis looks again.
+        rows = np.arange(len(told[2]))
+        return rows if next(turns) % 2 else rows[::-1]
+
     ring = test_the_same_inputs_give_the_same_answers_byte_for_byte
-    planted(
-        monkeypatch,
-        need,
-        "_order",
-        lambda facts, told, student, *_, **__: chance.permutation(len(student)),
-        ring,
-    )
+    planted(monkeypatch, need, "_order", another_each_time, ring)
 
 
 @tried(25)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from copy import deepcopy
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pytest
 
 from riskmodel.targeting import linear
+from riskmodel.targeting.allocation import allocate
 from riskmodel.targeting.greedy import Left
 from riskmodel.targeting.linear import give_by_programme, solve
 from riskmodel.targeting.need import Pairs
@@ -93,3 +95,13 @@ def test_whole_places_waste_less_than_half_of_what_filling_alone_wastes(
     monkeypatch.setattr(linear, "choose_whole", lambda *_: none)
     filled = short_of_the_bound()
     assert 0 <= whole < filled / 2
+
+
+def test_programmes_of_which_no_good_is_assumed_have_a_bound_of_nothing(
+    facts: Any, programmes: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(linear, "_AT_ONCE", 5)
+    told = programmes({"effect": {"low": 0.0, "middle": 0.0, "high": 0.0, "source": "x"}, "places": 3})
+    found = allocate(facts(*({"risk": 0.1 * number} for number in range(9))), told)
+    assert found.bound == found.benefit == 0
+    assert found.items["answer"].eq("taken").sum() == 3

@@ -81,6 +81,22 @@ def test_a_single_small_group_takes_the_next_smallest_with_it(places: pd.DataFra
     assert "Boarding, lives at home: too few to show" in table
 
 
+def test_what_is_hidden_is_never_one_child_by_subtraction(places: pd.DataFrame) -> None:
+    places = pd.concat([places] * 6, ignore_index=True)
+    reached = places["model"].to_numpy() > 0
+    township = np.full(len(places), "large", dtype=object)
+    township[np.flatnonzero(reached)[:1]] = "one"
+    township[np.flatnonzero(~reached)[:1]] = "two"
+    township[np.flatnonzero(reached)[1:15]] = "middle"
+    places["group_township"] = township
+    found = [one for one in reached_per_100(places, seed=1) if one.group and one.group[0] == "township"]
+    whole = next(one for one in reached_per_100(places, seed=1) if one.order == "model" and not one.group)
+    for name in ("places", "leavers"):
+        hidden = getattr(whole, name) - sum(getattr(one, name) or 0 for one in found)
+        assert hidden == 0 or hidden >= 10, name
+    assert {one.group[1] for one in found if one.group and one.places is None} >= {"one", "two", "middle"}
+
+
 def test_the_table_never_says_that_help_works(places: pd.DataFrame) -> None:
     reached = reached_per_100(places, seed=1)
     assert "whether help works is not said" in reached_table(reached, "en")

@@ -24,6 +24,7 @@ import duckdb
 from riskmodel.domain import RegionRule
 from riskmodel.official import Span
 from riskmodel.records.asking.asof import BucketReader
+from riskmodel.records.checking.roll_numbers import fault_sql
 from riskmodel.records.store import RecordStore
 
 GROUPS = ("left_behind", "boarding", "migrant", "disability", "hardship", "orphan")
@@ -140,12 +141,14 @@ LEFT JOIN (
 """
 
 # Who may be in a population register: keys of a hash, so that no name lies in a file beside the records.
-# A temporary number (L…) gives way to a permanent one, so that two ids may be one child's.
+# A temporary number (L…) gives way to a permanent one, a wrong one to the right one: two ids may be one
+# child's.
 _PUPILS = """
 SELECT student_id, school_id, state, birth_date, coalesce(sex, '') AS sex,
        md5(nullif(upper(trim(roll_number)), '')) AS by_number,
        md5(trim(name) || '|' || birth_date) AS by_name,
-       coalesce(trim(roll_number), '') = '' OR upper(trim(roll_number)) LIKE 'L%' AS no_lasting_number
+       coalesce(trim(roll_number), '') = '' OR upper(trim(roll_number)) LIKE 'L%'
+       OR {fault} IS NOT NULL AS no_lasting_number
 FROM {on_first} LEFT JOIN students USING (student_id)
 """
 
@@ -214,7 +217,11 @@ def follow_bucket(task: FollowTask) -> Path:
             pieces.append(f"FROM piece_{number}")
         _write(connection, " UNION ALL BY NAME ".join(pieces), task.out / "followed.parquet")
         pupils = standing.on(task.register_day, task.register_rule)
-        _write(connection, _PUPILS.format(on_first=pupils), task.out / "pupils.parquet")
+        _write(
+            connection,
+            _PUPILS.format(on_first=pupils, fault=fault_sql("upper(trim(roll_number))")),
+            task.out / "pupils.parquet",
+        )
         rules = {span.first_day: rule for span, rule in zip(task.spans, task.rules, strict=True)}
         for day, rule in rules.items():
             standing.on(day, rule)

@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
+from riskmodel.hiding import Sum, withheld
 from riskmodel.indicators.formulas import FORMULA
-from riskmodel.indicators.hiding import Sum, withheld
 from riskmodel.official import LEVELS, By, IndicatorRule, OfficialFigure, Place
 
 Key = tuple[Place, By, str, str]

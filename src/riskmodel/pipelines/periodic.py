@@ -89,7 +89,7 @@ class _Teller:
     def __init__(self, run: Run, store: RecordStore, as_of: AsOf) -> None:
         self._run, self._store, self._as_of = run, store, as_of
         self.now = indicators_on(run, store, as_of.as_of_date)
-        self._counted: dict[date, Indicators] = {as_of.as_of_date: self.now}
+        self._counted = {(as_of.as_of_date, latest_only): self.now for latest_only in (False, True)}
         rule = run.rule(as_of)
         self._presence = presence(store, as_of, rule)
         self._expected = Counter(
@@ -108,7 +108,7 @@ class _Teller:
         """Gather what a kind of report is told."""
         now, day = self.now, self._as_of.as_of_date
         since = former_day(kind, day, self._store.terms())
-        before = self._before(since)
+        before = self._before(since, kind)
         rule = rule_on(now.rules, now.spans[-1].first_day)
         marks = doubted(now.shown, now.faults, self._places)
         touched = {(one.place, one.span.name) for one, mark in zip(now.shown, marks, strict=True) if mark}
@@ -121,12 +121,14 @@ class _Teller:
             expected=dict(self._expected),
         )  # fmt: skip
 
-    def _before(self, since: date | None) -> Indicators | None:
+    def _before(self, since: date | None, kind: ReportKind) -> Indicators | None:
         if since is None or since < self._store.terms()[0].start_date:
             return None
-        if since not in self._counted:
-            self._counted[since] = indicators_on(self._run, self._store, since, latest_only=True)
-        return self._counted[since] if self._counted[since].spans else None
+        # Nine years are compared once a year: to follow every class so far back takes long.
+        asked = since, kind != "province"
+        if asked not in self._counted:
+            self._counted[asked] = indicators_on(self._run, self._store, since, latest_only=asked[1])
+        return self._counted[asked] if self._counted[asked].spans else None
 
     def _covered(self) -> Iterator[Covered]:
         reported = "attendance" not in self._presence.missing_tables

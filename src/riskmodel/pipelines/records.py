@@ -145,7 +145,7 @@ def ledger_source(run: Run, on: date) -> list[SourceFiles]:
     file = run.workspace.ledger / "ledger_events.csv"
     if not (run.workspace.store / FILE_NAME).is_file():
         return []
-    with closing(open_store(run.workspace.store, create=True)) as store:
+    with closing(open_store(run.workspace.store)) as store:
         rows = ledger_events(store, BUREAU)
     if not rows and not file.exists():
         return []

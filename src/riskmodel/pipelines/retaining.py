@@ -85,7 +85,8 @@ def _runs_of_aid(published: Store, lists: Path, before: datetime) -> Iterable[Re
     for run_id in going:
         yield Removal("allocation", run_id, _run_goes(published, lists / run_id, run_id, before))
     kept = retention.allocation_runs(published)
-    yield from _folders(lists, "allocation lists", lambda folder: folder.name not in kept)
+    old = _older(before)  # younger ones may be in the midst of being written
+    yield from _folders(lists, "allocation lists", lambda folder: folder.name not in kept and old(folder))
 
 
 def _run_goes(published: Store, folder: Path, run_id: str, before: datetime) -> Callable[[], object]:

@@ -128,8 +128,8 @@ class _Composer:
         latest = {(span.name, span.kind) for kind in ("year", "within_year")
                   if (span := self.told.latest(kind))}  # fmt: skip
         own = [
-            one for one in self.told.figures.values()
-            if one.place == self.place and (one.span.name, one.span.kind) in latest
+            one for one in self.told.by_place.get(self.place, ())
+            if (one.span.name, one.span.kind) in latest
             and one.by in ("all", "stage") and (one.formula, one.stage) not in asked
         ]  # fmt: skip
         staged = {one.formula for one in own if one.stage} | {target.formula for target in self.told.targets}
@@ -178,9 +178,9 @@ class _Composer:
     def former(self, figure: OfficialFigure) -> OfficialFigure | None:
         """Find a figure as the last report told it: of the same span, or (yearly) of the year before."""
         alike = [
-            one for one in self.told.before.values()
-            if (one.formula, one.place, one.by, one.stage, one.value, one.span.kind)
-            == (figure.formula, figure.place, figure.by, figure.stage, figure.value, figure.span.kind)
+            one for one in self.told.before_by_place.get(figure.place, ())
+            if (one.formula, one.by, one.stage, one.value, one.span.kind)
+            == (figure.formula, figure.by, figure.stage, figure.value, figure.span.kind)
         ]  # fmt: skip
         same = [one for one in alike if one.span.name == figure.span.name]
         if same or not self.yearly:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 from riskmodel.domain import Language
+from riskmodel.hiding import Sum, withheld
 from riskmodel.official import Place
 from riskmodel.official_words import percent, place_words
 from riskmodel.reports.page import Lines, Section, Table, rows
@@ -13,6 +14,7 @@ from riskmodel.reports.told import Covered, ReportKind, Told, Work
 from riskmodel.wording import text
 from riskmodel.wording.statements import format_date
 
+_TOTAL = -1
 LOW = 0.8
 """A school that has reported fewer of its school days is asked to report the rest."""
 
@@ -33,7 +35,7 @@ class _Writer:
     def __init__(self, told: Told, kind: ReportKind, place: Place, language: Language) -> None:
         self.told, self.kind, self.place, self.language = told, kind, place, language
         self.own = set(told.within(place))
-        # A school's own report tells it of its own students, whom it knows.
+        # A school's own report is read by who sees the whole school, and knows its students.
         self.few = 0 if kind == "school" else told.hide_below
 
     def say(self, code: str, **slots: object) -> str:
@@ -65,22 +67,43 @@ class _Writer:
         """Contact and aid of those listed, from the actions that people recorded."""
         if self.told.work is None:
             return (Lines((self.say("nothing_published"),)),)
-        lines = []
-        for name, schools in self.groups():
-            found = [one for one in self.told.work if one.school_id in schools]
-            listed = sum(one.listed for one in found)
-            shares = [
-                percent(sum(counts) / listed, 0) if listed else "—"
-                for counts in ([one.contacted for one in found], [one.aided for one in found])
-            ]
-            told = [self.say("withheld")] * 3 if 0 < listed < self.few else [f"{listed:,}", *shares]
-            lines.append((
-                name, *told, sum(one.visits for one in found), sum(one.aid for one in found),
-                f"{sum(one.hours for one in found):g}",
-            ))  # fmt: skip
+        groups = self.groups()
+        work = [[one for one in self.told.work if one.school_id in schools] for _, schools in groups]
+        counts = {
+            count: [sum(getattr(one, count) for one in found) for found in work]
+            for count in ("listed", "contacted", "aided", "aid")
+        }
+        # Whom somebody contacted tells of those who work, and is left out only where the listed are.
+        said = {
+            count: self._shown(of_places) if count != "contacted" else [str(one) for one in of_places]
+            for count, of_places in counts.items()
+        }
+        lines = [
+            (
+                name, said["listed"][at], self._share_of_listed("contacted", at, counts, said),
+                self._share_of_listed("aided", at, counts, said), sum(one.visits for one in found),
+                said["aid"][at], f"{sum(one.hours for one in found):g}",
+            )
+            for at, ((name, _), found) in enumerate(zip(groups, work, strict=True))
+        ]  # fmt: skip
         head = ("place", "listed", "contacted", "aided", "visits", "aid", "hours")
         table = Table(tuple(self.say(f"heads.{name}") for name in head), rows(lines))
         return (table, Lines((self.say("actions_meaning"),)))
+
+    def _share_of_listed(
+        self, count: str, at: int, counts: Mapping[str, Sequence[int]], said: Mapping[str, Sequence[str]]
+    ) -> str:
+        if self.say("withheld") in (said[count][at], said["listed"][at]):
+            return self.say("withheld")
+        listed = counts["listed"][at]
+        return percent(counts[count][at] / listed, 0) if listed else "—"
+
+    def _shown(self, counts: Sequence[int]) -> list[str]:
+        """Say the counts of a table's lines; small ones are withheld, and what would give them away."""
+        whole = {**dict(enumerate(counts)), _TOTAL: sum(counts)}
+        tied = [Sum(_TOTAL, tuple(range(len(counts))))] if len(counts) > 1 else []
+        hidden = withheld(whole, tied, below=self.few, worth=lambda line: int(line == _TOTAL))
+        return [self.say("withheld") if line in hidden else f"{count:,}" for line, count in enumerate(counts)]
 
     def expected(self) -> tuple[Table | Lines, ...]:
         """Who is expected and not there, to be found by the spring and autumn visits."""
@@ -135,6 +158,8 @@ class _Writer:
         listed, contacted = sum(one.listed for one in work), sum(one.contacted for one in work)
         if not listed:
             return [self.say("nothing_published")] if self.told.work is None else []
+        if 0 < listed < self.few:
+            return []
         lines = [
             self.say(
                 "circular.contacted", contacted=contacted, listed=listed, share=percent(contacted / listed, 0)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from typing import Literal
 
 from riskmodel.official import By, Fault, Level, OfficialFigure, Place, Span, SpanKind, Target
@@ -80,6 +81,16 @@ class Told:
     work: tuple[Work, ...] | None
     expected: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
+    @cached_property
+    def by_place(self) -> Mapping[Place, Sequence[OfficialFigure]]:
+        """The figures of each place."""
+        return _by_place(self.figures.values())
+
+    @cached_property
+    def before_by_place(self) -> Mapping[Place, Sequence[OfficialFigure]]:
+        """The figures of each place as the last report told them."""
+        return _by_place(self.before.values())
+
     def within(self, place: Place) -> list[str]:
         """Return the schools of a place, by id."""
         return sorted(
@@ -103,6 +114,13 @@ class Told:
         """Return the span of a kind that began last."""
         of_kind = [span for span in self.spans if span.kind == kind]
         return of_kind[-1] if of_kind else None
+
+
+def _by_place(figures: Iterable[OfficialFigure]) -> Mapping[Place, Sequence[OfficialFigure]]:
+    found: dict[Place, list[OfficialFigure]] = {}
+    for one in figures:
+        found.setdefault(one.place, []).append(one)
+    return found
 
 
 def by_key(found: Iterable[OfficialFigure]) -> dict[FigureKey, OfficialFigure]:

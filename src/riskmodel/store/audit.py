@@ -137,10 +137,18 @@ class AuditLog:
                 if not written.done():
                     written.set_result(None) if problem is None else written.set_exception(problem)
 
-        overdue = loop.call_later(2 * self._wait, end, StoreError("audit_unwritable", Where(file=FILE_NAME)))
+        def give_up() -> None:
+            together.cancel()  # nobody is shown anything: what waits still is not to be written
+            end(StoreError("audit_unwritable", Where(file=FILE_NAME)))
+
+        def wake(done: Future[None]) -> None:
+            if not done.cancelled():
+                loop.call_soon_threadsafe(end, done.exception())
+
+        overdue = loop.call_later(2 * self._wait, give_up)
         together = self._submit(list(chain.from_iterable(rows for rows, _ in gathered)))
         # To wake the loop once for each look cost more than all the rest of an answer.
-        together.add_done_callback(lambda done: loop.call_soon_threadsafe(end, done.exception()))
+        together.add_done_callback(wake)
 
     def submit(self, look: Look) -> Future[None]:
         """Hand a look to the writer; nothing may be shown before the future is done without an error."""

@@ -91,6 +91,8 @@ def solve(pairs: Pairs, benefit: Floats, left: Left) -> Solved:
 
 def _optimum(limits: _Limits, columns: Ints, benefit: Floats, room: Floats) -> tuple[Floats, Floats]:
     """Return the share of each of some pairs, and the price of each limit (0 where none of them is in it)."""
+    if not len(columns):  # nothing that is assumed to do any good: linprog takes no empty programme
+        return np.zeros(0), np.zeros(len(room))
     rows = limits.rows[:, columns].tocsr()
     used = np.diff(rows.indptr) > 0
     answer = linprog(

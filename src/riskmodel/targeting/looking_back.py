@@ -15,6 +15,7 @@ import numpy as np
 
 from riskmodel.domain import Band, Language, Outcome
 from riskmodel.figures import Interval
+from riskmodel.hiding import Sum, withheld
 from riskmodel.targeting.greedy import all_there_is, give_by_order, give_floors
 from riskmodel.targeting.need import Floats, Pairs, needs_of
 from riskmodel.targeting.programmes import ProgrammesFile, SchoolCapacity
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 ORDERS = ("model", "absence_rule", "school_rate", "last_term", "lots")
 RESAMPLES = 1_000
 SMALL_CELL = 10
+_TOTAL = -1
 GROUP = "group_"
 """Columns of groups by which equity is told: what a place reached, and the share of leavers that got one."""
 SIZES = (200, 600)
@@ -124,8 +126,8 @@ def _by(pairs: Pairs, score: Floats, lots: Floats) -> Pairs:
 def reached_per_100(places: pd.DataFrame, *, seed: int) -> tuple[Reached, ...]:
     """Count what each order reached, with intervals that resample schools.
 
-    Of the model's order by group, too. A group with fewer than ten leavers or places is hidden, and where one
-    alone would be, so that it could be had by subtraction, the next smallest with it.
+    Of the model's order by group, too. A group with fewer than ten leavers or places is hidden, and with it
+    whatever would give it away by subtraction (`riskmodel.hiding`).
     """
     _, school = np.unique(places["school_id"].to_numpy(dtype=str), return_inverse=True)
     draws = np.random.default_rng(seed).multinomial(
@@ -156,16 +158,21 @@ def reached_per_100(places: pd.DataFrame, *, seed: int) -> tuple[Reached, ...]:
 
 
 def _hide(groups: list[Reached]) -> list[Reached]:
-    def smallest(one: Reached) -> int:
-        return min(one.places or 0, one.leavers or 0)
-
-    by_size = sorted(range(len(groups)), key=lambda number: smallest(groups[number]))
-    few = sum(smallest(one) < SMALL_CELL for one in groups)
-    hidden = set(by_size[: 2 if few == 1 else few])
+    """Withhold groups: the totals are told beside them, of places and of leavers alike."""
+    counts = [{n: getattr(one, name) or 0 for n, one in enumerate(groups)} for name in ("places", "leavers")]
+    hidden = {n for n in range(len(groups)) if min(count[n] for count in counts) < SMALL_CELL}
+    known = -1
+    while len(hidden) > known:
+        known = len(hidden)
+        for count in counts:
+            if not any(count[n] for n in hidden):
+                continue  # that those have none gives nobody away
+            whole = {**count, _TOTAL: sum(count.values())}
+            tied = [Sum(_TOTAL, tuple(count))]
+            hidden |= withheld(whole, tied, below=SMALL_CELL, also=hidden, worth=lambda n: int(n == _TOTAL))
+            hidden.discard(_TOTAL)
     nothing: dict[str, Any] = dict.fromkeys(("places", "leavers", "per_100", "of_leavers"))
-    return [
-        replace(one, **nothing) if number in hidden else one for number, one in enumerate(groups)
-    ]  # fmt: skip
+    return [replace(one, **nothing) if n in hidden else one for n, one in enumerate(groups)]
 
 
 def _ratio(school: Any, weights: Any, above: Any, below: Any, *, times: float = 1) -> Interval | None:

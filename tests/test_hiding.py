@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from riskmodel.indicators.hiding import Sum, withheld
+from riskmodel.hiding import Sum, withheld
 
 
 def table(rows: list[list[int]]) -> tuple[dict[tuple[int, int], int], list[Sum[tuple[int, int]]]]:
