@@ -48,8 +48,10 @@ def holds_report(world: World, who: Who, report_id: str) -> bool:
     school = world.reports.get(report_id)
     if school is None or not who.alive or who.only is not None:
         return False
+    if who.role in EVERYWHERE or not school:
+        return who.role in EVERYWHERE
     whole = school in who.schools or world.township(school) in who.townships
-    return who.role in EVERYWHERE or bool(school and whole and holds_school(world, who, school))
+    return whole and holds_school(world, who, school)
 
 
 def holds_case(world: World, who: Who, case_id: str) -> bool:
