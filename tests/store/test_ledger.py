@@ -264,6 +264,98 @@ def test_who_sees_a_case_follows_its_home_until_it_is_handed_over(
     assert [sees(one) for one in (of_school_1, of_school_0, of_class)] == [True, False, False]
 
 
+NEAR = Principal("key-n", "district", townships=frozenset({"近镇"}))
+"""The district of school-0 in `apart`; school-1 lies in another township, 远镇."""
+
+
+@pytest.fixture
+def apart(store: Store, term: Callable[..., ScoredTerm], now: datetime) -> ScoredTerm:
+    """Two schools in two townships."""
+    whole = term(schools=2, each=4)
+    placed = zip(whole.schools, ("近镇", "远镇"), strict=True)
+    published = replace(whole, schools=tuple(replace(one, township=where) for one, where in placed))
+    publish(store, published, published_at=now, published_by="test")
+    return published
+
+
+def refused_home(store: Store, principal: Principal, case_id: str, entry: Entry, now: datetime) -> None:
+    with pytest.raises(EntryRefused) as refused:
+        add_entry(store, principal, case_id, entry, at=now)
+    assert (refused.value.field, refused.value.code) == ("home", "ledger_student_unknown")
+
+
+def test_no_township_takes_a_case_to_a_school_of_another_by_calling_it_its_own(
+    store: Store, apart: ScoredTerm, bureau: Principal, now: datetime
+) -> None:
+    case = open_case(store, bureau, OWN, told("opened"), at=now)
+    refused_home(store, NEAR, case.case_id, told("handed_over", home=Home("school-1", "近镇")), now)
+    handed = add_entry(
+        store, bureau, case.case_id, told("handed_over", home=Home("school-1", "近镇")), at=now
+    )
+    assert handed is not None
+    assert handed.case.home == Home("school-1", "远镇"), "where a school lies is told by the published set"
+
+
+def test_who_received_a_case_cannot_send_it_back_to_a_school_it_does_not_see(
+    store: Store, apart: ScoredTerm, bureau: Principal, now: datetime
+) -> None:
+    case = open_case(store, bureau, OWN, told("opened"), at=now)
+    handed = add_entry(store, bureau, case.case_id, told("handed_over"), at=now)
+    assert handed is not None
+    back = told("handed_over", corrects=handed.entries[-1].number, withdrawn=True, why="错")
+    of_school_1 = Principal("key-1", "school", frozenset({"school-1"}))
+    refused_home(store, of_school_1, case.case_id, back, now)
+    undone = add_entry(store, bureau, case.case_id, back, at=now)
+    assert undone is not None
+    assert undone.case.home.school_id == "school-0"
+
+
+def test_a_correction_of_the_opening_names_a_place_as_a_handing_over_does(
+    store: Store, apart: ScoredTerm, of_school_0: Principal, bureau: Principal, now: datetime
+) -> None:
+    case = open_case(store, of_school_0, OWN, told("opened"), at=now)
+    first = case.entries[0].number
+    far = told("opened", home=Home("school-1", "近镇"), corrects=first, why="学校写错")
+    refused_home(store, of_school_0, case.case_id, far, now)
+    refused_home(store, NEAR, case.case_id, far, now)
+    right = told("opened", home=Home("school-0"), corrects=first, why="名字写错")
+    stays = add_entry(store, of_school_0, case.case_id, right, at=now)
+    assert stays is not None
+    assert stays.case.home == Home("school-0", "近镇"), "the township is not lost"
+    assert case_of(store, NEAR, case.case_id) == stays
+
+
+def test_a_case_is_seen_by_the_township_in_which_its_school_lies_now(
+    store: Store, term: Callable[..., ScoredTerm], bureau: Principal, now: datetime
+) -> None:
+    case = open_case(store, bureau, "child", told("opened", home=Home("school-0", "近镇")), at=now)
+    far = Principal("key-f", "district", townships=frozenset({"远镇"}))
+
+    def seen_by() -> list[bool]:
+        return [case_of(store, one, case.case_id) is not None for one in (NEAR, far)]
+
+    assert seen_by() == [False, False], "nothing is published: nobody knows where the school lies"
+    for day, (township, sees) in enumerate({"近镇": [True, False], "远镇": [False, True]}.items()):
+        whole = term(schools=1, each=2, as_of_date=DAY + timedelta(days=day))
+        published = replace(whole, schools=(replace(whole.schools[0], township=township),))
+        publish(store, published, published_at=now + timedelta(days=day), published_by="test")
+        assert seen_by() == sees
+    assert check_ledger(store, bureau).sound
+
+
+def test_a_case_of_a_school_that_is_no_more_stays_with_its_township(
+    store: Store, apart: ScoredTerm, term: Callable[..., ScoredTerm], bureau: Principal, now: datetime
+) -> None:
+    case = open_case(store, bureau, FOREIGN, told("opened"), at=now)
+    later = now + timedelta(days=1)
+    publish(store, term(schools=1, each=2, as_of_date=DAY), published_at=later, published_by="test")
+    far = Principal("key-f", "district", townships=frozenset({"远镇"}))
+    found = case_of(store, far, case.case_id)
+    assert found is not None
+    assert found.case.home == Home("school-1", "远镇", 8, "2")
+    assert case_of(store, NEAR, case.case_id) is None
+
+
 def test_the_data_team_reads_no_case(store: Store, full: ScoredTerm) -> None:
     with pytest.raises(StoreError, match="may not"):
         cases(store, Principal("d", "data_team"))

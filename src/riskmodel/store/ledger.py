@@ -11,19 +11,21 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, Integer, Text, insert, literal, select, update
 
 from riskmodel.domain import Action
 from riskmodel.errors import StoreError
-from riskmodel.ledger.asked import check_entry
-from riskmodel.ledger.cases import Entry, Home, Kept, StepRefused, fold
+from riskmodel.ledger.asked import ASKED, check_entry
+from riskmodel.ledger.cases import Case, Entry, Home, Kept, StepRefused, fold
 from riskmodel.ledger.deadlines import LedgerRule
 from riskmodel.store.actions import ActionsRefused, record_actions, standings
 from riskmodel.store.cases import LATEST_RULES, KeptCase, ledger_rules, one_case
 from riskmodel.store.engine import Store
 from riskmodel.store.ledger_rows import add_row, entry_text, rules_text, stands
 from riskmodel.store.principals import Permission, Principal
-from riskmodel.store.tables import LEDGER_CASES, LEDGER_RULES, MOVES, SCHOOLS, instant_text
+from riskmodel.store.scope import sees_case
+from riskmodel.store.sets import CURRENT
+from riskmodel.store.tables import LEDGER_CASES, LEDGER_RULES, SCHOOLS, SETS, instant_text
 
 _DECISIONS = ("closing_refused", "closing_confirmed")
 
@@ -74,7 +76,7 @@ def open_case(store: Store, principal: Principal, student_id: str, entry: Entry,
             )
         ).first()
         home = _home_of(connection, principal, student_id, entry.home)
-        if home is None:
+        if home is None or not _sees_home(connection, principal, home):
             raise EntryRefused("student_id", "ledger_student_unknown")
         if known is not None:
             told = one_case(connection, principal, known.case_id)
@@ -116,8 +118,8 @@ def add_entry(
                 raise EntryRefused("entry_id", "ledger_entry_id_taken")
             return found
         told = replace(entry, entry_id=entry.entry_id or secrets.token_hex(8))
-        if told.event == "handed_over" and told.home is not None:
-            told = replace(told, home=_handed_over_to(connection, principal, told.home))
+        if told.home is not None:
+            told = replace(told, home=_placed(connection, told.home))
         _add(connection, store, principal, case_id, found.student_id, told, kept=found.entries, at=at)
         # After a handing over it may be another's: who did it is told how it stands all the same.
         return one_case(connection, None, case_id)
@@ -147,6 +149,8 @@ def _add(
         raise EntryRefused(field, code) from None
     if case is None:
         raise EntryRefused("event", "ledger_step")
+    if before is not None:
+        _check_homes(connection, principal, entry, before, case)
     number = add_row(
         connection,
         principal,
@@ -192,53 +196,65 @@ def _as_action(
 
 
 def _home_of(connection: Connection, principal: Principal, student_id: str, told: Home | None) -> Home | None:
-    """Return whose the child is: by the published sets, else, for who sees the place, as told."""
-    if connection.scalar(select(MOVES.c.number).limit(1)) is not None:
+    """Return whose a new case is: by the published sets, else, for who may say so, as told."""
+    if connection.scalar(CURRENT) is not None:
         stood = standings(connection, principal, {student_id}).get(student_id)
         if stood is not None:
-            township = connection.scalar(
-                select(SCHOOLS.c.township).where(
-                    SCHOOLS.c.set_id == stood.set_id, SCHOOLS.c.school_id == stood.school_id
-                )
-            )
-            return Home(stood.school_id, township or "", stood.grade, stood.class_name)
+            return _placed(connection, Home(stood.school_id, "", stood.grade, stood.class_name))
         # Published, and not theirs: the same answer as for nobody.
         if not principal.rights.everywhere and _is_published(connection, student_id):
             return None
     if told is None or not (told.school_id or told.township):
         return None
-    told = replace(told, township=told.township or _township_of(connection, told.school_id))
-    allowed = principal.rights.everywhere or (
-        ":" in student_id and not told.school_id and told.township in principal.townships
-    )
-    return told if allowed else None
+    allowed = principal.rights.everywhere or (":" in student_id and not told.school_id)
+    return _placed(connection, told) if allowed else None
 
 
 def _is_published(connection: Connection, student_id: str) -> bool:
     return student_id in standings(connection, Principal("ledger", "bureau"), {student_id})
 
 
-def _township_of(connection: Connection, school_id: str) -> str:
-    latest = (
+def _placed(connection: Connection, home: Home) -> Home:
+    """Return a home with the township of its school: by the current set, else the last that names the school.
+
+    Nobody tells it: a township can be told only where there is no school.
+    """
+    if not home.school_id:
+        return home
+    is_current = SCHOOLS.c.set_id == CURRENT.scalar_subquery()
+    township = connection.scalar(
         select(SCHOOLS.c.township)
-        .where(SCHOOLS.c.school_id == school_id)
-        .order_by(SCHOOLS.c.set_id.desc())
+        .join(SETS, SETS.c.set_id == SCHOOLS.c.set_id)
+        .where(SCHOOLS.c.school_id == home.school_id, SETS.c.state == "complete")
+        .order_by(is_current.desc(), SETS.c.published_at.desc(), SETS.c.set_id)
         .limit(1)
     )
-    return connection.scalar(latest) or ""
+    return replace(home, township=township or "")
 
 
-def _handed_over_to(connection: Connection, principal: Principal, home: Home) -> Home:
-    """Return the new home with its township. Only who sees both places hands a case from one to the other."""
-    full = replace(home, township=home.township or _township_of(connection, home.school_id))
-    sees_both = (
-        principal.rights.everywhere
-        or (full.school_id and full.school_id in principal.school_ids)
-        or (full.township and full.township in principal.townships)
-    )
-    if not sees_both:
+def _check_homes(
+    connection: Connection, principal: Principal, entry: Entry, before: Case, case: Case
+) -> None:
+    """Refuse an entry that names a place, or takes the case to one, which its teller does not see.
+
+    The one check of every event: of a handing over, and of corrections and withdrawals as well.
+    """
+    homes = {case.home} - {before.home}
+    if "home" in ASKED[entry.event] and entry.home is not None and not entry.withdrawn:
+        homes.add(entry.home)
+    if not all(_sees_home(connection, principal, home) for home in homes):
         raise EntryRefused("home", "ledger_student_unknown")
-    return full
+
+
+def _sees_home(connection: Connection, principal: Principal, home: Home) -> bool:
+    """Tell whether a case of this home would be the principal's."""
+    place = select(
+        literal(home.school_id, Text).label("school_id"),
+        literal(home.township, Text).label("township"),
+        literal(home.grade, Integer).label("grade"),
+        literal(home.class_name, Text).label("class_name"),
+    ).subquery()
+    return connection.execute(select(place).where(sees_case(principal, place))).first() is not None
 
 
 def _told_before(found: KeptCase, entry: Entry) -> bool:

@@ -27,6 +27,7 @@ from sqlalchemy import (
 )
 
 from riskmodel.store.principals import Principal, SchoolClass
+from riskmodel.store.sets import CURRENT
 from riskmodel.store.tables import LEDGER_CASES, OBJECTIONS, SCHOOLS, STUDENTS
 
 
@@ -102,14 +103,24 @@ def sees_case(principal: Principal, case: FromClause = LEDGER_CASES) -> ColumnEl
     """Limit cases of the ledgers to those of the principal's schools, townships and classes.
 
     A case is its home's until it is handed over, whatever the published set says of the child: who has left
-    stands in no set, and somebody must ask after them.
+    stands in no set, and somebody must ask after them. In which township its school lies is what the current
+    set says; the township kept with the case holds where it has no school, or one that no current set names.
     """
     if principal.rights.everywhere:
         return true()
     places = places_of(principal)
+    named = select(SCHOOLS.c.township).where(
+        SCHOOLS.c.set_id == CURRENT.scalar_subquery(), SCHOOLS.c.school_id == case.c.school_id
+    )
+    near = named.where(SCHOOLS.c.township.in_(_listed("townships", places["townships"])))
     ways = [
         and_(case.c.school_id != "", case.c.school_id.in_(_listed("schools", places["schools"]))),
-        and_(case.c.township != "", case.c.township.in_(_listed("townships", places["townships"]))),
+        near.exists(),
+        and_(
+            case.c.township != "",
+            case.c.township.in_(_listed("townships", places["townships"])),
+            not_(named.exists()),
+        ),
         _in_classes(case, places),
     ]
     return or_(*ways)

@@ -13,6 +13,8 @@ from riskmodel.store.rows import read_facts
 from riskmodel.store.tables import DOCUMENTS, MOVES, SETS, instant
 
 MOST_SETS = 100
+CURRENT = select(MOVES.c.set_id).order_by(MOVES.c.number.desc()).limit(1)
+"""The id of the set that the pointer names; no row before anything was published."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ def current_set_id(connection: Connection) -> str:
     StoreError
         If nothing was published yet.
     """
-    current: str | None = connection.scalar(select(MOVES.c.set_id).order_by(MOVES.c.number.desc()).limit(1))
+    current: str | None = connection.scalar(CURRENT)
     if current is None:
         raise StoreError("nothing_published")
     return current
