@@ -20,11 +20,14 @@ from typer.testing import CliRunner
 
 from riskmodel.cli import app
 from riskmodel.domain import Action, Band, School, ScoredStudent, ScoredTerm, Stage, TermFacts
+from riskmodel.ledger.cases import Entry, Home
 from riskmodel.records.store import RecordStore
 from riskmodel.store.actions import record_actions
 from riskmodel.store.audit import Look, open_audit
 from riskmodel.store.engine import open_store
 from riskmodel.store.idempotency import answer_once
+from riskmodel.store.ledger import open_case
+from riskmodel.store.ledger_check import check_ledger
 from riskmodel.store.principals import Principal
 from riskmodel.store.publishing import publish
 
@@ -120,7 +123,15 @@ def publish_and_look(workspace: Path) -> None:
             student_id=student, kind="contacted", day=NOW.date(), done_by="李", note=f"{student}的家"
         )
         record_actions(store, BUREAU, [action], at=NOW)
+        # A program that makes its own ids from the child's, as many do.
+        case = Entry(
+            event="opened", day=NOW.date(), by="李", why="三天未到", kind="suspected", found_by="school",
+            home=Home("A"), entry_id=f"{student}/opened",
+            child={"name": NAME if student == CHILD else "王明"},
+        )  # fmt: skip
+        open_case(store, BUREAU, student, case, at=NOW)
     answer_once(store, BUREAU, "k1", fingerprint="f", at=NOW, write=lambda: f'{{"student_id":"{CHILD}"}}')
+    answer_once(store, BUREAU, f"{CHILD}-1", fingerprint="f", at=NOW, write=lambda: "{}")
     audit = open_audit(store.folder)
     for shown in ((CHILD, "other"), ("other",)):
         audit.record(
@@ -225,7 +236,9 @@ def test_nothing_of_an_erased_child_is_left_in_any_byte_and_others_stay_whole(
             table: connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar()
             for table in ("published_student", "action", "write_answer")
         }
+    checked = check_ledger(published, BUREAU)
     published.close()
+    assert (checked.sound, checked.cases, checked.chain.rows) == (True, 1, 3)
     assert counted == {"published_student": 2, "action": 1, "write_answer": 0}
     audit = open_audit(office.workspace / "store")
     assert audit.verify().broken_at is None

@@ -419,13 +419,14 @@ def test_an_erased_child_leaves_rows_that_hold_the_chain_and_name_nobody(
     store: Store, walk: Callable[..., KeptCase], bureau: Principal, now: datetime
 ) -> None:
     child = {"name": "王甲子", "phone": "13800000000"}
-    open_case(store, bureau, "gone", told("opened", child=child), at=now)
+    case = open_case(store, bureau, "gone", told("opened", child=child, entry_id="gone-opened"), at=now)
+    add_entry(store, bureau, case.case_id, told("visited", entry_id="gone-1"), at=now)
     stays = walk("visited")
-    assert len(rows_about(store, bureau, "gone")["ledger_entry"]) == 1
+    assert len(rows_about(store, bureau, "gone")["ledger_entry"]) == 2
     head = check_ledger(store, bureau).chain.head
     erase_student(store, bureau, "gone", at=now)
     checked = check_ledger(store, bureau, known_head=head)
-    assert (checked.sound, checked.chain.rows, checked.cases) == (True, 4, 1)
+    assert (checked.sound, checked.chain.rows, checked.cases) == (True, 5, 1)
     assert rows_about(store, bureau, "gone")["ledger_entry"] == []
     file = (store.folder / "published.db").read_bytes()
     assert b"13800000000" not in file
@@ -444,7 +445,8 @@ def opened(store: Store, walk: Callable[..., KeptCase]) -> KeptCase:
     [
         "UPDATE ledger_entry SET event = 'noted'",
         "UPDATE ledger_entry SET content = NULL",
-        "UPDATE ledger_entry SET student_id = '', content = NULL, salt = NULL, key_id = 'x'",
+        "UPDATE ledger_entry SET student_id = '', entry_id = NULL, content = NULL, salt = NULL, key_id = 'x'",
+        "UPDATE ledger_entry SET entry_id = NULL",
         "DELETE FROM ledger_entry",
     ],
 )

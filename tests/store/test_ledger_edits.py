@@ -78,7 +78,8 @@ def _case_removed(file: sqlite3.Connection, chance: random.Random) -> None:
 
 def _emptied(file: sqlite3.Connection, chance: random.Random) -> None:
     file.execute(
-        "UPDATE ledger_entry SET student_id = '', content = NULL, salt = NULL WHERE number = ?",
+        "UPDATE ledger_entry SET student_id = '', entry_id = NULL, content = NULL, salt = NULL"
+        " WHERE number = ?",
         (_number(chance),),
     )
 

@@ -63,8 +63,11 @@ def erase_student(store: Store, principal: Principal, student_id: str, *, at: da
             if table is LEDGER_ENTRIES:
                 continue
             removed += connection.execute(delete(table).where(table.c.student_id == student_id)).rowcount
-        # Answers that are kept for a repeated write hold ids within their text.
-        texts = [ANSWERS.c.answer.contains(student_id, autoescape=True)]
+        # Answers kept for a repeated write hold ids within their text, and the callers' own keys may.
+        texts = [
+            column.contains(student_id, autoescape=True)
+            for column in (ANSWERS.c.answer, ANSWERS.c.idempotency_key)
+        ]
         removed += connection.execute(delete(ANSWERS).where(or_(*texts))).rowcount
     _clear_bytes(store)
     return removed

@@ -89,7 +89,7 @@ def add_row(
         "student_id": student_id,
         "content": content,
         "salt": salt,
-        "digest": _digest(salt, student_id, content),
+        "digest": _digest(salt, student_id, entry_id, content),
         "previous": previous,
     }
     row["hash"] = link(previous, _hashed(row))
@@ -126,7 +126,8 @@ def empty_rows(connection: Connection, principal: Principal, student_id: str, *,
     ).all()
     if not numbers:
         return 0
-    connection.execute(update(LEDGER_ENTRIES).where(of_child).values(student_id="", content=None, salt=None))
+    emptied = {"student_id": "", "entry_id": None, "content": None, "salt": None}
+    connection.execute(update(LEDGER_ENTRIES).where(of_child).values(**emptied))
     add_row(
         connection,
         principal,
@@ -155,9 +156,11 @@ def chain_rows(connection: Connection) -> Iterator[Row]:
     asked = select(LEDGER_ENTRIES).order_by(LEDGER_ENTRIES.c.number)
     for row in map(dict, connection.execute(asked).mappings()):
         if row["content"] is None:
-            sound = row["number"] in erased and row["salt"] is None and row["student_id"] == ""
+            emptied = row["salt"] is None and row["entry_id"] is None and row["student_id"] == ""
+            sound = row["number"] in erased and emptied
         else:
-            sound = row["digest"] == _digest(row["salt"], row["student_id"], row["content"])
+            told = row["salt"], row["student_id"], row["entry_id"], row["content"]
+            sound = row["digest"] == _digest(*told)
         yield row["number"], _hashed(row) if sound else (), row["previous"], row["hash"]
 
 
@@ -168,13 +171,12 @@ def rows_counted(connection: Connection) -> int:
 
 
 def _hashed(row: Mapping[str, Any]) -> tuple[object, ...]:
-    names = ("number", "case_id", "entry_id", "event", "recorded_at", "key_id", "role", "digest")
+    names = ("number", "case_id", "event", "recorded_at", "key_id", "role", "digest")
     return tuple(row[name] for name in names)
 
 
-def _digest(salt: object, student_id: str, content: str) -> str:
-    told = json.dumps([salt, student_id, content], ensure_ascii=True, separators=(",", ":"))
-    return hashlib.sha256(told.encode()).hexdigest()
+def _digest(*told: object) -> str:
+    return hashlib.sha256(json.dumps(told, ensure_ascii=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def _numbers(content: str | None) -> list[int]:

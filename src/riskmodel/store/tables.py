@@ -319,7 +319,7 @@ LEDGER_ENTRIES = Table(
     "ledger_entry", METADATA,
     Column("number", Integer, primary_key=True, autoincrement=True),
     Column("case_id", Text, nullable=False, index=True),
-    Column("entry_id", Text, nullable=False),
+    Column("entry_id", Text),
     Column("event", Text, nullable=False),
     Column("recorded_at", Text, nullable=False),
     Column("key_id", Text, nullable=False),
@@ -333,8 +333,10 @@ LEDGER_ENTRIES = Table(
     UniqueConstraint("case_id", "entry_id"),
     sqlite_autoincrement=True,
 )  # fmt: skip
-"""Everything that was ever done or found in a case, as a chain. `digest` is of salt, child and content: of an
-erased child these three are emptied, and the chain still holds."""
+"""Everything that was ever done or found in a case, as a chain. `digest` is of salt, child, entry_id (the
+teller's own text, in which a child may be named) and content: of an erased child these four are emptied, and
+the chain still holds."""
+_EMPTIED = ("student_id", "entry_id", "content", "salt")
 
 LEDGER_CASES = Table(
     "ledger_case", METADATA,
@@ -356,11 +358,11 @@ against them (`check_ledger`)."""
 
 _EMPTIED_ONLY = " AND ".join(
     [
-        "NEW.student_id = '' AND NEW.content IS NULL AND NEW.salt IS NULL",
+        "NEW.student_id = '' AND NEW.entry_id IS NULL AND NEW.content IS NULL AND NEW.salt IS NULL",
         *(
             f"NEW.{column.name} IS OLD.{column.name}"
             for column in LEDGER_ENTRIES.c
-            if column.name not in ("student_id", "content", "salt")
+            if column.name not in _EMPTIED
         ),
     ]
 )
