@@ -131,9 +131,13 @@ def ledger_events(store: Store, principal: Principal) -> list[dict[str, str]]:
 
 
 def as_read_by(principal: Principal, found: KeptCase) -> KeptCase:
-    """Leave out what this principal may not read: names, sensitive reasons, notes of a counsellor."""
-    rights = principal.rights
-    if rights.audience == "counsellor" and rights.names:
+    """Leave out what this principal may not read: sensitive reasons, hardship, and words of a counsellor.
+
+    Words are `why` and `evidence`: what proves a thing often says it. What was written with the same key is
+    read whole. A plan stays: it is for all who carry it out, and who writes it writes it for them. Names
+    stay too: every role that may read cases reads names, and a child is looked for by name.
+    """
+    if principal.rights.audience == "counsellor":
         return found
 
     def own(kept: Kept) -> bool:
@@ -145,14 +149,16 @@ def as_read_by(principal: Principal, found: KeptCase) -> KeptCase:
             reasons = tuple(one for one in entry.reasons if one not in SENSITIVE_REASONS)
             entry = replace(entry, reasons=reasons)
             if RIGHTS[kept.role].audience == "counsellor":  # type: ignore[index]
-                entry = replace(entry, why="")
+                entry = replace(entry, why="", evidence=())
         child = {name: said for name, said in entry.child.items() if name != "hardship" or own(kept)}
         return replace(kept, entry=replace(entry, child=child))
 
     entries = tuple(read(one) for one in found.entries)
     told_by_self = {reason for one in found.entries if own(one) for reason in one.entry.reasons}
     reasons = tuple(one for one in found.case.reasons if one in told_by_self or one not in SENSITIVE_REASONS)
-    child = {name: said for name, said in found.case.child.items() if name != "hardship"}
+    teller = next((one for one in reversed(found.entries) if "hardship" in one.entry.child), None)
+    told_hardship = teller is not None and own(teller)
+    child = {name: said for name, said in found.case.child.items() if name != "hardship" or told_hardship}
     return replace(found, entries=entries, case=replace(found.case, reasons=reasons, child=child))
 
 
