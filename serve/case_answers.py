@@ -21,6 +21,7 @@ from serve.case_schemas import (
     EntryIn,
     EntryOut,
     HomeOfCase,
+    HomeTold,
     PlanStepOfCase,
 )
 
@@ -59,6 +60,7 @@ def entry_of(told: EntryIn) -> Entry:
         week=told.week,
         in_school=told.in_school,
         code=told.close_code,
+        child={} if told.child is None else told.child.model_dump(exclude_unset=True),
         home=_home(told.home),
         duties={one.post: one.person for one in told.duties},
         plan=tuple(PlanStep(one.what, one.who, one.until) for one in told.plan),
@@ -135,7 +137,7 @@ def case_out(found: KeptCase, *, today: date) -> CaseOut:
         case_since=case.since,
         opened_on=case.opened_on,
         found_by=case.found_by,
-        home=HomeOfCase(
+        home=HomeTold(
             school_id=case.home.school_id,
             township=case.home.township,
             grade=case.home.grade,

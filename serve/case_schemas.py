@@ -12,6 +12,8 @@ from riskmodel.ledger.asked import (
     LONGEST,
     LONGEST_CHILD_FIELD,
     LONGEST_EVIDENCE,
+    LONGEST_HOME,
+    LONGEST_PLAN_STEP,
     MOST_EVIDENCE,
     MOST_PLAN_STEPS,
 )
@@ -52,10 +54,19 @@ class ChildOfCase(_Shape):
 class HomeOfCase(_Shape):
     """Whose case it is."""
 
-    school_id: str = _text(64)
-    township: str = _text(50)
+    school_id: str = _text(LONGEST_HOME)
+    township: str = _text(LONGEST_HOME)
     grade: Annotated[int, Field(ge=1, le=16)] | None = None
-    class_name: str = _text(50)
+    class_name: str = _text(LONGEST_HOME)
+
+
+class HomeTold(_Shape):
+    """Whose case it is, as it is kept: what a published set says has no bounds."""
+
+    school_id: str
+    township: str
+    grade: int | None
+    class_name: str
 
 
 class DutyNamed(_Shape):
@@ -71,7 +82,7 @@ _Duties = Annotated[tuple[DutyNamed, ...], Field(max_length=8)]
 class PlanStepOfCase(_Shape):
     """One thing of a child's plan."""
 
-    what: Annotated[str, Field(min_length=1, max_length=200)]
+    what: Annotated[str, Field(min_length=1, max_length=LONGEST_PLAN_STEP)]
     who: _By
     until: date
 
@@ -112,6 +123,7 @@ class EntryIn(_Shape):
     week: Annotated[int, Field(ge=1, le=52)] | None = None
     in_school: bool | None = None
     close_code: CloseCode | None = None
+    child: ChildOfCase | None = None
     home: HomeOfCase | None = None
     duties: _Duties = ()
     plan: _Plan = ()
@@ -150,7 +162,7 @@ class CaseOut(_Shape):
     case_since: date
     opened_on: date
     found_by: FoundBy
-    home: HomeOfCase
+    home: HomeTold
     child: ChildOfCase
     owner: str
     duties: _Duties

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 from python_calamine import CalamineWorkbook
+from sqlalchemy import update
 from starlette.testclient import TestClient
 
 from riskmodel.store.keys import make_key
+from riskmodel.store.tables import SCHOOLS
 
 from .conftest import NOW
 
@@ -109,6 +111,34 @@ def test_a_correction_is_a_new_entry_and_both_are_told(
     entries = post(f"/v1/cases/{case_id}/entries", **right).json()["entries"]
     told = [(one["met"], one["is_in_force"]) for one in entries[1:]]
     assert told == [("guardian", False), ("nobody", True)]
+
+
+def test_a_misspelt_name_is_corrected_in_the_opening(post: Any) -> None:
+    case_id = opened(post)
+    first = post(
+        f"/v1/cases/{case_id}/entries", event="noted", day="2026-10-31", done_by="李", why="记"
+    ).json()
+    right = {"event": "opened", "day": "2026-10-30", "done_by": "李", "why": "名字写错",
+             "corrects_number": first["entries"][0]["number"], "child": {"name": "王甲丑"}}  # fmt: skip
+    answer = post(f"/v1/cases/{case_id}/entries", **right)
+    assert answer.status_code == 201, answer.text
+    case = answer.json()["case"]
+    assert case["child"] == {**first["case"]["child"], "name": "王甲丑"}
+    same = ("home", "ledger", "found_by", "duties", "opened_on")
+    assert {name: case[name] for name in same} == {name: first["case"][name] for name in same}
+
+
+def test_a_township_of_a_long_name_is_told_to_who_sees_the_case(
+    post: Any, own_client: TestClient, own_county: Any
+) -> None:
+    known = own_county.store
+    with known.writing() as connection:
+        connection.execute(update(SCHOOLS).where(SCHOOLS.c.school_id == "a1").values(township="长" * 120))
+    case_id = opened(post)
+    listed = own_client.get("/v1/cases", headers=key(own_county))
+    assert listed.status_code == 200
+    [mine] = [one for one in listed.json()["cases"] if one["case_id"] == case_id]
+    assert mine["home"]["township"] == "长" * 120
 
 
 def test_pages_of_cases_join(post: Any, own_client: TestClient, own_county: Any) -> None:

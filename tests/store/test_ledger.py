@@ -21,7 +21,7 @@ from riskmodel.store.children import erase_student, rows_about
 from riskmodel.store.engine import Store
 from riskmodel.store.ledger import EntryRefused, add_entry, keep_ledger_rules, open_case
 from riskmodel.store.ledger_check import check_ledger
-from riskmodel.store.principals import Principal, SchoolClass
+from riskmodel.store.principals import RIGHTS, Principal, SchoolClass
 from riskmodel.store.publishing import publish
 
 DAY = date(2026, 10, 20)
@@ -135,6 +135,11 @@ def test_every_step_outside_the_table_is_refused_and_changes_nothing(
         ((), told("visited", by=" "), "by", "ledger_incomplete"),
         ((), told("visited", by="李" * 51), "by", "ledger_text"),
         ((), told("visited", met="somebody"), "met", "ledger_code"),
+        ((), told("visited", child={"name": "王"}), "child", "ledger_not_asked"),
+        ((), told("handed_over", home=Home("school-1", class_name="一" * 101)), "home", "ledger_text"),
+        ((), told("handed_over", home=Home("school-1", class_name="a\x07b")), "home", "ledger_text"),
+        ((), told("handed_over", home=Home("school-1", grade=17)), "home", "ledger_code"),
+        ((), told("planned", plan=(PlanStep("补课", "李" * 51, DAY),)), "plan", "ledger_text"),
         ((), told("visited", 15), "day", "ledger_day"),
         ((), told("visited", -1200), "day", "ledger_day"),
         ((), told("noted", why="a\x07b"), "why", "ledger_text"),
@@ -212,6 +217,37 @@ def test_a_child_has_one_open_case_and_opening_it_twice_with_the_same_id_is_harm
     with pytest.raises(EntryRefused) as refused:
         add_entry(store, of_school_0, case.case_id, told("visited", 1, entry_id="v-1"), at=now)
     assert refused.value.code == "ledger_entry_id_taken"
+
+
+def test_an_id_that_stands_for_a_handing_over_elsewhere_is_taken(
+    store: Store, walk: Callable[..., KeptCase], bureau: Principal, now: datetime
+) -> None:
+    handing = told("handed_over", home=Home("school-1", "谁说的"), entry_id="h-1")
+    case = walk(handing)
+    assert add_entry(store, bureau, case.case_id, handing, at=now) == case, "who tells it again is answered"
+    for home in (Home("school-0"), Home("school-1", grade=7), Home(township="镇")):
+        with pytest.raises(EntryRefused) as refused:
+            add_entry(store, bureau, case.case_id, replace(handing, home=home), at=now)
+        assert refused.value.code == "ledger_entry_id_taken"
+    assert case_of(store, bureau, case.case_id) == case
+
+
+def test_a_correction_of_the_opening_tells_what_was_wrong_and_leaves_the_rest(
+    store: Store, full: ScoredTerm, of_school_0: Principal, bureau: Principal, now: datetime
+) -> None:
+    child = {"name": "王甲于", "phone": "13800000000", "hardship": "low_income"}
+    opening = told("opened", child=child, duties={"class_teacher": "李"}, reasons=("work",))
+    case = open_case(store, bureau, OWN, opening, at=now)
+    right = Entry(
+        event="opened", day=DAY, by="李", why="名字写错", corrects=case.entries[0].number, entry_id="c-1",
+        child={"name": "王甲子", "phone": ""},
+    )  # fmt: skip
+    after = add_entry(store, of_school_0, case.case_id, right, at=now)
+    assert add_entry(store, of_school_0, case.case_id, right, at=now) == after
+    assert after is not None
+    assert after.case == replace(case.case, child={**child, "name": "王甲子", "phone": ""})
+    assert "hardship" not in as_read_by(of_school_0, after).case.child, "who corrects a name reads no more"
+    assert check_ledger(store, bureau).sound
 
 
 def test_a_foreign_child_an_unknown_one_and_a_foreign_case_are_the_same_refusal(
@@ -373,8 +409,26 @@ def test_sensitive_reasons_and_a_counsellors_notes_are_for_who_may_read_a_counse
     seen = as_read_by(of_school_0, after)
     assert (seen.case.reasons, seen.case.child) == (("distance",), {"name": "王甲子"})
     assert [(one.entry.reasons, one.entry.why) for one in seen.entries] == [((), ""), (("distance",), "")]
+    assert [one.entry.evidence for one in seen.entries] == [(), ()], "what proves it says it"
     assert all("hardship" not in one.entry.child for one in seen.entries)
     assert as_read_by(counsellor, after) == after
+
+
+def test_who_wrote_it_reads_the_hardship_and_a_plan_is_read_by_who_carries_it_out(
+    store: Store, full: ScoredTerm, of_school_0: Principal, now: datetime
+) -> None:
+    child = {"name": "王甲子", "hardship": "low_income"}
+    case = open_case(store, of_school_0, OWN, told("opened", child=child), at=now)
+    counsellor = Principal("key-c", "counsellor", frozenset({"school-0"}))
+    planned = add_entry(store, counsellor, case.case_id, told("planned"), at=now)
+    assert planned is not None
+    own, other = (as_read_by(one, planned) for one in (of_school_0, replace(of_school_0, key_id="key-9")))
+    assert (own.case.child, other.case.child) == (child, {"name": "王甲子"})
+    assert own.case.plan == other.case.plan == planned.case.plan != ()
+
+
+def test_every_role_that_may_read_cases_reads_names() -> None:
+    assert all(rights.names for rights in RIGHTS.values() if "read_cases" in rights.permissions)
 
 
 def test_what_is_due_comes_in_the_order_of_its_days(

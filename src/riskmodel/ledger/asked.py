@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import get_args
 
-from riskmodel.ledger.cases import Case, Entry, Kept, StepRefused
+from riskmodel.ledger.cases import Case, Entry, Home, Kept, StepRefused
 from riskmodel.ledger.codes import (
     CHILD_FIELDS,
     CLOSINGS,
@@ -27,7 +27,9 @@ OLDEST_DAYS = 1_100
 LONGEST = {"by": 50, "entry_id": 64, "why": 500, "to_school_id": 64}
 LONGEST_EVIDENCE, MOST_EVIDENCE = 200, 10
 LONGEST_CHILD_FIELD = 100
-MOST_PLAN_STEPS = 12
+LONGEST_HOME = 100
+"""Characters of a school's id, a township's and a class's name as they are told; in a set they may be longer."""
+MOST_PLAN_STEPS, LONGEST_PLAN_STEP = 12, 200
 SERVER_KEY = "riskmodel"
 """The key of the server's own command line, on which the two persons of a closing are told by name alone."""
 
@@ -48,7 +50,7 @@ ASKED: Mapping[Event, tuple[str, ...]] = {
     "closing_confirmed": (),
     "reopened": ("why",),
 }
-"""What must be told with each event. A withdrawal asks for `why` alone."""
+"""What must be told with each event. A withdrawal and the correction of an opening ask for `why` alone."""
 
 NEVER_CORRECTED: frozenset[Event] = frozenset({"closing_proposed", "closing_refused", "closing_confirmed"})
 """What two people decided is not put right by one of them: a closing is refused, or the case reopened."""
@@ -89,7 +91,8 @@ def check_entry(
     elif (case.state if case is not None else "none") not in TRANSITIONS[entry.event]:
         raise StepRefused("event", "ledger_step")
     if not entry.withdrawn:
-        for name in ASKED[entry.event]:
+        only_why = entry.event == "opened" and entry.corrects is not None
+        for name in ("why",) if only_why else ASKED[entry.event]:
             if getattr(entry, name) in (None, "", (), {}):
                 raise StepRefused(name, "ledger_incomplete")
         _check_event(entry, case, key_id=key_id, rules=rules)
@@ -106,6 +109,8 @@ def _check_values(entry: Entry, today: date) -> None:
         raise StepRefused("duties", "ledger_code")
     if not set(entry.child) <= set(CHILD_FIELDS):
         raise StepRefused("child", "ledger_code")
+    if entry.child and entry.event != "opened":
+        raise StepRefused("child", "ledger_not_asked")
     if not entry.by.strip():
         raise StepRefused("by", "ledger_incomplete")
     for name, longest in LONGEST.items():
@@ -114,7 +119,8 @@ def _check_values(entry: Entry, today: date) -> None:
         ("evidence", entry.evidence, LONGEST_EVIDENCE, MOST_EVIDENCE),
         ("child", tuple(entry.child.values()), LONGEST_CHILD_FIELD, len(CHILD_FIELDS)),
         ("duties", tuple(entry.duties.values()), LONGEST["by"], len(get_args(Duty))),
-        ("plan", tuple(text for one in entry.plan for text in (one.what, one.who)), 200, 2 * MOST_PLAN_STEPS),
+        ("plan", tuple(one.what for one in entry.plan), LONGEST_PLAN_STEP, MOST_PLAN_STEPS),
+        ("plan", tuple(one.who for one in entry.plan), LONGEST["by"], MOST_PLAN_STEPS),
     )
     for name, texts, longest, most in lists:
         if len(texts) > most:
@@ -132,6 +138,20 @@ def _check_values(entry: Entry, today: date) -> None:
 def _check_text(name: str, said: str, longest: int) -> None:
     if len(said) > longest or not said.isprintable():
         raise StepRefused(name, "ledger_text")
+
+
+def check_home(home: Home) -> None:
+    """Refuse a home as somebody tells it whose texts or grade cannot be; a published set's is not asked.
+
+    Raises
+    ------
+    StepRefused
+        Of `home`.
+    """
+    for said in (home.school_id, home.township, home.class_name):
+        _check_text("home", said, LONGEST_HOME)
+    if home.grade is not None and not 1 <= home.grade <= 16:
+        raise StepRefused("home", "ledger_code")
 
 
 def _check_correction(entry: Entry, kept: Sequence[Kept]) -> None:

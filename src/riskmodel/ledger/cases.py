@@ -197,10 +197,31 @@ def in_force(kept: Sequence[Kept]) -> list[Kept]:
             continue
         last = one
         while (later := corrected.get(last.number)) is not None:
-            last = later
+            last = _put_right(last, later)
         if not last.entry.withdrawn:
             stand.append(last)
     return stand
+
+
+def _put_right(former: Kept, later: Kept) -> Kept:
+    """Return a correction as it stands: one of an opening leaves as it was what it does not tell.
+
+    Who corrects a name neither knows nor may read all that the opening says.
+    """
+    was, now = former.entry, later.entry
+    if now.event != "opened":
+        return later
+    entry = replace(
+        now,
+        kind=now.kind or was.kind,
+        found_by=now.found_by or was.found_by,
+        home=now.home or was.home,
+        child={**was.child, **now.child},
+        duties={**was.duties, **now.duties},
+        reasons=now.reasons or was.reasons,
+        left_on=now.left_on or was.left_on,
+    )
+    return replace(later, entry=entry)
 
 
 def step(case: Case | None, kept: Kept) -> Case:

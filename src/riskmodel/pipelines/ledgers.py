@@ -125,7 +125,7 @@ def entry_of(event: str, told: Sequence[str], *, by: str, day: date) -> Entry:
         if "home" in fields:
             grade = fields["home"].get("grade")
             fields["home"] = Home(**fields["home"] | {"grade": int(grade) if grade else None})
-        elif event == "opened":
+        elif event == "opened" and "corrects" not in fields:
             fields["home"] = Home()
         return Entry(event=cast(Event, event), day=day, by=by, **fields)
     except (TypeError, ValueError):

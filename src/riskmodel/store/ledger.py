@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Integer, Text, insert, literal, select, updat
 
 from riskmodel.domain import Action
 from riskmodel.errors import StoreError
-from riskmodel.ledger.asked import ASKED, check_entry
+from riskmodel.ledger.asked import ASKED, check_entry, check_home
 from riskmodel.ledger.cases import Case, Entry, Home, Kept, StepRefused, fold
 from riskmodel.ledger.deadlines import LedgerRule
 from riskmodel.store.actions import ActionsRefused, record_actions, standings
@@ -75,6 +75,7 @@ def open_case(store: Store, principal: Principal, student_id: str, entry: Entry,
                 LEDGER_CASES.c.student_id == student_id, LEDGER_CASES.c.state != "closed"
             )
         ).first()
+        _check_told_home(entry)
         home = _home_of(connection, principal, student_id, entry.home)
         if home is None or not _sees_home(connection, principal, home):
             raise EntryRefused("student_id", "ledger_student_unknown")
@@ -113,6 +114,7 @@ def add_entry(
         found = one_case(connection, principal, case_id)
         if found is None:
             return None
+        _check_told_home(entry)
         if entry.entry_id and any(one.entry.entry_id == entry.entry_id for one in found.entries):
             if not _told_before(found, entry):
                 raise EntryRefused("entry_id", "ledger_entry_id_taken")
@@ -214,6 +216,14 @@ def _is_published(connection: Connection, student_id: str) -> bool:
     return student_id in standings(connection, Principal("ledger", "bureau"), {student_id})
 
 
+def _check_told_home(entry: Entry) -> None:
+    if entry.home is not None:
+        try:
+            check_home(entry.home)
+        except StepRefused as refused:
+            raise EntryRefused(refused.field, refused.code) from None
+
+
 def _placed(connection: Connection, home: Home) -> Home:
     """Return a home with the township of its school: by the current set, else the last that names the school.
 
@@ -258,5 +268,16 @@ def _sees_home(connection: Connection, principal: Principal, home: Home) -> bool
 
 
 def _told_before(found: KeptCase, entry: Entry) -> bool:
+    """Tell whether an entry of this id is kept with this content.
+
+    The home of an opening is overruled by the published set, and the township of a school is told by nobody:
+    neither is part of what was told.
+    """
     same = next((one.entry for one in found.entries if one.entry.entry_id == entry.entry_id), None)
-    return same is not None and replace(same, home=entry.home) == entry
+    return same is not None and _as_told(same) == _as_told(entry)
+
+
+def _as_told(entry: Entry) -> Entry:
+    if entry.home is None or (entry.event == "opened" and entry.corrects is None):
+        return replace(entry, home=None)
+    return replace(entry, home=replace(entry.home, township="")) if entry.home.school_id else entry
