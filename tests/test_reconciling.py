@@ -10,6 +10,7 @@ import pytest
 
 from riskmodel.pipelines import Run, ledgers, reconciling, take_in_records
 from riskmodel.records.store import RecordStore
+from riskmodel.store.ledger import EntryRefused
 
 from .test_ledgers import DAY, SENT, run
 
@@ -20,14 +21,21 @@ household,p2,李乙丑,2017-06-01,F,镇,2026-09-10
 household,p3,张丙䶮,2017-07-01,F,镇,2026-09-10
 """
 STUDENTS = "student_id,name,birth_date,sex\ns-1,王甲子,2017-05-01,M\ns-3,张丙寅,2017-07-01,F\n"
-ENROLMENTS = SENT["enrolments"] + "s-3,sch-1,2026-09-01,3,2026-09-05\n"
+ENROLMENTS = """student_id,school_id,start_date,grade,recorded_on,end_date,exit_reason
+s-1,sch-1,2026-09-01,3,2026-09-05,,
+s-3,sch-1,2026-09-01,3,2026-09-05,,
+"""
 
 
 @pytest.fixture
 def job(run: Callable[[str], Run]) -> Run:
-    made = run("compared")
-    sent = made.file.parent / "sent"
-    sent.mkdir()
+    return sent(run("compared"))
+
+
+def sent(made: Run, **more: str) -> Run:
+    """Send a county's tables, with further rows by table, and take them in."""
+    folder = made.file.parent / "sent"
+    folder.mkdir()
     schools = "school_id,name,county,township,stage\nsch-1,校,县,东镇,primary\n"
     files = {
         **SENT,
@@ -37,8 +45,8 @@ def job(run: Callable[[str], Run]) -> Run:
         "population": POPULATION,
     }
     for name, content in files.items():
-        (sent / f"{name}.csv").write_text(content, "utf-8")
-    source = made.configuration.sources[0].model_copy(update={"path": sent, "complete_to": DAY})
+        (folder / f"{name}.csv").write_text(content + more.get(name, ""), "utf-8")
+    source = made.configuration.sources[0].model_copy(update={"path": folder, "complete_to": DAY})
     configuration: Any = made.configuration.model_copy(update={"sources": (source,)})
     made = replace(made, configuration=configuration)
     take_in_records(made, delivered_on=DAY)
@@ -61,3 +69,40 @@ def test_a_mismatch_becomes_one_case_to_be_verified_and_a_near_pair_none(job: Ru
     assert RecordStore.open(job.workspace.records).content_hash == before
     folder = job.workspace.root / "reconcile" / DAY.isoformat()
     assert "household:p3,s-3" in (folder / "pairs_to_check.csv").read_text("utf-8-sig")
+
+
+@pytest.fixture
+def of_former_pupil(run: Callable[[str], Run]) -> Run:
+    """The same, and a child of the roll whose spell has ended."""
+    return sent(
+        run("former"),
+        students="s-4,赵丁卯,2017-08-01,F\n",
+        enrolments="s-4,sch-1,2026-09-01,3,2026-10-12,2026-10-09,emigrated\n",
+        population="household,p4,赵丁卯,2017-08-01,F,镇,2026-09-10\n",
+    )
+
+
+def of_s4(job: Run) -> Any:
+    with ledgers.opened_ledger(job) as store:
+        return next(one for one in ledgers.cases.cases(store, ledgers.BUREAU) if one.student_id == "s-4")
+
+
+def test_a_former_pupil_who_is_verified_as_out_reaches_the_labels(of_former_pupil: Run) -> None:
+    job = of_former_pupil
+    reconciling.reconcile(job, on=DAY, by="王")
+    case = of_s4(job)
+    assert case.case.kind == "suspected", "a roll told of the child"
+
+    def verify(*more: str) -> None:
+        told = ["reasons=work", "evidence=家访", *more]
+        ledgers.add_entry(job, case.case_id, ledgers.entry_of("verified_out", told, by="李", day=job.today))
+
+    with pytest.raises(EntryRefused) as refused:
+        verify()
+    assert refused.value.field == "left_on"
+    verify("left_on=2026-10-10")
+    with ledgers.opened_ledger(job) as store:
+        known = ledgers.cases.ledger_events(store, ledgers.BUREAU)
+    [row] = [one for one in known if one["event"] == "verified_dropout"]
+    assert (row["student_id"], row["left_on"]) == ("s-4", "2026-10-10")
+    assert of_s4(job).case.kind == "dropped_out"

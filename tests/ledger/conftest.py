@@ -22,7 +22,7 @@ USUAL: dict[str, dict[str, object]] = {
     "verified_not_out": {"why": "在校", "evidence": ("班级照片",)},
     "returned": {"placement": "former_school", "evidence": ("到校签字",)},
     "followed_up": {"week": 1, "in_school": True},
-    "left_again": {"why": "又走了"},
+    "left_again": {"why": "又走了", "reasons": ("work",), "evidence": ("家访记录",), "left_on": DAY},
     "closing_proposed": {"code": "in_school", "evidence": ("学籍截图",)},
     "closing_refused": {"why": "证据不足"},
     "closing_confirmed": {},

@@ -75,6 +75,21 @@ def test_a_correction_that_leaves_later_steps_without_ground_is_refused(entry: M
         fold(told)
 
 
+@pytest.mark.parametrize("verified", [True, False])
+def test_who_left_again_has_left_as_one_verified_and_is_placed_nowhere(
+    entry: Make, kept: Keep, verified: bool
+) -> None:
+    out = [entry("verified_out", later(2))] if verified else []
+    back = entry("returned", later(5), placement="other_school", to_school_id="school-9")
+    again = entry("left_again", later(20), left_on=later(15))
+    case = fold(kept(entry("opened"), *out, back, entry("followed_up", later(12)), again))
+    assert case is not None
+    assert (case.kind, case.state, case.left_on, case.reasons) == (
+        "dropped_out", "persuading", later(15), ("work",),
+    )  # fmt: skip
+    assert (case.placement, case.placed_at, case.returned_on, case.followed_up) == (None, "", None, ())
+
+
 def test_no_state_begins_before_the_one_before_it(entry: Make, kept: Keep) -> None:
     with pytest.raises(StepRefused, match="ledger_day_before"):
         fold(kept(entry("opened"), entry("verified_out", later(-1))))

@@ -28,7 +28,7 @@ LONGEST = {"by": 50, "entry_id": 64, "why": 500, "to_school_id": 64}
 LONGEST_EVIDENCE, MOST_EVIDENCE = 200, 10
 LONGEST_CHILD_FIELD = 100
 LONGEST_HOME = 100
-"""Characters of a school's id, a township's and a class's name as they are told; in a set they may be longer."""
+"""Characters of a school's id, and of a township's and a class's name, as they are told."""
 MOST_PLAN_STEPS, LONGEST_PLAN_STEP = 12, 200
 SERVER_KEY = "riskmodel"
 """The key of the server's own command line, on which the two persons of a closing are told by name alone."""
@@ -44,7 +44,7 @@ ASKED: Mapping[Event, tuple[str, ...]] = {
     "verified_not_out": ("why", "evidence"),
     "returned": ("placement", "evidence"),
     "followed_up": ("week", "in_school"),
-    "left_again": ("why",),
+    "left_again": ("reasons", "evidence", "why"),
     "closing_proposed": ("code", "evidence"),
     "closing_refused": ("why",),
     "closing_confirmed": (),
@@ -174,7 +174,7 @@ def _check_event(entry: Entry, case: Case | None, *, key_id: str, rules: Sequenc
     if case is None:
         return
     match entry.event:
-        case "verified_out" if case.kind != "school_age" and entry.left_on is None:
+        case "verified_out" | "left_again" if case.kind != "school_age" and entry.left_on is None:
             raise StepRefused("left_on", "ledger_incomplete")
         case "returned" if entry.placement == "other_school" and not entry.to_school_id:
             raise StepRefused("to_school_id", "ledger_incomplete")

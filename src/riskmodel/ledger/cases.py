@@ -281,10 +281,10 @@ def _told(case: Case, kept: Kept, *, before: State) -> Case:
             return replace(case, plan=entry.plan)
         case "handed_over" if entry.home is not None:
             return replace(case, home=entry.home)
-        case "verified_out":
+        case "verified_out" | "left_again":
             # A child whom no school ever had has not left one: it stays in the ledger of school age.
             kind: Kind = case.kind if case.kind == "school_age" else "dropped_out"
-            return replace(case, kind=kind, left_on=entry.left_on or case.left_on)
+            return replace(_away(case), kind=kind, left_on=entry.left_on or case.left_on)
         case "returned":
             return replace(
                 case,
@@ -295,8 +295,6 @@ def _told(case: Case, kept: Kept, *, before: State) -> Case:
             )
         case "followed_up" if entry.in_school and entry.week is not None:
             return replace(case, followed_up=tuple(sorted({*case.followed_up, entry.week})))
-        case "left_again":
-            return replace(case, left_on=entry.left_on or entry.day, followed_up=())
         case "closing_proposed":
             return replace(
                 case,
@@ -311,5 +309,10 @@ def _told(case: Case, kept: Kept, *, before: State) -> Case:
             return replace(case, closed_on=entry.day)
         case "reopened":
             cleared = replace(case, code=None, closed_on=None, proposed_by="", proposed_key="")
-            return replace(cleared, rounds=0, last_visit_on=None, returned_on=None, followed_up=())
+            return replace(_away(cleared), rounds=0, last_visit_on=None)
     return case
+
+
+def _away(case: Case) -> Case:
+    """Return a case without what a return told: the child is not there any more."""
+    return replace(case, placement=None, placed_at="", returned_on=None, followed_up=())

@@ -25,12 +25,9 @@ from riskmodel.store import ledger
 from riskmodel.store.ledger import EntryRefused
 from riskmodel.wording import LANGUAGES, text
 
-_OPENS: dict[What, Kind] = {
-    "left_and_in_relief": "dropped_out", "not_present": "suspected", "not_arrived": "suspected",
-    "not_enrolled": "school_age",
-}  # fmt: skip
-"""Which ledger a mismatch belongs to, in the order in which one child's are taken; a pair near the line is
-opened for nobody: a person says first whether the two rows are one child."""
+_OPENS: tuple[What, ...] = ("left_and_in_relief", "not_present", "not_arrived", "not_enrolled")
+"""What opens a case, in the order in which one child's are taken; a pair near the line opens none: a person
+says first whether the two rows are one child."""
 
 
 def reconcile(run: Run, *, on: date | None = None, by: str = "") -> Compared:
@@ -83,9 +80,8 @@ def _tell(run: Run, compared: Compared, folder: Path) -> None:
 
 
 def _open(run: Run, compared: Compared, by: str) -> None:
-    order = list(_OPENS)
     wanted = [one for one in compared.mismatches if one.what in _OPENS]
-    wanted.sort(key=lambda one: (order.index(one.what), one.subject))
+    wanted.sort(key=lambda one: (_OPENS.index(one.what), one.subject))
     count, at = 0, datetime.now(UTC)
     with opened_ledger(run) as store, store.writing():
         for one in wanted:
@@ -107,11 +103,18 @@ def _opening(one: Mismatch, *, by: str, day: date) -> Entry:
         event="opened",
         day=day,
         by=by,
-        kind=_OPENS[one.what],
+        kind=_ledger_of(one),
         found_by="reconciliation",
         why=why,
         home=Home(one.school_id, one.township),
     )
+
+
+def _ledger_of(one: Mismatch) -> Kind:
+    """Return which ledger a mismatch belongs to: that of school age for whom no roll ever told of."""
+    if one.what == "left_and_in_relief":
+        return "dropped_out"
+    return "school_age" if ":" in one.subject else "suspected"
 
 
 def _write(file: Path, shape: type, rows: Iterable[Any] | Sequence[Any]) -> None:

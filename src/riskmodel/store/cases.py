@@ -111,18 +111,18 @@ def ledger_events(store: Store, principal: Principal) -> list[dict[str, str]]:
         found = _several(connection, select(LEDGER_CASES.c.case_id))
     rows: dict[tuple[str, str, str], dict[str, str]] = {}
     for one in found:
-        if ":" in one.student_id or one.case.kind == "school_age":
+        if ":" in one.student_id:
             continue
         for kept in one.entries_in_force:
             event = _TOLD_AS.get(kept.entry.event)
             if event is None:
                 continue
-            away = kept.entry.left_on or (kept.entry.day if kept.entry.event == "left_again" else None)
+            away = kept.entry.left_on or kept.entry.day
             row = {
                 "student_id": one.student_id,
                 "event_date": kept.entry.day.isoformat(),
                 "event": event,
-                "left_on": away.isoformat() if away and event == "verified_dropout" else "",
+                "left_on": away.isoformat() if event == "verified_dropout" else "",
                 "reason": kept.entry.reasons[0] if kept.entry.reasons else "",
                 "recorded_on": kept.recorded_at.date().isoformat(),
             }
