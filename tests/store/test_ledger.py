@@ -16,7 +16,7 @@ from riskmodel.ledger.cases import Entry, Home, PlanStep
 from riskmodel.ledger.codes import Event
 from riskmodel.ledger.deadlines import LedgerRule
 from riskmodel.store.actions import actions_of
-from riskmodel.store.cases import KeptCase, as_read_by, case_of, cases, due_cases
+from riskmodel.store.cases import KeptCase, as_read_by, case_of, cases, due_cases, ledger_events
 from riskmodel.store.children import erase_student, rows_about
 from riskmodel.store.engine import Store
 from riskmodel.store.ledger import EntryRefused, add_entry, keep_ledger_rules, open_case
@@ -462,6 +462,32 @@ def test_a_visit_and_a_return_are_actions_too_with_what_was_served(
     taken = actions_of(store, of_school_0, OWN)
     assert taken is not None
     assert [one.action.day.day for one in taken if one.is_in_force] == [20, 21]
+
+
+def test_what_the_records_learn_is_of_who_is_on_a_roll_whatever_the_ledger(
+    store: Store, walk: Callable[..., KeptCase], bureau: Principal, now: datetime
+) -> None:
+    opening = told("opened", kind="school_age", home=Home("school-0", "镇"))
+    for student_id in ("child", "household:p1"):
+        case = open_case(store, bureau, student_id, opening, at=now)
+        add_entry(store, bureau, case.case_id, told("verified_out"), at=now)
+    known = [(one["student_id"], one["event"]) for one in ledger_events(store, bureau)]
+    assert known == [("child", "suspected"), ("child", "verified_dropout")]
+
+
+def test_what_two_cases_tell_of_one_day_is_known_from_the_first_time(
+    store: Store, bureau: Principal, now: datetime
+) -> None:
+    for number in range(12):  # ids of cases are of chance
+        student_id = f"child-{number}"
+        for days in range(2):
+            at = now + timedelta(days=days)
+            case = open_case(store, bureau, student_id, told("opened"), at=at)
+            for event in CLOSED:
+                who = replace(bureau, key_id="key-2") if event == "closing_confirmed" else bureau
+                add_entry(store, who, case.case_id, told(event), at=at)  # type: ignore[arg-type]
+    first = now.date().isoformat()
+    assert {one["recorded_on"] for one in ledger_events(store, bureau)} == {first}
 
 
 def test_the_ledger_works_before_anything_was_published(

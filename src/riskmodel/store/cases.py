@@ -103,30 +103,31 @@ def ledger_events(store: Store, principal: Principal) -> list[dict[str, str]]:
     """Return what the ledgers know of students of the rolls, as rows of the contract's `ledger_events`.
 
     Entries that stand after all corrections, each with the day on which it was written down: a label may use
-    it from then on. A correction is known from its own day. Children whom no roll tells of are in no cohort,
-    and are left out; nobody is named as having said it.
+    it from then on. A correction is known from its own day. What was told twice for one day is known from the
+    first time. Children whom no roll tells of are in no cohort, and are left out; nobody is named as having
+    said it.
     """
     principal.must_see_everywhere()
     with store.reading() as connection:
         found = _several(connection, select(LEDGER_CASES.c.case_id))
+    told = [
+        (kept, one.student_id) for one in found if ":" not in one.student_id for kept in one.entries_in_force
+    ]
     rows: dict[tuple[str, str, str], dict[str, str]] = {}
-    for one in found:
-        if ":" in one.student_id:
+    for kept, student_id in sorted(told, key=lambda each: each[0].number):
+        event = _TOLD_AS.get(kept.entry.event)
+        if event is None:
             continue
-        for kept in one.entries_in_force:
-            event = _TOLD_AS.get(kept.entry.event)
-            if event is None:
-                continue
-            away = kept.entry.left_on or kept.entry.day
-            row = {
-                "student_id": one.student_id,
-                "event_date": kept.entry.day.isoformat(),
-                "event": event,
-                "left_on": away.isoformat() if event == "verified_dropout" else "",
-                "reason": kept.entry.reasons[0] if kept.entry.reasons else "",
-                "recorded_on": kept.recorded_at.date().isoformat(),
-            }
-            rows[row["student_id"], row["event_date"], row["event"]] = row
+        away = kept.entry.left_on or kept.entry.day
+        row = {
+            "student_id": student_id,
+            "event_date": kept.entry.day.isoformat(),
+            "event": event,
+            "left_on": away.isoformat() if event == "verified_dropout" else "",
+            "reason": kept.entry.reasons[0] if kept.entry.reasons else "",
+            "recorded_on": kept.recorded_at.date().isoformat(),
+        }
+        rows.setdefault((student_id, row["event_date"], event), row)
     return [rows[key] for key in sorted(rows)]
 
 
