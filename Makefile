@@ -19,7 +19,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # A bureau's own certificates are those of the system.
 export UV_SYSTEM_CERTS := true
 
-.PHONY: help run term promote publish rollback serve oulad oulad-proof oulad-recipes uci knowable intake-kills publishing-load publishing-kills validity mutants gates tampering steps indicators-count test lint types unit lock clean docs corpus isolation isolation-timing bench-intake year drifts fit-cost ledger-proof ledger-years bench-serve bench-sheets bench-allocation bench-indicators payloads fuzz explore
+.PHONY: help run term promote publish rollback serve oulad oulad-proof oulad-recipes uci knowable intake-kills publishing-load publishing-kills validity mutants gates tampering steps indicators-count test lint types unit lock clean docs corpus isolation isolation-timing bench-intake year drifts fit-cost ledger-proof ledger-years ledger-interrupted bench-serve bench-sheets bench-allocation bench-indicators payloads fuzz explore
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -125,6 +125,10 @@ ledger-proof: $(VENV)/test.installed  ## 1,000 edits of the stored ledger: each 
 
 ledger-years: $(VENV)/test.installed  ## three school years lived day by day in 50 counties: the ledgers equal a clerk's count
 	@RISKMODEL_LEDGER=full $(BIN)/pytest -q -s -n 0 tests/ledger/test_school_years.py
+
+ledger-interrupted: $(VENV)/run.installed  ## ledger writers killed at each statement and change of a file, on bad disks, and 300 times at random
+	@command -v strace >/dev/null || $(call debian,strace)
+	@$(BIN)/python benchmarks/ledger_interrupted.py
 
 bench-indicators: $(VENV)/run.installed  ## official figures and reports of 500,000, beside pandas over the CSV files (STUDENTS=500000)
 	@$(BIN)/python benchmarks/indicators_size.py $(or $(FOLDER),workspace-indicators) $(if $(STUDENTS),--students $(STUDENTS))
