@@ -140,10 +140,10 @@ WHERE exit_reason = 'suspended' AND expected_return IS NOT NULL
   AND (next_start IS NULL OR next_start > expected_return + $days)
 """
 
-# Only the days of students who can reach the threshold at all are laid out: they are few.
-_UNEXCUSED_ABSENCE = """
-INSERT INTO leavings BY NAME
-WITH candidates AS (
+# Only the days of students who can reach the threshold at all are laid out: they are few. A row may count a
+# whole month: its days are known as away only where all of its school days are unexcused.
+DAYS_AWAY = """
+candidates AS (
     SELECT student_id FROM attendance WHERE days_unexcused >= 1
     GROUP BY student_id HAVING sum(days_unexcused) >= $days
 ),
@@ -174,7 +174,14 @@ reported AS (
         SELECT DISTINCT student_id, date
         FROM school_days_of_student SEMI JOIN reported_days USING (school_id, date)
     ) AS day
-),
+)
+"""
+"""CTEs for the connection of a day. `reported` (`student_id`, `date`, `is_away`): each reported school day of
+whoever can have been away for `$days`. They ask for `spells`, with the columns of `enrolments`."""
+
+_UNEXCUSED_ABSENCE = f"""
+INSERT INTO leavings BY NAME
+WITH {DAYS_AWAY},
 stretches AS (
     SELECT *, count(*) FILTER (NOT is_away) OVER (PARTITION BY student_id ORDER BY date) AS stretch
     FROM reported

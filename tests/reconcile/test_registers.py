@@ -91,18 +91,23 @@ def test_a_name_on_the_roll_and_nobody_there(compared: Callable[..., Compared]) 
                 "days_unexcused": days, "recorded_on": last}  # fmt: skip
 
     found = compared(
-        students=[pupil(number, f"王甲{number}") for number in (1, 2, 3)],
-        enrolments=[spell(1), spell(2), spell(3)],
+        students=[pupil(number, f"王甲{number}") for number in (1, 2, 3, 4, 5)],
+        enrolments=[spell(1), spell(2), spell(3), spell(4), spell(5)],
         attendance=[
             away(1, "2025-11-12", "2025-11-14", 3), away(2, "2025-11-13", "2025-11-14", 2),
             away(3, "2025-11-10", "2025-11-12", 3),
+            # Counts of two weeks: one day of ten, and all ten.
+            away(4, "2025-11-01", "2025-11-14", 1), away(5, "2025-11-01", "2025-11-14", 10),
         ],
         attendance_reports=[
             {"school_id": "a", "start_date": "2025-09-01", "end_date": "2025-11-14",
              "recorded_on": "2025-11-14"}
         ],
     )  # fmt: skip
-    assert [(one.what, one.subject) for one in found.mismatches] == [("not_present", "s1")]
+    assert [(one.what, one.subject) for one in found.mismatches] == [
+        ("not_present", "s1"), ("not_present", "s5"),
+    ]  # fmt: skip
+    assert [one.since for one in found.mismatches] == [date(2025, 11, 12), date(2025, 11, 3)]
 
 
 def test_a_transfer_is_asked_of_both_sides(compared: Callable[..., Compared]) -> None:
@@ -115,6 +120,27 @@ def test_a_transfer_is_asked_of_both_sides(compared: Callable[..., Compared]) ->
         ],
     )  # fmt: skip
     assert [(one.what, one.subject) for one in found.mismatches] == [("not_arrived", "s2")]
+    assert found.mismatches[0].since == date(2025, 9, 8)
+
+
+def test_who_is_back_who_went_beyond_the_records_and_who_went_years_ago_is_missed_nowhere(
+    compared: Callable[..., Compared],
+) -> None:
+    gone = {"end_date": "2025-09-08", "exit_reason": "transferred", "recorded_on": "2025-09-10"}
+    long_ago = {"start_date": "2022-09-01", "end_date": "2023-02-10", "recorded_on": "2023-02-20"}
+    unconfirmed = {**gone, "exit_reason": "transfer_unconfirmed"}
+    found = compared(
+        students=[pupil(number, f"王甲{number}") for number in range(1, 6)],
+        enrolments=[
+            spell(1, **unconfirmed), spell(1, start_date="2025-10-08", recorded_on="2025-10-09"),
+            spell(2, **gone, to_school_id="z-9"), spell(3, **gone),
+            spell(4, **long_ago, exit_reason="transfer_unconfirmed"),
+            spell(5, **unconfirmed, to_school_id="z-9"),
+        ],
+    )  # fmt: skip
+    assert [(one.what, one.subject) for one in found.mismatches] == [("not_arrived", "s5")]
+    [of_school] = found.schools
+    assert (of_school.transfers, of_school.unconfirmed) == (2, 1), "who came back, and who arrived nowhere"
 
 
 def a_county(seed: int, *, planted: bool) -> list[tuple[str, int, int]]:

@@ -8,7 +8,7 @@ is opened or closed here.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Literal
 
@@ -18,6 +18,7 @@ from scipy.stats import binom
 
 from riskmodel.domain import RegionRule
 from riskmodel.official import IndicatorRule
+from riskmodel.outcomes import DAYS_AWAY
 from riskmodel.reconcile.linking import Pair, link
 from riskmodel.records.asking.asof import BucketReader
 from riskmodel.records.store import RecordStore
@@ -46,6 +47,8 @@ class Mismatch:
         The close code that fits if it is what it looks like; empty where the child may be out of school.
     other, probability
         The row that may be the same person, and how likely.
+    since
+        From when on it is so: the end of the last spell, the first day away. None where no day is known.
     """
 
     what: What
@@ -55,6 +58,7 @@ class Mismatch:
     suggested_code: str = ""
     other: str = ""
     probability: float | None = None
+    since: date | None = None
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,7 @@ def compare(
     ages: IndicatorRule,
     absent_school_days: int,
     arrives_within_days: int = 60,
+    looks_back_days: int = 730,
 ) -> Compared:
     """Hold the registers against each other as they were known on a day.
 
@@ -101,30 +106,32 @@ def compare(
         Reported school days in a row, all unexcused, after which who is on the roll is not there.
     arrives_within_days
         From the end of a spell by transfer to the arrival somewhere, before it is told of.
+    looks_back_days
+        Transfers that lie further back are asked of nobody and held against no school: two school years.
     """
     with duckdb.connect() as connection:
-        _gather(connection, store, as_of_date, rule)
+        _gather(connection, store, as_of_date, rule, absent_school_days)
         connection.execute(_OF_AGE, _born(as_of_date, ages))
         pairs = link(connection, "of_age", "pupils")
         found = [*_not_enrolled(connection, pairs)]
-        rows = connection.execute(_NOT_PRESENT, {"days": absent_school_days}).fetchall()
-        found += [Mismatch("not_present", *row) for row in rows]
+        rows = connection.execute(_NOT_PRESENT).fetchall()
+        found += [Mismatch("not_present", *row, since=since) for *row, since in rows]
         relief = link(connection, "relief", "left_pupils")
-        homes = {row[0]: (row[1], row[2]) for row in connection.execute("FROM left_homes").fetchall()}
+        homes = {row[0]: row[1:] for row in connection.execute("FROM left_homes").fetchall()}
         for one in relief:
             if not one.is_near:
-                school_id, township = homes[one.right]
-                found.append(
-                    Mismatch(
-                        "left_and_in_relief", one.right, school_id, township, "", one.left, one.probability
-                    )
-                )
-        due = as_of_date - timedelta(days=arrives_within_days)
-        connection.execute(_TRANSFERS, {"due": due})
+                school_id, township, since = homes[one.right]
+                told = Mismatch("left_and_in_relief", one.right, school_id, township, "", one.left)
+                found.append(replace(told, probability=one.probability, since=since))
+        window = {
+            "first": as_of_date - timedelta(days=looks_back_days),
+            "last": as_of_date - timedelta(days=arrives_within_days),
+        }
+        connection.execute(_TRANSFERS, window)
         rows = connection.execute(
-            "SELECT student_id, school_id, township FROM transfers WHERE NOT arrived ORDER BY ALL"
+            "SELECT student_id, school_id, township, end_date FROM transfers WHERE NOT arrived ORDER BY ALL"
         ).fetchall()
-        found += [Mismatch("not_arrived", *row) for row in rows]
+        found += [Mismatch("not_arrived", *row, since=since) for *row, since in rows]
         counts = connection.execute(
             "SELECT school_id, count(*), count(*) FILTER (NOT arrived) FROM transfers GROUP BY 1 ORDER BY 1"
         ).fetchall()
@@ -158,7 +165,11 @@ def _born(as_of_date: date, ages: IndicatorRule) -> dict[str, date]:
 
 
 def _gather(
-    connection: duckdb.DuckDBPyConnection, store: RecordStore, as_of_date: date, rule: RegionRule
+    connection: duckdb.DuckDBPyConnection,
+    store: RecordStore,
+    as_of_date: date,
+    rule: RegionRule,
+    absent_school_days: int,
 ) -> None:
     """Make `people` (the registers), `spells`, `pupils` and `streaks` of all buckets as known on the day."""
     with BucketReader(store, 0, left_out=None, only=("population",)) as reader:
@@ -169,8 +180,10 @@ def _gather(
     for bucket in range(store.bucket_count):
         with BucketReader(store, bucket, left_out=None) as reader:
             told = reader.at(as_of_date, rule)
-            for name, query in (("spells", _SPELLS), ("known", _KNOWN), ("streaks", _STREAKS), ("out", _OUT)):
+            for name, query in (("spells", _SPELLS), ("known", _KNOWN), ("out", _OUT)):
                 parts[name].append(told.sql(query).to_arrow_table())
+            streaks = told.sql(_STREAKS, params={"days": absent_school_days})
+            parts["streaks"].append(streaks.to_arrow_table())
     for name, tables in parts.items():
         connection.register(f"{name}_told", pa.concat_tables(tables))
         connection.execute(f"CREATE TEMP TABLE {name} AS FROM {name}_told")
@@ -182,7 +195,7 @@ def _not_enrolled(connection: duckdb.DuckDBPyConnection, pairs: list[Pair]) -> l
     last = {
         row[0]: row[1:]
         for row in connection.execute(
-            "SELECT student_id, school_id, township, running, exit_reason FROM last_spell"
+            "SELECT student_id, school_id, township, running, exit_reason, end_date FROM last_spell"
         ).fetchall()
     }
     linked = {one.left: one for one in pairs}
@@ -195,16 +208,17 @@ def _not_enrolled(connection: duckdb.DuckDBPyConnection, pairs: list[Pair]) -> l
             found.append(Mismatch("not_enrolled", person, "", township or ""))
         elif pair.is_near:
             told = Mismatch("near_pair", person, "", township or "", "number_or_name_wrong")
-            found.append(Mismatch(**{**vars(told), "other": pair.right, "probability": pair.probability}))
+            found.append(replace(told, other=pair.right, probability=pair.probability))
         elif (spell := last.get(pair.right)) is not None and not spell[2]:
             code = _AFTER.get(spell[3] or "", "")
-            found.append(Mismatch("not_enrolled", pair.right, spell[0], spell[1] or "", code, person))
+            told = Mismatch("not_enrolled", pair.right, spell[0], spell[1] or "", code, person)
+            found.append(replace(told, since=spell[4]))
     return found
 
 
 _SPELLS = """
 SELECT spell.student_id, spell.school_id, place.township, spell.start_date, spell.end_date,
-       spell.exit_reason, spell.to_school_id
+       spell.exit_reason, spell.to_school_id IN (SELECT school_id FROM schools) AS to_one_of_ours
 FROM enrolments AS spell LEFT JOIN schools AS place USING (school_id)
 """
 
@@ -218,28 +232,20 @@ SELECT student_id, name, birth_date, sex, numbers.roll_number
 FROM students LEFT JOIN numbers USING (student_id)
 """
 
-# Reported school days up to now, and whether each was wholly unexcused; the last stretch counts.
-_STREAKS = """
-WITH running AS (
-    SELECT student_id, school_id, start_date FROM enrolments WHERE end_date IS NULL
-),
-away AS (
-    SELECT student_id, start_date, end_date FROM attendance
-    WHERE days_unexcused > 0 AND days_unexcused >= days_absent
-),
-candidates AS (SELECT DISTINCT student_id FROM away),
+# The reported school days of a running spell that are away up to now, without one present after them.
+_STREAKS = f"""
+WITH spells AS (FROM enrolments), {DAYS_AWAY},
 days AS (
-    SELECT running.student_id, running.school_id, day.date,
-           EXISTS (FROM away WHERE away.student_id = running.student_id
-                   AND day.date BETWEEN away.start_date AND away.end_date) AS is_away
-    FROM running JOIN candidates USING (student_id)
-    JOIN reported_days AS day ON day.school_id = running.school_id AND day.date >= running.start_date
+    SELECT running.student_id, running.school_id, day.date, day.is_away,
+           count(*) FILTER (NOT day.is_away) OVER (
+               PARTITION BY running.student_id, running.school_id ORDER BY day.date DESC
+           ) AS present_since
+    FROM enrolments AS running
+    JOIN reported AS day ON day.student_id = running.student_id AND day.date >= running.start_date
+    WHERE running.end_date IS NULL
 )
-SELECT student_id, school_id, count(*) FILTER (
-    is_away AND date > coalesce((SELECT max(other.date) FROM days AS other
-        WHERE other.student_id = days.student_id AND NOT other.is_away), DATE '1900-01-01')
-) AS streak
-FROM days GROUP BY student_id, school_id
+SELECT student_id, school_id, min(date) AS since FROM days WHERE is_away AND present_since = 0
+GROUP BY student_id, school_id HAVING count(*) >= $days
 """
 
 # Who has left: by the spell, or verified by the ledger and not back.
@@ -256,7 +262,7 @@ SELECT student_id FROM (
 
 _PUPILS = """
 CREATE TEMP TABLE last_spell AS
-SELECT student_id, school_id, township, end_date IS NULL AS running, exit_reason FROM spells
+SELECT student_id, school_id, township, end_date IS NULL AS running, exit_reason, end_date FROM spells
 QUALIFY row_number() OVER (PARTITION BY student_id ORDER BY end_date IS NULL DESC, start_date DESC) = 1;
 CREATE TEMP TABLE pupils AS
 SELECT known.student_id AS unique_id, name, birth_date, sex, last_spell.township, roll_number
@@ -266,7 +272,8 @@ SELECT source || ':' || person_id AS unique_id, name, birth_date, sex, township,
 FROM people WHERE source = 'poverty_relief';
 CREATE TEMP TABLE left_pupils AS SELECT pupils.* FROM pupils JOIN out ON out.student_id = pupils.unique_id;
 CREATE TEMP TABLE left_homes AS
-SELECT student_id, school_id, coalesce(township, '') FROM last_spell SEMI JOIN out USING (student_id)
+SELECT student_id, school_id, coalesce(township, ''), end_date
+FROM last_spell SEMI JOIN out USING (student_id)
 """
 
 _OF_AGE = """
@@ -276,16 +283,19 @@ FROM people WHERE source = 'household' AND birth_date BETWEEN $first AND $last
 """
 
 _NOT_PRESENT = """
-SELECT streaks.student_id, streaks.school_id, coalesce(last_spell.township, '')
-FROM streaks JOIN last_spell USING (student_id) WHERE streak >= $days ORDER BY ALL
+SELECT streaks.student_id, streaks.school_id, coalesce(last_spell.township, ''), streaks.since
+FROM streaks JOIN last_spell USING (student_id) ORDER BY ALL
 """
 
-# Whom a school says to have transferred, and whether anybody says that the child has come.
+# Whom a school says to have transferred, and whether any later spell says where the child is, the same school
+# included. Who was transferred to a school of which there are no records cannot be asked after in them.
 _TRANSFERS = """
 CREATE TEMP TABLE transfers AS
-SELECT spell.student_id, spell.school_id, coalesce(spell.township, '') AS township,
+SELECT spell.student_id, spell.school_id, coalesce(spell.township, '') AS township, spell.end_date,
        EXISTS (FROM spells AS later WHERE later.student_id = spell.student_id
-               AND later.start_date > spell.start_date AND later.school_id <> spell.school_id) AS arrived
+               AND later.start_date > spell.start_date) AS arrived
 FROM spells AS spell
-WHERE spell.exit_reason IN ('transferred', 'transfer_unconfirmed') AND spell.end_date <= $due
+WHERE (spell.exit_reason = 'transfer_unconfirmed'
+       OR (spell.exit_reason = 'transferred' AND spell.to_one_of_ours))
+  AND spell.end_date BETWEEN $first AND $last
 """
