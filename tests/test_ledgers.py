@@ -107,6 +107,42 @@ def test_a_row_that_cannot_be_kept_is_named_and_nothing_is(run: Callable[[str], 
     assert ledgers.tell_totals(job) == {}
 
 
+def test_what_a_file_says_of_before_the_closing_opens_nothing(
+    run: Callable[[str], Run], tmp_path: Path
+) -> None:
+    job, file, rows = run("one"), tmp_path / "台账.csv", "s-1,2026-11-02,sch-1,\n"
+
+    def taken(more: str = "") -> int:
+        file.write_text(f"学生编号,发现日期,学校编号,销号日期\n{rows}{more}", "utf-8")
+        return ledger_files.take_ledger(job, file, kind="suspected", by="王")
+
+    assert taken("s-2,2026-11-02,sch-1,2026-11-05\n") == 1, "what is closed there is not opened here"
+    with ledgers.opened_ledger(job) as store:
+        [case] = ledgers.cases.cases(store, ledgers.BUREAU)
+    for event, told, by in (
+        ("verified_not_out", ["why=查明", "evidence=证明"], "李"),
+        ("closing_proposed", ["code=emigrated", "evidence=证明"], "李"),
+        ("closing_confirmed", [], "赵"),
+    ):
+        entry = ledgers.entry_of(event, told, by=by, day=date(2026, 11, 10))
+        ledgers.add_entry(job, case.case_id, entry)
+    assert taken() == 0
+    assert ledgers.tell_totals(job) == {("suspected", "closed"): 1}
+    assert taken("s-1,2026-11-11,sch-1,\n") == 1, "found anew after the closing"
+
+
+def test_a_reason_that_is_none_of_ours_is_named_with_its_row(
+    run: Callable[[str], Run], tmp_path: Path
+) -> None:
+    file, job = tmp_path / "台账.csv", run("one")
+    rows = "s-1,2026-11-02,sch-1,work\ns-2,2026-11-02,sch-1,work;没写\n"
+    file.write_text(f"学生编号,发现日期,学校编号,reasons\n{rows}", "utf-8")
+    with pytest.raises(RecordsRefused) as refused:
+        ledger_files.take_ledger(job, file, kind="suspected", by="王")
+    [one] = refused.value.findings
+    assert (one.code, one.where.row, one.where.column) == ("ledger_code", 3, "reasons")
+
+
 SENT = {
     "schools": "school_id,name,county,stage\nsch-1,校,县,primary\n",
     "terms": "term,start_date,end_date\n2026-2027-1,2026-09-01,2027-01-20\n",

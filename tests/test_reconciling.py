@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import pytest
@@ -106,3 +107,32 @@ def test_a_former_pupil_who_is_verified_as_out_reaches_the_labels(of_former_pupi
     [row] = [one for one in known if one["event"] == "verified_dropout"]
     assert (row["student_id"], row["left_on"]) == ("s-4", "2026-10-10")
     assert of_s4(job).case.kind == "dropped_out"
+
+
+def close(job: Run, case_id: str, code: str, day: date) -> None:
+    """Close a case as explained, by two persons."""
+    for event, told, by in (
+        ("verified_not_out", ["why=查明", "evidence=证明"], "李"),
+        ("closing_proposed", [f"code={code}", "evidence=证明"], "李"),
+        ("closing_confirmed", [], "赵"),
+    ):
+        ledgers.add_entry(job, case_id, ledgers.entry_of(event, told, by=by, day=day))
+
+
+def test_a_closed_case_is_opened_anew_only_by_what_is_newer(of_former_pupil: Run) -> None:
+    job = of_former_pupil
+    reconciling.reconcile(job, on=DAY, by="王")
+    with ledgers.opened_ledger(job) as store:
+        opened = {one.student_id: one.case_id for one in ledgers.cases.cases(store, ledgers.BUREAU)}
+    assert set(opened) == {"household:p2", "s-4"}
+    close(job, opened["household:p2"], "no_such_person", DAY)
+    close(job, opened["s-4"], "emigrated", DAY)
+    reconciling.reconcile(job, on=DAY, by="王")
+    assert sum(ledgers.tell_totals(job).values()) == 2, "the same registers say the same again"
+    back_and_gone = "s-4,sch-1,2026-11-04,3,2026-11-19,2026-11-18,emigrated\n"
+    with (job.file.parent / "sent" / "enrolments.csv").open("a", encoding="utf-8") as file:
+        file.write(back_and_gone)
+    take_in_records(job, delivered_on=date(2026, 11, 20))
+    reconciling.reconcile(job, on=date(2026, 11, 20), by="王")
+    told = ledgers.tell_totals(job)
+    assert told == {("school_age", "closed"): 1, ("suspected", "closed"): 1, ("suspected", "to_verify"): 1}

@@ -23,7 +23,7 @@ from riskmodel.pipelines.run import Run
 from riskmodel.records.contract import Column, Table
 from riskmodel.records.mapping.telling import Telling
 from riskmodel.sheets.ledger_file import heading, ledger_task, ledger_workbook, tab_of
-from riskmodel.store.cases import cases
+from riskmodel.store.cases import cases, last_closed_on
 from riskmodel.store.ledger import EntryRefused, open_case
 from riskmodel.wording import LANGUAGES, codes, text
 
@@ -44,6 +44,7 @@ _FILE = Table(
         Column("student_id", required=True),
         Column("opened_on", "date", required=True),
         Column("left_on", "date"),
+        Column("closed_on", "date"),
         *(
             Column(name)
             for name in (
@@ -70,7 +71,8 @@ def take_ledger(run: Run, file: Path, *, kind: Kind, by: str) -> int:
     """Open a case for every row of a ledger's tab (CSV, Excel, ODS); return how many are new.
 
     A child that has an open case already is left as it stands, and the same file taken in twice changes
-    nothing. Every case begins as one to be verified: what a file says is verified by nobody yet.
+    nothing. A row that was closed opens nothing, nor does one that was found before a case of the child was
+    closed here. Every case begins as one to be verified: what a file says is verified by nobody yet.
 
     Raises
     ------
@@ -82,8 +84,11 @@ def take_ledger(run: Run, file: Path, *, kind: Kind, by: str) -> int:
     count, at = 0, datetime.now(UTC)
     with opened_ledger(run) as store, store.writing():
         for row in rows:
-            entry = _opening(row, kind=kind, by=by)
+            closed_on = row.get("closed_on") or last_closed_on(store, BUREAU, row["student_id"])
+            if closed_on is not None and row["opened_on"] <= closed_on:
+                continue
             try:
+                entry = _opening(row, kind=kind, by=by)
                 found = open_case(store, BUREAU, row["student_id"], entry, at=at)
                 count += found.entries[0].recorded_at == at
             except EntryRefused as refused:
@@ -132,7 +137,9 @@ def _opening(row: Mapping[str, Any], *, kind: Kind, by: str) -> Entry:
 def _reasons(said: str | None) -> tuple[Reason, ...]:
     parts = (said or "").replace("；", ";").replace("、", ";").split(";")
     found = [_code("reasons", part.strip(), get_args(Reason)) for part in parts if part.strip()]
-    return tuple(dict.fromkeys(one or "other" for one in found))
+    if None in found:
+        raise EntryRefused("reasons", "ledger_code")
+    return tuple(dict.fromkeys(found))
 
 
 def _code(group: str, said: str | None, allowed: Sequence[str]) -> Any:

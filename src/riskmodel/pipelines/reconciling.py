@@ -22,6 +22,7 @@ from riskmodel.reconcile.linking import ACCEPT, REVIEW, Pair
 from riskmodel.reconcile.registers import Compared, Mismatch, SchoolTransfers, What, compare
 from riskmodel.records.store import RecordStore
 from riskmodel.store import ledger
+from riskmodel.store.cases import last_closed_on
 from riskmodel.store.ledger import EntryRefused
 from riskmodel.wording import LANGUAGES, text
 
@@ -38,7 +39,8 @@ def reconcile(run: Run, *, on: date | None = None, by: str = "") -> Compared:
     on
         The day; None: today.
     by
-        Who opens a case for every mismatch of whom no case is open; empty: nobody, only lists are written.
+        Who opens a case for every mismatch of whom no case is open, and none was closed since it began; empty:
+        nobody, only lists are written.
     """
     file = region_rules_file(run.file, run.configuration.region)
     day = on or run.today
@@ -85,6 +87,9 @@ def _open(run: Run, compared: Compared, by: str) -> None:
     count, at = 0, datetime.now(UTC)
     with opened_ledger(run) as store, store.writing():
         for one in wanted:
+            closed_on = last_closed_on(store, BUREAU, one.subject)
+            if closed_on is not None and (one.since is None or one.since <= closed_on):
+                continue
             entry = _opening(one, by=by, day=min(compared.as_of_date, run.today))
             try:
                 ledger.open_case(store, BUREAU, one.subject, entry, at=at)

@@ -18,7 +18,6 @@ from riskmodel.store.principals import RIGHTS, Principal
 from riskmodel.store.scope import sees_case
 from riskmodel.store.tables import LEDGER_CASES, LEDGER_ENTRIES, LEDGER_RULES
 
-MOST_CASES = 500
 LATEST_RULES = select(LEDGER_RULES.c.content).order_by(LEDGER_RULES.c.number.desc()).limit(1)
 
 
@@ -83,6 +82,20 @@ def cases(
     with store.reading() as connection:
         found = _several(connection, query.limit(limit) if limit else query)
     return tuple(as_read_by(principal, one) for one in found)
+
+
+def last_closed_on(store: Store, principal: Principal, student_id: str) -> date | None:
+    """Return the day on which a case of a child was closed last; None where none within the scope was.
+
+    What a register or a file says of before that day was looked into: two people decided about it.
+
+    Raises
+    ------
+    StoreError
+        `not_allowed` if the principal may not read cases.
+    """
+    closed = (one.case.closed_on for one in cases(store, principal, student_id=student_id, is_open=False))
+    return max((day for day in closed if day is not None), default=None)
 
 
 def due_cases(store: Store, principal: Principal, *, until: date) -> tuple[KeptCase, ...]:
