@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from riskmodel.models.training import MINIMUM_TRAINING_EVENTS
 from riskmodel.pipelines.bundles import read_used
 from riskmodel.pipelines.first_term import look_ahead
 from riskmodel.pipelines.run import Run, silent
+from riskmodel.store.cases import ledger_rules
 from riskmodel.store.engine import open_store
 from riskmodel.store.principals import Principal
 from riskmodel.store.reading import current_set, schools, students
@@ -103,9 +105,16 @@ def configured(folder: Path, *, complete_to: str, current: dict[str, Any]) -> Pa
     (folder / "regions").mkdir(exist_ok=True)
     (folder / "first.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
     (folder / "regions" / "first.yaml").write_text(
-        yaml.safe_dump({"config_version": 1, "rules": [rule]}), encoding="utf-8"
+        yaml.safe_dump({"config_version": 1, "rules": [rule], "ledger": [DEADLINES]}), encoding="utf-8"
     )
     return folder / "first.yaml"
+
+
+DEADLINES: dict[str, Any] = {
+    "version": "near", "valid_from": date(2023, 9, 1), "source": "an example",
+    "suspected_after_school_days": 3, "first_visit_days": 2, "verify_days": 28, "visit_every_days": 30,
+    "follow_up_weeks": [1], "closing_days": 14,
+}  # fmt: skip
 
 
 def does(config: Path, *steps: str) -> str:
@@ -142,6 +151,8 @@ def test_a_county_in_its_first_term_gets_lists_by_the_rule_and_is_told_when_ther
     config = configured(tmp_path, complete_to="2023-12-31", current={"term": "2023-2024-1", "week": 16})
     trained = does(config, "county", "intake", "features", "train")
     does(config, "publish")
+    with closing(open_store(tmp_path / "workspace" / "store")) as store, store.reading() as connection:
+        assert [one.first_visit_days for one in ledger_rules(connection)] == [2], "the server knows them"
 
     for language in LANGUAGES:
         said = text("steps.first_term", language, events=0, minimum=MINIMUM_TRAINING_EVENTS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -11,10 +12,11 @@ from typing import Any
 
 import pytest
 
-from riskmodel.errors import RecordsRefused
-from riskmodel.pipelines import Run, ledger_files, ledgers, take_in_records
+from riskmodel.errors import RecordsRefused, StoreError
+from riskmodel.pipelines import Run, ledger_files, ledgers, publishing, take_in_records
 from riskmodel.records.asking.asof import BucketReader
 from riskmodel.records.store import RecordStore
+from riskmodel.store.engine import open_store
 from riskmodel.store.ledger import EntryRefused
 
 CONFIGURATION = """
@@ -73,10 +75,70 @@ def test_a_case_is_worked_on_as_typed_and_the_chain_holds(run: Callable[[str], R
     assert ledgers.show_due(job) == 0
 
 
-@pytest.mark.parametrize("told", ["mystery=1", "left_on=2026-02-31", "week=x", "home.street=1"])
-def test_what_is_no_field_of_an_entry_is_refused(told: str) -> None:
-    with pytest.raises(EntryRefused):
-        ledgers.entry_of("visited", [told], by="李", day=DAY)
+@pytest.mark.parametrize(
+    ("told", "field", "code"),
+    [
+        ("mystery=1", "mystery", "ledger_field_unknown"),
+        ("left_on=2026-02-31", "left_on", "ledger_no_day"),
+        ("left_on=yesterday", "left_on", "ledger_no_day"),
+        ("week=x", "week", "ledger_code"),
+        ("week=1.5", "week", "ledger_code"),
+        ("in_school=perhaps", "in_school", "ledger_code"),
+        ("met=somebody", "met", "ledger_code"),
+        ("home.street=1", "home.street", "ledger_field_unknown"),
+        ("home.grade=seven", "home.grade", "ledger_code"),
+        ("home=x", "home", "ledger_field_unknown"),
+        ("child=x child.name=y", "child.name", "ledger_field_unknown"),
+        ("child=x", "child", "ledger_code"),
+        ("plan=x", "plan", "ledger_code"),
+        ("why.x=1", "why", "ledger_code"),
+        ("duties.friend=李", "duties.friend", "ledger_code"),
+    ],
+)
+def test_what_is_no_field_of_an_entry_is_refused_by_its_name(told: str, field: str, code: str) -> None:
+    with pytest.raises(EntryRefused) as refused:
+        ledgers.entry_of("visited", told.split(" "), by="李", day=DAY)
+    assert (refused.value.field, refused.value.code) == (field, code)
+    assert field in refused.value.text("zh")
+    assert field in refused.value.text("en")
+
+
+def test_what_only_reads_makes_no_ledger_and_a_ledger_that_is_gone_is_not_sound(
+    run: Callable[[str], Run], tmp_path: Path
+) -> None:
+    job = run("none")
+    for reads in (
+        ledgers.show_due,
+        ledgers.tell_totals,
+        ledgers.check_chain,
+        lambda job: ledgers.show_case(job, "case-x"),
+        lambda job: ledger_files.write_ledgers(job, tmp_path / "台账.xlsx", language="zh"),
+    ):
+        with pytest.raises(StoreError) as refused:
+            reads(job)
+        assert refused.value.code == "store_absent"
+    assert not job.workspace.store.exists()
+
+
+def test_what_only_reads_changes_nothing_and_who_publishes_keeps_the_deadlines(
+    run: Callable[[str], Run],
+) -> None:
+    job = run("rules")
+    opened(job)
+    [due] = {one.on for one in due_of(job)}
+    file = job.file.parent / "regions" / "demo.yaml"
+    file.write_text(file.read_text("utf-8").replace("first_visit_days: 7", "first_visit_days: 2"), "utf-8")
+    ledgers.show_due(job)
+    assert {one.on for one in due_of(job)} == {due}
+    with closing(open_store(job.workspace.store)) as store:
+        publishing.take_ledger_rules(job, store)
+    assert {one.on for one in due_of(job)} == {due - timedelta(days=5)}
+
+
+def due_of(job: Run) -> list[Any]:
+    """The first thing that is due of each case."""
+    with ledgers.read_ledger(job) as store:
+        return [one.due[0] for one in ledgers.cases.cases(store, ledgers.BUREAU)]
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])

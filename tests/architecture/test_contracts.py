@@ -1,6 +1,7 @@
 import re
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -45,3 +46,15 @@ def test_no_tracked_file_holds_a_path_of_a_machine_or_a_registry() -> None:
 
 def test_no_tracked_file_is_larger_than_a_mebibyte() -> None:
     assert [file.name for file in tracked() if file.stat().st_size > 1024 * 1024] == []
+
+
+def test_every_room_is_held_to_know_no_configuration() -> None:
+    told = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
+    contracts = {one["name"]: one for one in told["contracts"]}
+    floors = [set(one.split(" | ")) for one in contracts["The floors: an arrow only goes down"]["layers"]]
+    here = next(number for number, floor in enumerate(floors) if "riskmodel.config" in floor)
+    below = set().union(*floors[here:])  # by the floors, they cannot know what lies above them
+    named = set(contracts["Only cli and pipelines know configuration"]["source_modules"])
+    inside = (ROOT / "src" / "riskmodel").iterdir()
+    rooms = {f"riskmodel.{one.stem}" for one in inside if not one.name.startswith(("_", "py.typed"))}
+    assert rooms - below - named == {"riskmodel.cli", "riskmodel.pipelines"}

@@ -16,7 +16,7 @@ from riskmodel.domain import Language
 from riskmodel.errors import Finding, RecordsRefused
 from riskmodel.ledger.cases import Entry, Home
 from riskmodel.ledger.codes import FoundBy, Kind, Reason
-from riskmodel.pipelines.ledgers import opened_ledger
+from riskmodel.pipelines.ledgers import opened_ledger, read_ledger
 from riskmodel.pipelines.lists import read_list
 from riskmodel.pipelines.publishing import BUREAU
 from riskmodel.pipelines.run import Run
@@ -30,7 +30,7 @@ from riskmodel.wording import LANGUAGES, codes, text
 
 def write_ledgers(run: Run, file: Path, *, language: Language) -> int:
     """Write all cases as the workbook that bureaus keep; return how many."""
-    with opened_ledger(run) as store:
+    with read_ledger(run) as store:
         found = cases(store, BUREAU)
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(ledger_workbook(ledger_task(found, language=language, on=run.today)))

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, cast
+from typing import Any
 
-from riskmodel.config import read_ledger_rules, region_rules_file
 from riskmodel.errors import StoreError
-from riskmodel.ledger.cases import Entry, Home, PlanStep
-from riskmodel.ledger.codes import Event, Kind, State
-from riskmodel.pipelines.publishing import BUREAU
+from riskmodel.ledger.cases import Entry, PlanStep, StepRefused
+from riskmodel.ledger.codes import Kind, State
+from riskmodel.pipelines.publishing import BUREAU, take_ledger_rules
 from riskmodel.pipelines.run import Run
 from riskmodel.sheets.steps import Steps
 from riskmodel.store import cases, ledger, reading
@@ -20,6 +19,7 @@ from riskmodel.store.cases import KeptCase
 from riskmodel.store.engine import Store, open_store
 from riskmodel.store.ledger import EntryRefused
 from riskmodel.store.ledger_check import check_ledger
+from riskmodel.store.ledger_rows import told_entry
 from riskmodel.store.steps import steps_of
 from riskmodel.wording import LANGUAGES, text
 
@@ -29,19 +29,20 @@ PLAN_DAYS = 30
 
 @contextmanager
 def opened_ledger(run: Run) -> Iterator[Store]:
-    """Open the store with the region's deadlines kept as the configuration has them now."""
-    store = open_store(run.workspace.store, create=True)
-    try:
-        rules = read_ledger_rules(region_rules_file(run.file, run.configuration.region))
-        ledger.keep_ledger_rules(store, BUREAU, rules, at=datetime.now(UTC))
+    """Open the store to write in it, with the region's deadlines kept as the configuration has them now."""
+    with closing(open_store(run.workspace.store, create=True)) as store:
+        take_ledger_rules(run, store)
         yield store
-    finally:
-        store.close()
+
+
+def read_ledger(run: Run) -> closing[Store]:
+    """Open the store to read in it: nothing is made or changed, and a store that is gone is said to be."""
+    return closing(open_store(run.workspace.store))
 
 
 def show_due(run: Run, *, until: date | None = None) -> int:
     """Tell what is due by a day, the longest due first; return how many cases."""
-    with opened_ledger(run) as store:
+    with read_ledger(run) as store:
         found = cases.due_cases(store, BUREAU, until=until or run.today)
     for one in found:
         _tell_due(run, one)
@@ -51,7 +52,7 @@ def show_due(run: Run, *, until: date | None = None) -> int:
 
 def show_case(run: Run, case_id: str) -> None:
     """Tell a case with its history."""
-    with opened_ledger(run) as store:
+    with read_ledger(run) as store:
         found = cases.case_of(store, BUREAU, case_id)
     if found is None:
         raise StoreError("ledger_case_unknown")
@@ -113,36 +114,43 @@ def entry_of(event: str, told: Sequence[str], *, by: str, day: date) -> Entry:
     EntryRefused
         If a field is unknown or its value cannot be read.
     """
-    fields: dict[str, Any] = {}
+    fields: dict[str, Any] = {"event": event, "day": day.isoformat(), "by": by}
+    for one in told:
+        name, _, said = one.partition("=")
+        group, _, part = name.partition(".")
+        read = _READ.get(name, str)(said)
+        if not part:
+            fields[name] = read
+        elif isinstance(known := fields.setdefault(group, {}), dict):
+            known[part] = read
+        else:
+            raise EntryRefused(name, "ledger_field_unknown")
+    if event == "opened" and "corrects" not in fields:
+        fields.setdefault("home", {})
     try:
-        for one in told:
-            name, _, said = one.partition("=")
-            group, _, part = name.partition(".")
-            if part:
-                fields.setdefault(group, {})[part] = said
-            else:
-                fields[name] = _READ.get(name, str)(said)
-        if "home" in fields:
-            grade = fields["home"].get("grade")
-            fields["home"] = Home(**fields["home"] | {"grade": int(grade) if grade else None})
-        elif event == "opened" and "corrects" not in fields:
-            fields["home"] = Home()
-        return Entry(event=cast(Event, event), day=day, by=by, **fields)
-    except (TypeError, ValueError):
-        raise EntryRefused("tell", "ledger_code") from None
+        return told_entry(fields)
+    except StepRefused as refused:
+        raise EntryRefused(refused.field, refused.code) from None
 
 
-def _list(said: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in said.replace("；", ";").split(";") if part.strip())
+def _list(said: str) -> list[str]:
+    return [part.strip() for part in said.replace("；", ";").split(";") if part.strip()]
 
 
-def _yes(said: str) -> bool:
-    return said.strip().lower() in ("yes", "true", "1", "是")
+def _yes(said: str) -> bool | str:
+    """Read yes or no; anything else stays what it is, and is refused as neither."""
+    words = {True: ("yes", "true", "1", "是"), False: ("no", "false", "0", "否")}
+    return next((one for one, named in words.items() if said.strip().lower() in named), said)
+
+
+def _number(said: str) -> int | str | None:
+    """Read a whole number; nothing where nothing stands. Anything else stays, and is refused as no number."""
+    return int(said) if said.strip().isdecimal() else said or None
 
 
 _READ: Mapping[str, Callable[[str], Any]] = {
-    "evidence": _list, "reasons": _list, "left_on": date.fromisoformat, "week": int, "in_school": _yes,
-    "corrects": int, "withdrawn": _yes,
+    "evidence": _list, "reasons": _list, "week": _number, "home.grade": _number, "in_school": _yes,
+    "corrects": _number, "withdrawn": _yes,
 }  # fmt: skip
 
 
@@ -175,7 +183,7 @@ def draft_plan(run: Run, case_id: str, *, by: str) -> None:
 
 def check_chain(run: Run, *, known_head: str | None = None) -> bool:
     """Tell whether the ledger stands as it was written; the head is to be noted elsewhere."""
-    with opened_ledger(run) as store:
+    with read_ledger(run) as store:
         checked = check_ledger(store, BUREAU, known_head=known_head)
     if checked.sound:
         run.say("ledger_sound", rows=checked.chain.rows, cases=checked.cases, head=checked.chain.head)
@@ -190,7 +198,7 @@ def check_chain(run: Run, *, known_head: str | None = None) -> bool:
 
 def tell_totals(run: Run) -> Mapping[tuple[Kind, State], int]:
     """Tell how many cases stand in which ledger and state."""
-    with opened_ledger(run) as store:
+    with read_ledger(run) as store:
         found = Counter((one.case.kind, one.case.state) for one in cases.cases(store, BUREAU))
     for (kind, state), count in sorted(found.items()):
         for language in LANGUAGES:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskmodel.bundle import ModelBundle
-from riskmodel.config import actions_file, read_actions
+from riskmodel.config import actions_file, read_actions, read_ledger_rules, region_rules_file
 from riskmodel.domain import AsOf, Band, FeatureMatrix, ScoredStudent, ScoredTerm, TermFacts
 from riskmodel.errors import StoreError, Where, WorkspaceError
 from riskmodel.evaluation.cutoffs import cutoffs_of
@@ -32,6 +32,7 @@ from riskmodel.sheets.steps import Steps
 from riskmodel.sheets.writing import write_school
 from riskmodel.store import keys
 from riskmodel.store.engine import Store, open_store
+from riskmodel.store.ledger import keep_ledger_rules
 from riskmodel.store.principals import RIGHTS, Permission, Principal, Reach, Role, SchoolClass
 from riskmodel.store.publishing import publish
 from riskmodel.store.reading import current_set, school, schools, students
@@ -105,6 +106,7 @@ def publish_term(
 ) -> str:
     """Publish a scored term with all that schools ask of it, and say so; return the set id."""
     _take_steps(run, published)
+    take_ledger_rules(run, published)
     set_id = publish(
         published,
         term,
@@ -214,6 +216,12 @@ def write_sheets(run: Run, *, school_ids: Sequence[str] = ()) -> tuple[Path, ...
         seconds=seconds(),
     )
     return tuple(files)
+
+
+def take_ledger_rules(run: Run, published: Store) -> None:
+    """Keep the deadlines of cases as the region's configuration has them now: the server reads them here."""
+    rules = read_ledger_rules(region_rules_file(run.file, run.configuration.region))
+    keep_ledger_rules(published, BUREAU, rules, at=datetime.now(UTC))
 
 
 def _take_steps(run: Run, store: Store) -> Path | None:

@@ -39,8 +39,8 @@ def reconcile(run: Run, *, on: date | None = None, by: str = "") -> Compared:
     on
         The day; None: today.
     by
-        Who opens a case for every mismatch of whom no case is open, and none was closed since it began; empty:
-        nobody, only lists are written.
+        Who opens a case for every mismatch of a child of whom no case is open, and none was closed since it
+        began; empty: nobody, only lists are written.
     """
     file = region_rules_file(run.file, run.configuration.region)
     day = on or run.today

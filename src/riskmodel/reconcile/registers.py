@@ -115,7 +115,7 @@ def compare(
         pairs = link(connection, "of_age", "pupils")
         found = [*_not_enrolled(connection, pairs)]
         rows = connection.execute(_NOT_PRESENT).fetchall()
-        found += [Mismatch("not_present", *row, since=since) for *row, since in rows]
+        found += [replace(Mismatch("not_present", *row), since=since) for *row, since in rows]
         relief = link(connection, "relief", "left_pupils")
         homes = {row[0]: row[1:] for row in connection.execute("FROM left_homes").fetchall()}
         for one in relief:
@@ -131,7 +131,7 @@ def compare(
         rows = connection.execute(
             "SELECT student_id, school_id, township, end_date FROM transfers WHERE NOT arrived ORDER BY ALL"
         ).fetchall()
-        found += [Mismatch("not_arrived", *row, since=since) for *row, since in rows]
+        found += [replace(Mismatch("not_arrived", *row), since=since) for *row, since in rows]
         counts = connection.execute(
             "SELECT school_id, count(*), count(*) FILTER (NOT arrived) FROM transfers GROUP BY 1 ORDER BY 1"
         ).fetchall()

@@ -14,7 +14,7 @@ from datetime import datetime
 from sqlalchemy import Connection, Integer, Text, insert, literal, select, update
 
 from riskmodel.domain import Action
-from riskmodel.errors import StoreError
+from riskmodel.errors import StoreError, Where
 from riskmodel.ledger.asked import ASKED, check_entry, check_home
 from riskmodel.ledger.cases import Case, Entry, Home, Kept, StepRefused, fold
 from riskmodel.ledger.deadlines import LedgerRule
@@ -35,7 +35,7 @@ class EntryRefused(StoreError):  # noqa: N818  the name is the sentence
 
     def __init__(self, field: str, code: str) -> None:
         self.field = field
-        super().__init__(code)
+        super().__init__(code, Where(key=field))
 
 
 def keep_ledger_rules(

@@ -14,7 +14,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from sqlalchemy import Connection, insert, select, text, update
 
 from riskmodel.errors import StoreError
-from riskmodel.ledger.cases import Case, Entry, Kept
+from riskmodel.ledger.cases import Case, Entry, Kept, StepRefused
 from riskmodel.ledger.deadlines import LedgerRule
 from riskmodel.store.chain import FIRST, Row, link
 from riskmodel.store.principals import Principal
@@ -50,6 +50,30 @@ def read_entry(content: str) -> Entry:
         return _ENTRY.validate_json(f"[{content}]")[0]
     except ValidationError:
         raise StoreError("row_cannot_be_read", field="ledger_entry") from None
+
+
+def told_entry(told: Mapping[str, Any]) -> Entry:
+    """Read an entry from what a person told, as JSON has it: days and lists as text and lists.
+
+    Raises
+    ------
+    StepRefused
+        At the first field that no entry has, or whose value none can have.
+    """
+    try:
+        return _ENTRY.validate_json(json.dumps([told]))[0]
+    except ValidationError as wrong:
+        first = wrong.errors(include_input=False, include_url=False)[0]
+    field = ".".join(part for part in first["loc"] if isinstance(part, str) and part != "[key]")
+    code = _REFUSED_AS.get(first["type"], "ledger_code")
+    raise StepRefused(field, code)
+
+
+_REFUSED_AS: Mapping[str, str] = {
+    "unexpected_keyword_argument": "ledger_field_unknown", "dataclass_type": "ledger_field_unknown",
+    "date_parsing": "ledger_no_day", "date_from_datetime_parsing": "ledger_no_day",
+    "date_from_datetime_inexact": "ledger_no_day",
+}  # fmt: skip
 
 
 def rules_text(rules: tuple[LedgerRule, ...]) -> str:
