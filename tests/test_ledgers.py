@@ -54,20 +54,23 @@ def run(tmp_path: Path) -> Callable[[str], Run]:
     return make
 
 
-def opened(run: Run, student: str = "s-1", *more: str) -> str:
+def opened(run: Run, student: str = "s-1", *more: str, days: int = 0) -> str:
+    """Open a case some days ago."""
     told = ["why=三天未到", "kind=suspected", "found_by=school", "home.school_id=sch-1", *more]
-    return ledgers.open_case(run, student, ledgers.entry_of("opened", told, by="李", day=run.today))
+    day = run.today - timedelta(days=days)
+    return ledgers.open_case(run, student, ledgers.entry_of("opened", told, by="李", day=day))
 
 
 def test_a_case_is_worked_on_as_typed_and_the_chain_holds(run: Callable[[str], Run]) -> None:
     job = run("one")
-    case = opened(job)
-    for event, told in (
-        ("visited", ["met=guardian"]),
-        ("returned", ["placement=former_school", "evidence=到校签字;照片"]),
-        ("followed_up", ["week=1", "in_school=是"]),
+    case = opened(job, days=14)
+    for event, told, days in (
+        ("visited", ["met=guardian"], 12),
+        ("returned", ["placement=former_school", "evidence=到校签字;照片"], 10),
+        ("followed_up", ["week=1", "in_school=是"], 4),
     ):
-        ledgers.add_entry(job, case, ledgers.entry_of(event, told, by="李", day=job.today))
+        day = job.today - timedelta(days=days)
+        ledgers.add_entry(job, case, ledgers.entry_of(event, told, by="李", day=day))
     ledgers.draft_plan(job, case, by="李")
     assert ledgers.check_chain(job)
     assert not ledgers.check_chain(job, known_head="f" * 64)

@@ -90,6 +90,20 @@ def test_who_left_again_has_left_as_one_verified_and_is_placed_nowhere(
     assert (case.placement, case.placed_at, case.returned_on, case.followed_up) == (None, "", None, ())
 
 
+@pytest.mark.parametrize(("week", "first"), [(1, 1), (2, 8), (8, 50)])
+def test_a_follow_up_is_told_once_its_week_after_the_return_has_begun(
+    entry: Make, kept: Keep, week: int, first: int
+) -> None:
+    told = [entry("opened"), entry("returned")]
+    case = fold(kept(*told, entry("followed_up", later(first), week=week)))
+    assert case is not None
+    assert case.followed_up == (week,)
+    for in_school in (True, False):
+        early = entry("followed_up", later(first - 1), week=week, in_school=in_school)
+        with pytest.raises(StepRefused, match="ledger_follow_up_early"):
+            fold(kept(*told, early))
+
+
 def test_no_state_begins_before_the_one_before_it(entry: Make, kept: Keep) -> None:
     with pytest.raises(StepRefused, match="ledger_day_before"):
         fold(kept(entry("opened"), entry("verified_out", later(-1))))

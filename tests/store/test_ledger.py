@@ -108,11 +108,12 @@ def test_every_step_outside_the_table_is_refused_and_changes_nothing(
     store: Store, walk: Callable[..., KeptCase], bureau: Principal, now: datetime, state: str
 ) -> None:
     second = replace(bureau, key_id="key-2")
-    path: list[Event | Entry] = [*PATHS[state], *([told("followed_up")] if state == "returned" else [])]
+    seen = [told("followed_up", 1)] if state == "returned" else []
+    path: list[Event | Entry] = [*PATHS[state], *seen]
     taken, case = set(), walk(*path)
     for event in get_args(Event):
         assert case.case.state == state
-        entry = told(event)
+        entry = told(event, 1)
         if event == "closing_proposed" and state in CODES:
             entry = replace(entry, code=CODES[state])  # type: ignore[arg-type]
         if event in ALLOWED[state].split():
@@ -152,7 +153,8 @@ def test_every_step_outside_the_table_is_refused_and_changes_nothing(
         ((), told("verified_not_out", evidence=(" ",)), "evidence", "ledger_text"),
         ((), told("returned", placement="other_school"), "to_school_id", "ledger_incomplete"),
         ((), told("assigned", duties={"friend": "李"}), "duties", "ledger_code"),
-        (("returned",), told("followed_up", week=3), "week", "ledger_code"),
+        (("returned",), told("followed_up", 9, week=3), "week", "ledger_code"),
+        (("returned",), told("followed_up"), "day", "ledger_follow_up_early"),
         (("returned",), told("left_again", evidence=()), "evidence", "ledger_incomplete"),
         (("returned",), told("left_again", reasons=()), "reasons", "ledger_incomplete"),
         (("returned",), told("left_again", left_on=None), "left_on", "ledger_incomplete"),
@@ -462,6 +464,48 @@ def test_a_visit_and_a_return_are_actions_too_with_what_was_served(
     taken = actions_of(store, of_school_0, OWN)
     assert taken is not None
     assert [one.action.day.day for one in taken if one.is_in_force] == [20, 21]
+
+
+def test_a_correction_of_a_follow_up_names_a_set_week_that_had_begun(
+    store: Store, walk: Callable[..., KeptCase], bureau: Principal, now: datetime
+) -> None:
+    case = walk("returned", told("followed_up", 5))
+    back, seen = (one.number for one in case.entries[-2:])
+    wrong = (
+        (told("followed_up", 9, week=9, corrects=seen, why="错"), "week", "ledger_code"),
+        (told("followed_up", 0, corrects=seen, why="错"), "day", "ledger_follow_up_early"),
+        (told("returned", 5, corrects=back, why="错"), "corrects", "ledger_correction_breaks"),
+    )
+    for entry, field, code in wrong:
+        with pytest.raises(EntryRefused) as refused:
+            add_entry(store, bureau, case.case_id, entry, at=now)
+        assert (refused.value.field, refused.value.code) == (field, code)
+    right = told("followed_up", 6, corrects=seen, why="错")
+    assert add_entry(store, bureau, case.case_id, right, at=now) is not None
+
+
+def test_what_two_people_decide_on_is_withdrawn_by_none_of_them_alone(
+    store: Store, walk: Callable[..., KeptCase], bureau: Principal, now: datetime
+) -> None:
+    proposal = told("closing_proposed", 6, code="returned_stable")
+    case = walk("returned", told("followed_up", 5), proposal, told("noted", 6))
+    seen, _, note = (one.number for one in case.entries[-3:])
+    away = told("followed_up", 5, corrects=seen, withdrawn=True, why="没去看")
+
+    def refused(entry: Entry) -> bool:
+        with pytest.raises(EntryRefused) as told_so:
+            add_entry(store, bureau, case.case_id, entry, at=now)
+        return told_so.value.code == "ledger_not_corrected_so"
+
+    assert refused(away), "the second person decides on what was told"
+    assert add_entry(store, bureau, case.case_id, told("noted", 6, corrects=note, why="字"), at=now)
+    second = replace(bureau, key_id="key-2")
+    add_entry(store, second, case.case_id, told("closing_confirmed", 7), at=now)
+    assert refused(away)
+    assert refused(told("noted", 6, corrects=note + 1, why="又一字"))
+    add_entry(store, bureau, case.case_id, told("reopened", 8), at=now)
+    assert add_entry(store, bureau, case.case_id, away, at=now) is not None
+    assert check_ledger(store, bureau).sound
 
 
 def test_what_the_records_learn_is_of_who_is_on_a_roll_whatever_the_ledger(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import get_args
 
-from riskmodel.ledger.cases import Case, Entry, Home, Kept, StepRefused
+from riskmodel.ledger.cases import Case, Entry, Home, Kept, StepRefused, stood_before
 from riskmodel.ledger.codes import (
     CHILD_FIELDS,
     CLOSINGS,
@@ -87,7 +87,9 @@ def check_entry(
     """
     _check_values(entry, today)
     if entry.corrects is not None or entry.withdrawn:
-        _check_correction(entry, kept)
+        _check_correction(entry, case, kept)
+        # What a correction must tell is asked by the state in which the step was taken.
+        case = stood_before(kept, entry.corrects or 0)
     elif (case.state if case is not None else "none") not in TRANSITIONS[entry.event]:
         raise StepRefused("event", "ledger_step")
     if not entry.withdrawn:
@@ -154,7 +156,7 @@ def check_home(home: Home) -> None:
         raise StepRefused("home", "ledger_code")
 
 
-def _check_correction(entry: Entry, kept: Sequence[Kept]) -> None:
+def _check_correction(entry: Entry, case: Case | None, kept: Sequence[Kept]) -> None:
     named = next((one for one in kept if one.number == entry.corrects), None)
     if named is None:
         raise StepRefused("corrects", "ledger_corrects_unknown")
@@ -163,8 +165,18 @@ def _check_correction(entry: Entry, kept: Sequence[Kept]) -> None:
     opening_withdrawn = entry.withdrawn and entry.event == "opened"
     if named.entry.event != entry.event or entry.event in NEVER_CORRECTED or opening_withdrawn:
         raise StepRefused("corrects", "ledger_not_corrected_so")
+    if case is not None and named.number < _decided_up_to(case, kept):
+        raise StepRefused("corrects", "ledger_not_corrected_so")
     if not entry.why.strip():
         raise StepRefused("why", "ledger_incomplete")
+
+
+def _decided_up_to(case: Case, kept: Sequence[Kept]) -> int:
+    """Return from which number on entries may be corrected: on those before it a second person decides."""
+    if case.state == "closed":
+        return kept[-1].number + 1
+    proposals = [one.number for one in kept if one.entry.event == "closing_proposed"]
+    return proposals[-1] if case.state == "closing" else 0
 
 
 def _check_event(entry: Entry, case: Case | None, *, key_id: str, rules: Sequence[LedgerRule]) -> None:
@@ -178,7 +190,7 @@ def _check_event(entry: Entry, case: Case | None, *, key_id: str, rules: Sequenc
             raise StepRefused("left_on", "ledger_incomplete")
         case "returned" if entry.placement == "other_school" and not entry.to_school_id:
             raise StepRefused("to_school_id", "ledger_incomplete")
-        case "followed_up" if entry.corrects is None:
+        case "followed_up":
             rule = ledger_rule_on(rules, case.since)
             if entry.week not in rule.follow_up_weeks:
                 raise StepRefused("week", "ledger_code")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from riskmodel.ledger.codes import (
     OWNERS,
@@ -188,6 +188,16 @@ def fold(kept: Iterable[Kept]) -> Case | None:
     return case
 
 
+def stood_before(kept: Sequence[Kept], number: int) -> Case | None:
+    """Return the case as it stood before an entry that is in force, after all corrections."""
+    case: Case | None = None
+    for one in in_force(kept):
+        if one.number == number:
+            break
+        case = step(case, one)
+    return case
+
+
 def in_force(kept: Sequence[Kept]) -> list[Kept]:
     """Return the entries that stand after all corrections, each in the place of the one it corrects."""
     corrected = {one.entry.corrects: one for one in kept if one.entry.corrects is not None}
@@ -231,7 +241,8 @@ def step(case: Case | None, kept: Kept) -> Case:
     ------
     StepRefused
         `ledger_step` if the table does not allow the event in this state; `ledger_day_before` if it would
-        change the state on a day before the present state began.
+        change the state on a day before the present state began; `ledger_follow_up_early` of a follow-up on a
+        day before its week after the return.
     """
     entry = kept.entry
     now: State = case.state if case is not None else "none"
@@ -293,8 +304,11 @@ def _told(case: Case, kept: Kept, *, before: State) -> Case:
                 returned_on=entry.day,
                 followed_up=(),
             )
-        case "followed_up" if entry.in_school and entry.week is not None:
-            return replace(case, followed_up=tuple(sorted({*case.followed_up, entry.week})))
+        case "followed_up" if entry.week is not None and case.returned_on is not None:
+            if entry.day <= case.returned_on + timedelta(weeks=entry.week - 1):
+                raise StepRefused("day", "ledger_follow_up_early")
+            seen = {entry.week} if entry.in_school else set()
+            return replace(case, followed_up=tuple(sorted({*case.followed_up, *seen})))
         case "closing_proposed":
             return replace(
                 case,

@@ -146,7 +146,9 @@ def _add(
         check_entry(entry, before, kept, key_id=principal.key_id, rules=rules, today=at.date())
         case = fold((*kept, new))
     except StepRefused as refused:
-        breaks = entry.corrects is not None and refused.code in ("ledger_step", "ledger_day_before")
+        of_others = ("ledger_step", "ledger_day_before", "ledger_follow_up_early")
+        of_itself = entry.event == "followed_up" and refused.code == "ledger_follow_up_early"
+        breaks = entry.corrects is not None and refused.code in of_others and not of_itself
         field, code = ("corrects", "ledger_correction_breaks") if breaks else (refused.field, refused.code)
         raise EntryRefused(field, code) from None
     if case is None:
