@@ -141,7 +141,16 @@ class Clerk:
         if target is None or target["struck"] or target["event"] != line["event"] or not line.get("why"):
             return False
         opening_withdrawn = line["event"] == "opened" and line.get("withdrawn")
-        return not (opening_withdrawn or line["event"].startswith("closing_"))
+        if opening_withdrawn or line["event"].startswith("closing_") or before["state"] == "closed":
+            return False
+        if before["state"] == "closing":
+            proposed = max(one["number"] for one in card["all"] if one["event"] == "closing_proposed")
+            if target["number"] < proposed:
+                return False
+        if line["event"] == "followed_up" and not line.get("withdrawn"):
+            then = self.read({"lines": card["lines"][: card["lines"].index(target)]})
+            return then is not None and line["week"] in self.rule(then["since"])["weeks"]
+        return True
 
     def _may_follow(self, line: Line, before: Stand, who: Mapping[str, Any]) -> bool:
         event = line["event"]
@@ -213,6 +222,10 @@ class Clerk:
             event = line["event"]
             if event not in MAY[now["state"]].split():
                 return None
+            if event == "followed_up":
+                week_begins = now["returned_on"] + timedelta(days=7 * line["week"] - 6)
+                if line["day"] < week_begins:
+                    return None
             before = now["state"]
             to = now["proposed_in"] if event == "closing_refused" else LEADS_TO.get(event, before)
             if to != before:

@@ -353,7 +353,7 @@ class World:
                 self._line("closing_proposed", code="returned_stable", evidence=("回访表",)),
             )
             return self.chance.randint(1, 20)
-        due = stand["returned_on"] + timedelta(days=7 * missing[0] + self.chance.randint(-2, 9))
+        due = stand["returned_on"] + timedelta(days=7 * missing[0] + self.chance.randint(-9, 9))
         if due > self.today:
             return (due - self.today).days
         there = self.chance.random() < 0.85
