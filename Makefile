@@ -19,7 +19,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # A bureau's own certificates are those of the system.
 export UV_SYSTEM_CERTS := true
 
-.PHONY: help run term promote publish rollback serve oulad oulad-proof oulad-recipes uci knowable intake-kills publishing-load publishing-kills validity mutants gates tampering steps indicators-count test lint types unit lock clean docs corpus isolation isolation-timing bench-intake year drifts fit-cost ledger-proof ledger-years ledger-interrupted bench-serve bench-sheets bench-allocation bench-indicators payloads fuzz explore
+.PHONY: help run term promote publish rollback serve oulad oulad-proof oulad-recipes uci knowable intake-kills publishing-load publishing-kills validity mutants gates tampering steps indicators-count test lint types unit lock clean docs corpus isolation isolation-timing bench-intake year drifts fit-cost ledger-proof ledger-years ledger-interrupted relabelling bench-serve bench-sheets bench-allocation bench-indicators payloads fuzz explore
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -129,6 +129,9 @@ ledger-years: $(VENV)/test.installed  ## three school years lived day by day in 
 ledger-interrupted: $(VENV)/run.installed  ## ledger writers killed at each statement and change of a file, on bad disks, and 300 times at random
 	@command -v strace >/dev/null || $(call debian,strace)
 	@$(BIN)/python benchmarks/ledger_interrupted.py
+
+relabelling: $(VENV)/run.installed  ## is a school that calls leavers transfers found, and are honest ones at the border left alone
+	@$(BIN)/python benchmarks/relabelling.py
 
 bench-indicators: $(VENV)/run.installed  ## official figures and reports of 500,000, beside pandas over the CSV files (STUDENTS=500000)
 	@$(BIN)/python benchmarks/indicators_size.py $(or $(FOLDER),workspace-indicators) $(if $(STUDENTS),--students $(STUDENTS))

@@ -355,6 +355,11 @@ class World:
             return self.chance.randint(1, 20)
         due = stand["returned_on"] + timedelta(days=7 * missing[0] + self.chance.randint(-9, 9))
         if due > self.today:
+            if self.chance.random() < 0.15:
+                self.told["followed up too early"] += 1
+                self._tell(
+                    self._who(stand), story.case, self._line("followed_up", week=missing[-1], in_school=True)
+                )
             return (due - self.today).days
         there = self.chance.random() < 0.85
         self._tell(self._who(stand), story.case, self._line("followed_up", week=missing[0], in_school=there))

@@ -13,6 +13,7 @@ from datetime import date, timedelta
 from typing import Literal
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 from scipy.stats import binom
 
@@ -30,7 +31,7 @@ _AFTER: dict[str, str] = {
     "suspended": "suspended_with_papers", "graduated": "in_school", "continued": "in_school",
 }  # fmt: skip
 """What would explain a child whose last spell ended so."""
-MOST_BY_CHANCE = 0.0005
+MOST_BY_CHANCE = 0.002
 """A school is told of where so many transfers that nobody confirms would be rarer than this by chance."""
 FEWEST_TRANSFERS = 4
 
@@ -63,7 +64,10 @@ class Mismatch:
 
 @dataclass(frozen=True)
 class SchoolTransfers:
-    """Transfers out of a school, how many nobody confirms, and how often chance alone would do that."""
+    """Transfers out of a school, how many nobody confirms, and how often chance alone would do that.
+
+    `chance`: for an honest school; see `judge_transfers`.
+    """
 
     school_id: str
     transfers: int
@@ -133,25 +137,44 @@ def compare(
         ).fetchall()
         found += [replace(Mismatch("not_arrived", *row), since=since) for *row, since in rows]
         counts = connection.execute(
-            "SELECT school_id, count(*), count(*) FILTER (NOT arrived) FROM transfers GROUP BY 1 ORDER BY 1"
+            "SELECT school_id, count(*) FILTER (within), count(*) FILTER (within AND NOT arrived),"
+            " count(*) FILTER (NOT within), count(*) FILTER (NOT within AND NOT arrived)"
+            " FROM transfers GROUP BY 1 ORDER BY 1"
         ).fetchall()
     near = tuple(one for one in pairs if one.is_near)
     return Compared(as_of_date, tuple(found), near, tuple(judge_transfers(counts)))
 
 
-def judge_transfers(counts: Iterable[tuple[str, int, int]]) -> list[SchoolTransfers]:
+def judge_transfers(counts: Iterable[tuple[str, int, int, int, int]]) -> list[SchoolTransfers]:
     """Tell for each school how often chance would leave so many of its transfers unconfirmed.
 
-    Each is held against the share of all the other schools (at least one more of each is reckoned, so that
-    a county without any is not certain that there are none).
+    Transfers within the records and those to schools outside are held apart, each against the share of all
+    the other schools (at least one more of each is reckoned, so that a county without any is not certain that
+    there are none): near the border more children go where nobody here can ask, and the school is as honest.
+    The chance is that of the rarest of three: within, outside, both together; times three, for three were
+    looked at.
+
+    Parameters
+    ----------
+    counts
+        School, transfers within the records, those of them that never arrived, transfers to elsewhere, and
+        those of them that nobody confirms.
     """
     told = list(counts)
-    transfers, unconfirmed = sum(one[1] for one in told), sum(one[2] for one in told)
+    totals = [sum(one[column] for one in told) for column in range(1, 5)]  # type: ignore[misc]
     found = []
-    for school_id, of_school, missing in told:
-        share = (unconfirmed - missing + 1) / (transfers - of_school + 2)
-        chance = float(binom.sf(missing - 1, of_school, share))
-        found.append(SchoolTransfers(school_id, of_school, missing, chance))
+    for school_id, within, lost, outside, open_still in told:
+        inner = (totals[1] - lost + 1) / (totals[0] - within + 2)
+        outer = (totals[3] - open_still + 1) / (totals[2] - outside + 2)
+        both = np.convolve(
+            binom.pmf(range(within + 1), within, inner), binom.pmf(range(outside + 1), outside, outer)
+        )
+        rarest = min(
+            float(binom.sf(lost - 1, within, inner)),
+            float(binom.sf(open_still - 1, outside, outer)),
+            float(both[lost + open_still :].sum()),
+        )
+        found.append(SchoolTransfers(school_id, within + outside, lost + open_still, min(1.0, 3 * rarest)))
     return found
 
 
@@ -288,14 +311,14 @@ FROM streaks JOIN last_spell USING (student_id) ORDER BY ALL
 """
 
 # Whom a school says to have transferred, and whether any later spell says where the child is, the same school
-# included. Who was transferred to a school of which there are no records cannot be asked after in them.
+# included. Whom a school outside the records has confirmed, nobody can ask after in them: that is arrived.
 _TRANSFERS = """
 CREATE TEMP TABLE transfers AS
 SELECT spell.student_id, spell.school_id, coalesce(spell.township, '') AS township, spell.end_date,
-       EXISTS (FROM spells AS later WHERE later.student_id = spell.student_id
-               AND later.start_date > spell.start_date) AS arrived
+       coalesce(spell.to_one_of_ours, false) AS within,
+       (spell.exit_reason = 'transferred' AND NOT within)
+       OR EXISTS (FROM spells AS later WHERE later.student_id = spell.student_id
+                  AND later.start_date > spell.start_date) AS arrived
 FROM spells AS spell
-WHERE (spell.exit_reason = 'transfer_unconfirmed'
-       OR (spell.exit_reason = 'transferred' AND spell.to_one_of_ours))
-  AND spell.end_date BETWEEN $first AND $last
+WHERE spell.exit_reason IN ('transferred', 'transfer_unconfirmed') AND spell.end_date BETWEEN $first AND $last
 """
