@@ -22,7 +22,7 @@ from riskmodel.records.keeping.manifest import (
     manifest_of,
     table_file,
 )
-from riskmodel.records.keeping.rows import latest_first, quoted
+from riskmodel.records.keeping.rows import latest_first, quoted, township_of_one_place
 
 
 class RecordStore:
@@ -111,7 +111,8 @@ class RecordStore:
 
     def schools(self) -> tuple[School, ...]:
         """Return all schools as known today, in the order of their id; an unknown township is empty."""
-        rows = self._latest("schools", "school_id, name, coalesce(township, '')", order="school_id")
+        township = township_of_one_place("read_parquet($file)")
+        rows = self._latest("schools", f"school_id, name, coalesce({township}, '')", order="school_id")
         return tuple(School(*row) for row in rows)
 
     def calendar(self) -> dict[date, bool]:

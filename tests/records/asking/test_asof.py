@@ -181,3 +181,24 @@ def test_a_reader_that_was_left_answers_no_more(bureau):
         connection = reader.at(date(2024, 10, 8), RULE)
     with pytest.raises(duckdb.ConnectionException):
         connection.execute("FROM students")
+
+
+def test_townships_of_one_name_in_two_counties_are_two_places(bureau, ask):
+    place = {"name": "学校", "stage": "junior"}
+    schools = [
+        place | {"school_id": "A", "county": "东县", "township": "城关镇"},
+        place | {"school_id": "B", "county": "西县", "township": "城关镇"},
+        place | {"school_id": "C", "county": "西县", "township": "山口乡"},
+        place | {"school_id": "D", "county": "西县", "township": ""},
+    ]
+    person = {"source": "household", "name": "甲", "birth_date": "2012-01-01", "recorded_on": "2024-09-01"}
+    people = [
+        person | {"person_id": "p1", "county": "东县", "township": "城关镇"},
+        person | {"person_id": "p2", "county": "", "township": "城关镇"},
+    ]
+    store = bureau({"schools": schools, "enrolments": [SPELL], "population": people})
+    told = [("A", "东县 城关镇"), ("B", "西县 城关镇"), ("C", "山口乡"), ("D", None)]
+    assert ask(store, "SELECT school_id, township FROM schools", "2024-10-01") == told
+    assert [(one.school_id, one.township or None) for one in store.schools()] == told
+    found = ask(store, "SELECT person_id, township FROM population", "2024-10-01")
+    assert found == [("p1", "东县 城关镇"), ("p2", "城关镇")]

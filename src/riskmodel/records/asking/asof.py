@@ -18,7 +18,14 @@ from riskmodel.records.asking.cohort import create_cohort
 from riskmodel.records.asking.consent import leave_out
 from riskmodel.records.contract import TABLES, Table
 from riskmodel.records.keeping.engine import duckdb_settings
-from riskmodel.records.keeping.rows import STORED, column_types, latest_first, quoted, statement_of
+from riskmodel.records.keeping.rows import (
+    STORED,
+    column_types,
+    latest_first,
+    quoted,
+    statement_of,
+    township_of_one_place,
+)
 from riskmodel.records.store import RecordStore
 
 KNOWN = "known_from <= $day AND (known_until IS NULL OR known_until > $day)"
@@ -222,9 +229,16 @@ class BucketReader:
                         FROM ({stored})""",
                     {"file": str(file)},
                 )
+        self._name_townships()
         connection.execute("CREATE TABLE tables_present (table_name VARCHAR)")
         for name in self._store.tables:
             connection.execute("INSERT INTO tables_present VALUES ($name)", {"name": name})
+
+    def _name_townships(self) -> None:
+        file = self._store.file("schools")
+        for name in ("schools", "population") if file is not None else ():
+            township = township_of_one_place("read_parquet($file)")
+            self._connection.execute(f"UPDATE raw.{name} SET township = {township}", {"file": str(file)})
 
     def _cut(self, of: Table, day: date) -> None:
         held = held_rows(of, column_types(of))

@@ -67,6 +67,22 @@ def statement_of(of: Table, prefix: str = "") -> list[str]:
     return parts
 
 
+def township_of_one_place(schools: str) -> str:
+    """Return the SQL of a row's township: with its county where several counties have one of that name.
+
+    Many county seats are called 城关镇: by its name alone a district's key would open the schools of
+    another county, and rates of two places would be pooled.
+
+    Parameters
+    ----------
+    schools
+        SQL of all rows of `schools`, whenever they were said: a place keeps one name over the years.
+    """
+    shared = f"SELECT township FROM {schools} WHERE township <> '' GROUP BY township"
+    return f"""CASE WHEN county <> '' AND township IN ({shared} HAVING count(DISTINCT county) > 1)
+                    THEN county || ' ' || township ELSE township END"""
+
+
 def has_recorded_on(of: Table) -> bool:
     """Tell whether a table's rows can say when they were recorded."""
     return "recorded_on" in column_types(of)
