@@ -10,6 +10,7 @@ import pytest
 
 from riskmodel.domain import RegionRule
 from riskmodel.records.asking.asof import BucketReader
+from riskmodel.records.deliveries import generation
 from riskmodel.records.store import RecordStore
 
 RULE = RegionRule(version="test", valid_from=date(2000, 1, 1), source="a test")
@@ -29,3 +30,9 @@ def ask_store(store: RecordStore, sql: str, on: str, term: str | None = None) ->
 @pytest.fixture
 def ask() -> Callable[..., list[tuple[Any, ...]]]:
     return ask_store
+
+
+@pytest.fixture(autouse=True)
+def in_two_buckets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Deal out even a few students, so that questions are asked of several buckets."""
+    monkeypatch.setattr(generation, "bucket_count_for", lambda students: 2)

@@ -101,9 +101,8 @@ def student_stage(task: StudentStageTask) -> Path:
         students, leaving = [], []
         for as_of, rule in task.as_of:
             connection = reader.at(as_of.as_of_date, rule, as_of.term)
-            students.append(_dated(connection.sql(_students_sql()).to_arrow_table(), as_of))
-            counted = connection.sql(school.LEAVING, params={"delay": rule.outcome_delay_days})
-            leaving.append(_dated(counted.to_arrow_table(), as_of))
+            students.append(_dated(_answer(connection, _students_sql()), as_of))
+            leaving.append(_dated(_answer(connection, school.LEAVING, delay=rule.outcome_delay_days), as_of))
     _write(students, task.file, inputs)
     _write(leaving, _leaving_file(task.file), inputs)
     return task.file
@@ -140,7 +139,7 @@ def school_stage(paths: Sequence[Path], *, out: Path) -> tuple[Path, ...]:
                     chosen,
                 )
             written.append(_matrix_file(out, f"{as_of_date}-{term}"))
-            _write([connection.sql(_matrix_sql()).to_arrow_table()], written[-1], "")
+            _write([_answer(connection, _matrix_sql())], written[-1], "")
     return tuple(written)
 
 
@@ -176,6 +175,12 @@ def read_matrix(paths: Sequence[Path], *, learn_also: Sequence[str] = ()) -> Fea
 def _date_of(table: pa.Table) -> date:
     on: date = table["as_of_date"][0].as_py()
     return on
+
+
+def _answer(connection: duckdb.DuckDBPyConnection, sql: str, **parameters: int) -> pa.Table:
+    """Return the rows of a query. Kept in a table first: a relation would be planned three times."""
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE answer AS {sql}", parameters or None)
+    return connection.table("answer").to_arrow_table()
 
 
 def _students_sql() -> str:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from riskmodel.domain import FeatureInfo, FeatureMatrix, Labels, Outcome
 from riskmodel.errors import LeakSuspected
@@ -170,9 +171,10 @@ def _auc_of_all_blanks(blank: dict[str, Bools], left: Bools, rows: pd.DataFrame)
         return None
     X, y = np.column_stack(list(blank.values())).astype(np.float64), left.astype(np.int_)
     margin = np.full(len(y), np.nan)
-    for learn, held in school_folds(schools, households, students):
-        if 0 < y[learn].sum() < len(learn):
-            margin[held] = fit_logistic(X[learn], y[learn], names=list(blank)).margin(X[held])
+    with threadpool_limits(1, user_api="blas"):
+        for learn, held in school_folds(schools, households, students):
+            if 0 < y[learn].sum() < len(learn):
+                margin[held] = fit_logistic(X[learn], y[learn], names=list(blank)).margin(X[held])
     judged = ~np.isnan(margin)
     return _auc(margin[judged], left[judged], students[judged], either_way=False)
 

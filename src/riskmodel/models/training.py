@@ -6,14 +6,16 @@ regression that stands beside on the same rows and folds. No figure of a test en
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from riskmodel.domain import SEASON, FeatureInfo, FeatureMatrix, Labels, Outcome
 from riskmodel.errors import NotEnoughData
@@ -39,7 +41,7 @@ MINIMUM_TRAINING_EVENTS = 100
 slope cannot be told from a wrong one (Collins, Ogundimu and Altman 2016, Van Calster et al. 2016: at least
 100 events; a perfectly calibrated model shows observed over expected outside 0.8 to 1.2 in 14 of 100 cases
 at 50 events, in 4 at 100)."""
-FITS_BESIDE_EACH_OTHER = 2
+_FITS_BESIDE_EACH_OTHER = 2
 """Each on one thread. Fixed, as each takes memory; no result depends on it."""
 
 
@@ -202,6 +204,17 @@ def train(
     )
 
 
+@contextmanager
+def side_by_side() -> Iterator[ThreadPoolExecutor]:
+    """Give threads for a few fits beside each other, of which each reckons in one thread.
+
+    Threads of BLAS wait for each other where fits run side by side, and sum in another order on a machine
+    of more processors.
+    """
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(_FITS_BESIDE_EACH_OTHER) as pool:
+        yield pool
+
+
 def _join(
     matrix: FeatureMatrix, labels: Labels
 ) -> tuple[NDArray[np.bool_], NDArray[np.int_], TrainingCounts]:
@@ -248,7 +261,7 @@ def _fit(
         drawn, times = resample(students, seed=[seed, number])
         return grower.fit(seed=seed + 1 + number, rows=drawn, times=times)
 
-    with ThreadPoolExecutor(FITS_BESIDE_EACH_OTHER) as pool:
+    with side_by_side() as pool:
         model = pool.submit(grower.fit, seed=seed)
         logistic = pool.submit(fit_logistic, *rows.with_outcome(), names=rows.names, season=SEASON)
         folded = [pool.submit(fold, *split) for split in held_out]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 from riskmodel.domain import FeatureInfo
 from riskmodel.models.learning import Grower, LearningRows, resample, rows_to_learn
 from riskmodel.models.scorer import Scorer
-from riskmodel.models.training import FITS_BESIDE_EACH_OTHER, MINIMUM_TRAINING_EVENTS
+from riskmodel.models.training import MINIMUM_TRAINING_EVENTS, side_by_side
 from riskmodel.pipelines.inputs import matrix_of
 from riskmodel.pipelines.run import Dates, Run
 from riskmodel.pipelines.searching import learnt_for_test
@@ -87,7 +86,7 @@ class Refitting:
                 return whole.fit(seed=part.seed, rows=part.rows, times=part.times)
             return Grower.of(self.learnt.at(part.rows), self.recipe).fit(seed=part.seed)
 
-        with ThreadPoolExecutor(FITS_BESIDE_EACH_OTHER) as pool:
+        with side_by_side() as pool:
             fitted = {name: pool.submit(partial(one, part)) for name, part in enough.items()}
             return {name: model.result() for name, model in fitted.items()}
 

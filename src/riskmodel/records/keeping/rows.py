@@ -11,8 +11,9 @@ from riskmodel.records.contract import Table
 BEGINNING = date(1, 1, 1)
 """From when a row is known that neither says when it was recorded nor what day it is about."""
 
-SMALLEST_BUCKET_COUNT = 2
-"""For two processors; each bucket costs every step a second, however few are in it."""
+STUDENTS_OF_ONE_BUCKET = 5_000
+"""Up to so many are not dealt out: planning a date's queries takes as long as reckoning so many students, so
+that a second processor would gain nothing."""
 STUDENTS_PER_BUCKET = 10_000
 
 SQL_TYPES = {
@@ -100,4 +101,5 @@ def hash_sql() -> str:
 
 def bucket_count_for(students: int) -> int:
     """Return how many buckets a store gets that begins with so many students."""
-    return max(SMALLEST_BUCKET_COUNT, -(-students // STUDENTS_PER_BUCKET))
+    fewest = 1 if students <= STUDENTS_OF_ONE_BUCKET else 2
+    return max(fewest, -(-students // STUDENTS_PER_BUCKET))
