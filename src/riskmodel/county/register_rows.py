@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskmodel.county.calendar import SpecialDay, Week, special_days
-from riskmodel.county.children import GRADES, Children
+from riskmodel.county.children import GRADES, HARDSHIPS, Children
 from riskmodel.county.lateness import days_after, exits_recorded, lognormal_days
 from riskmodel.county.people import SURNAMES
 from riskmodel.county.places import Places
@@ -15,6 +15,10 @@ from riskmodel.county.writing import Coded, Rows
 
 _CLASS_SIZE = 45
 _TEMPORARY = 0.004
+_MISTYPED = 0.06
+"""Share of the rows of the household register without a roll number in which the pen slipped."""
+_RARE = np.array(list("䶮㛃堃犇淼"))
+_IN_RELIEF = ("monitored", "lifted_out")
 
 ELSEWHERE = "x900-01"
 """A school outside the county, of which no table tells."""
@@ -150,40 +154,79 @@ def _class_names(children: Children, spells: Columns) -> Coded:
 
 
 def population_rows(children: Children, history: History, rng: np.random.Generator) -> Rows:
-    """Return the registers of the last school year: households with their pupils, and a few children who
-    never enrolled; and the register of disabled children.
-    """  # noqa: D205
+    """Return the registers of the last school year.
+
+    Households with their pupils, and a few children who never enrolled; some rows without a roll number were
+    written down wrongly. The register of disabled children. That of poverty relief, with those who left in
+    the year before.
+    """
     year = history.weeks[-1].year
     start = np.datetime64(next(week.term.start_date for week in history.weeks if week.year == year))
     spells = history.spells.columns()
     pupil = np.unique(spells["child"][spells["start"] == start])
     extra = max(1, round(0.004 * len(pupil)))
-    here = np.r_[pupil, rng.choice(pupil, extra, replace=False)]
-    new = np.arange(len(here)) >= len(pupil)
+    housed = np.r_[pupil, rng.choice(pupil, extra, replace=False)]
+    left = np.setdiff1d(_left_since(history, start - 365), pupil)
+    here = np.r_[housed, left]
+    new = (np.arange(len(here)) >= len(pupil)) & (np.arange(len(here)) < len(housed))
     name = children.name[here]
     name[new] = np.char.add(
         rng.choice(SURNAMES, extra), np.array([text[1:] for text in name[new]], dtype="<U2")
     )
-    known = ~new & (rng.random(len(here)) < 0.9)
+    known = np.zeros(len(here), dtype=bool)
+    known[: len(pupil)] = rng.random(len(housed))[: len(pupil)] < 0.9
     numbers = np.where(known, np.char.add("G", children.roll_number[here]), "")
-    person = np.char.add(
-        f"p{children.places.county + 1:03d}", np.char.zfill(rng.permutation(len(here)).astype(str), 7)
-    )
+    order = np.r_[rng.permutation(len(housed)), np.arange(len(housed), len(here))]
+    person = np.char.add(f"p{children.places.county + 1:03d}", np.char.zfill(order.astype(str), 7))
     townships = children.places.township_names()
     first_school = np.array(
         [np.argmax(children.places.township == t) for t in range(children.h_township.max() + 1)]
     )
-    # The register of disabled children tells of the same people again.
-    row = np.r_[np.arange(len(here)), np.flatnonzero(children.disability[here])]
-    second = np.arange(len(row)) >= len(here)
+    name, born = _mistyped(
+        name, children.born[here] + np.where(new, 11, 0), can_be=~known & (np.arange(len(here)) < len(pupil)),
+        rng=rng,
+    )  # fmt: skip
+    relieved = np.isin(HARDSHIPS[children.h_hardship[children.household[here]]], _IN_RELIEF) & ~new
+    # The registers of disabled children and of poverty relief tell of the same people again.
+    parts = (np.arange(len(housed)), np.flatnonzero(children.disability[housed]), np.flatnonzero(relieved))
+    row, sizes = np.concatenate(parts), [len(part) for part in parts]
     return {
-        "source": np.where(second, "disability", "household"),
-        "person_id": np.char.add(np.where(second, "d", ""), person[row]),
+        "source": np.repeat(["household", "disability", "poverty_relief"], sizes),
+        "person_id": np.char.add(np.repeat(["", "d", "r"], sizes), person[row]),
         "name": name[row],
         "sex": np.where(children.male[here[row]], "M", "F"),
-        "birth_date": (children.born[here] + np.where(new, 11, 0))[row],
+        "birth_date": born[row],
         "county": np.full(len(row), children.places.county_name),
         "township": townships[first_school[children.h_township[children.household[here[row]]]]],
         "roll_number": Coded(np.where(known, np.arange(len(here)), -1)[row], numbers),
         "recorded_on": np.full(len(row), start + 20),
     }
+
+
+def _left_since(history: History, day: np.datetime64) -> NDArray[np.intp]:
+    """Return who left on a day or later, each once."""
+    left = history.leavings.columns()
+    if not left:
+        return np.zeros(0, dtype=np.intp)
+    return np.unique(left["child"][left["end"] >= day])
+
+
+def _mistyped(
+    name: NDArray[np.str_], born: NDArray[np.datetime64], *, can_be: NDArray[np.bool_],
+    rng: np.random.Generator,
+) -> tuple[NDArray[np.str_], NDArray[np.datetime64]]:  # fmt: skip
+    """Return names and birthdays with slips of the pen: a rare character, a day too late, day for month."""
+    kind = rng.integers(3, size=len(name))
+    wrong = can_be & (rng.random(len(name)) < _MISTYPED)
+    name, born = name.copy(), born.copy()
+    rare = np.flatnonzero(wrong & (kind == 0))
+    name[rare] = np.char.add(
+        np.array([text[:-1] for text in name[rare]], dtype="<U3"), rng.choice(_RARE, len(rare))
+    )
+    born[wrong & (kind == 1)] += 1
+    month = born.astype("datetime64[M]")
+    day = (born - month.astype("datetime64[D]")).astype(np.int64) + 1
+    swapped = np.flatnonzero(wrong & (kind == 2) & (day <= 12))
+    of_year = month.astype("datetime64[Y]").astype("datetime64[M]") + (day - 1)
+    born[swapped] = (of_year.astype("datetime64[D]") + month.astype(np.int64) % 12)[swapped]
+    return name, born
