@@ -1,38 +1,15 @@
-"""Entries of a case, as short as a test needs them."""
+"""Entries of a case, and the case as the store would keep them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from riskmodel.ledger.cases import Entry, Home, Kept
+from riskmodel.ledger.cases import Entry, Kept
 
-DAY = date(2026, 3, 2)
-USUAL: dict[str, dict[str, object]] = {
-    "opened": {"kind": "suspected", "found_by": "school", "home": Home("school-0"), "why": "三天未到"},
-    "visited": {"met": "guardian"},
-    "noted": {"why": "记"},
-    "assigned": {"duties": {"class_teacher": "李"}},
-    "planned": {"plan": ()},
-    "handed_over": {"home": Home("school-1"), "why": "转入"},
-    "verified_out": {"reasons": ("distance",), "evidence": ("家访记录",), "left_on": DAY},
-    "verified_not_out": {"why": "在校", "evidence": ("班级照片",)},
-    "returned": {"placement": "former_school", "evidence": ("到校签字",)},
-    "followed_up": {"week": 1, "in_school": True},
-    "left_again": {"why": "又走了", "reasons": ("work",), "evidence": ("家访记录",), "left_on": DAY},
-    "closing_proposed": {"code": "in_school", "evidence": ("学籍截图",)},
-    "closing_refused": {"why": "证据不足"},
-    "closing_confirmed": {},
-    "reopened": {"why": "又未到"},
-}
-
-
-def an_entry(event: str, day: date = DAY, **changes: object) -> Entry:
-    usual = Entry(event=event, day=day, by="王老师", **USUAL[event])  # type: ignore[arg-type]
-    return replace(usual, **changes)  # type: ignore[arg-type]
+from .entries import an_entry
 
 
 @pytest.fixture

@@ -24,6 +24,8 @@ from riskmodel.store.ledger_check import check_ledger
 from riskmodel.store.principals import RIGHTS, Principal, SchoolClass
 from riskmodel.store.publishing import publish
 
+from ..ledger.entries import an_entry
+
 DAY = date(2026, 10, 20)
 OWN = "school-0-student-00001"
 FOREIGN = "school-1-student-00001"
@@ -32,25 +34,10 @@ TOWNSHIP = Principal("key-t", "district", townships=frozenset({"镇"}))
 
 
 def told(event: Event, days: int = 0, **changes: object) -> Entry:
-    usual: dict[str, dict[str, object]] = {
-        "opened": {"kind": "suspected", "found_by": "school", "home": Home("school-0"), "why": "三天未到"},
-        "visited": {"met": "guardian"},
-        "noted": {"why": "记"},
-        "assigned": {"duties": {"class_teacher": "李"}},
-        "planned": {"plan": (PlanStep("补课", "李", DAY),)},
-        "handed_over": {"home": Home("school-1"), "why": "转入"},
-        "verified_out": {"reasons": ("distance",), "evidence": ("家访记录",), "left_on": DAY},
-        "verified_not_out": {"why": "在校", "evidence": ("班级照片",)},
-        "returned": {"placement": "former_school", "evidence": ("到校签字",)},
-        "followed_up": {"week": 1, "in_school": True},
-        "left_again": {"why": "又走了", "reasons": ("work",), "evidence": ("家访记录",), "left_on": DAY},
-        "closing_proposed": {"code": "in_school", "evidence": ("学籍截图",)},
-        "closing_refused": {"why": "证据不足", "by": "赵"},
-        "closing_confirmed": {"by": "赵"},
-        "reopened": {"why": "又未到"},
-    }
-    given: dict[str, object] = {"by": "王老师", **usual[event], **changes}
-    return Entry(event=event, day=DAY + timedelta(days=days), **given)  # type: ignore[arg-type]
+    """Return an entry of some days after DAY; a closing is decided by another person."""
+    left = {"left_on": DAY} if event in ("verified_out", "left_again") else {}
+    who = {"by": "赵"} if event in ("closing_refused", "closing_confirmed") else {}
+    return an_entry(event, DAY + timedelta(days=days), **{**left, **who, **changes})
 
 
 @pytest.fixture
