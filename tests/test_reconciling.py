@@ -83,6 +83,13 @@ def of_former_pupil(run: Callable[[str], Run]) -> Run:
     )
 
 
+def test_what_is_written_for_a_spreadsheet_is_no_formula(run: Callable[[str], Run]) -> None:
+    job = sent(run("formula"), population="household,p9,钱戊辰,2017-09-01,F,=1+1,2026-09-10\n")
+    reconciling.reconcile(job, on=DAY)
+    written = job.workspace.root / "reconcile" / DAY.isoformat() / "mismatches.csv"
+    assert "household:p9,,'=1+1" in written.read_text("utf-8-sig")
+
+
 def of_s4(job: Run) -> Any:
     with ledgers.opened_ledger(job) as store:
         return next(one for one in ledgers.cases.cases(store, ledgers.BUREAU) if one.student_id == "s-4")

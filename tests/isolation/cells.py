@@ -189,7 +189,9 @@ class Matrix:
                 runs = [one for one in self.world.runs if holds_run(self.world, who, one)]
                 usual[key] = runs[0] if runs else ABSENT_RUN
             elif name == "case_id":
-                cases = [one for one in self.world.cases if holds_case(self.world, who, one)]
+                decides = operation.path.endswith("/decisions")
+                fit = self.world.closing if decides else self.world.cases.keys() - self.world.closing
+                cases = [one for one in self.world.cases if one in fit and holds_case(self.world, who, one)]
                 usual[key] = cases[0] if cases else ABSENT_CASE
             elif name == "report_id":
                 reports = [one for one in self.world.reports if holds_report(self.world, who, one)]

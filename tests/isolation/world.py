@@ -28,7 +28,7 @@ from riskmodel.store.allocations import AllocationItem, AllocationRun
 from riskmodel.store.children import erase_student
 from riskmodel.store.engine import Store, open_store
 from riskmodel.store.keys import make_key, revoke, rotate
-from riskmodel.store.ledger import open_case
+from riskmodel.store.ledger import add_entry, open_case
 from riskmodel.store.principals import Principal, SchoolClass
 from riskmodel.store.publishing import publish
 from riskmodel.store.roll_numbers import lookup_key, roll_ref
@@ -113,6 +113,8 @@ class World:
     """Periodic reports: the school each is about, empty for the whole region."""
     cases: dict[str, tuple[str, Place]] = field(default_factory=dict)
     """Cases of the ledgers: whose each is, and the place that keeps it."""
+    closing: set[str] = field(default_factory=set)
+    """Those of them whose closing is proposed, and waits for a second person."""
     townships: dict[str, str] = field(default_factory=dict)
     """Where schools are, if not where their id says."""
 
@@ -242,10 +244,16 @@ def _allocate(world: World) -> None:
 
 
 def _open_cases(world: World) -> None:
-    """Open a case of a child of each school, of one who left, of one who moved, and of the erased one."""
+    """Open a case of a child of each school, of one who left, of one who moved, and of the erased one.
+
+    Of another child of each school a closing is proposed: there is something to decide for everybody.
+    """
     bureau = Principal("bureau", "bureau")
     first = Place(SCHOOLS[0], 7, "1")
-    for child in (*(f"st-{school[3:5]}-1-x" for school in SCHOOLS), "st-go-1-x", "st-mv-1-x", ERASED):
+    proposed = [f"st-{school[3:5]}-2-x" for school in SCHOOLS]
+    for child in (
+        *(f"st-{school[3:5]}-1-x" for school in SCHOOLS), *proposed, "st-go-1-x", "st-mv-1-x", ERASED,
+    ):  # fmt: skip
         opening = Entry(
             event="opened", day=NOW.date() - timedelta(days=40), by="李", kind="suspected", why="三天未到",
             found_by="school", home=Home(SCHOOLS[0]),
@@ -254,6 +262,14 @@ def _open_cases(world: World) -> None:
         case = open_case(world.store, bureau, child, opening, at=NOW)
         if child != ERASED:
             world.cases[case.case_id] = (child, world.now.get(child, first))
+        if child in proposed:
+            world.closing.add(case.case_id)
+            day = opening.day
+            for entry in (
+                Entry(event="verified_not_out", day=day, by="李", why="在校", evidence=("照片",)),
+                Entry(event="closing_proposed", day=day, by="李", code="in_school", evidence=("照片",)),
+            ):
+                add_entry(world.store, bureau, case.case_id, entry, at=NOW)
 
 
 def _report(world: World) -> None:

@@ -30,7 +30,7 @@ from riskmodel.store import allocations, official
 from riskmodel.store.allocations import AllocationItem, AllocationRun
 from riskmodel.store.engine import Store, open_store
 from riskmodel.store.keys import make_key, revoke
-from riskmodel.store.ledger import open_case
+from riskmodel.store.ledger import add_entry, open_case
 from riskmodel.store.principals import Principal
 from riskmodel.store.publishing import publish
 from riskmodel.store.roll_numbers import lookup_key, roll_ref
@@ -164,12 +164,20 @@ def keep_report(store: Store) -> None:
 
 
 def open_cases(store: Store) -> list[str]:
-    """Open a case of a student of the second district, whom no other test asks about."""
+    """Open cases of two students of whom no other test asks; of one a closing is proposed."""
+    bureau = Principal("bureau", "bureau")
     opening = Entry(
         event="opened", day=NOW.date(), by="李", kind="suspected", found_by="school", why="三天未到",
         home=Home("b3"),
     )  # fmt: skip
-    return [open_case(store, Principal("bureau", "bureau"), "b3-3", opening, at=NOW).case_id]
+    found = [open_case(store, bureau, one, opening, at=NOW).case_id for one in ("b3-3", "b3-2")]
+    proven = {"day": NOW.date(), "by": "李", "evidence": ("照片",)}
+    for entry in (
+        Entry(event="verified_not_out", why="在校", **proven),  # type: ignore[arg-type]
+        Entry(event="closing_proposed", code="in_school", **proven),  # type: ignore[arg-type]
+    ):
+        add_entry(store, bureau, found[1], entry, at=NOW)
+    return found
 
 
 @dataclass

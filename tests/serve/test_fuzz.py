@@ -168,6 +168,8 @@ def test_no_question_is_answered_by_a_failure_or_by_what_is_not_documented(
         if found.asked[name] >= ENOUGH and share < GOOD_SHARE and name not in ONCE
     }  # fmt: skip
     assert poor == set(), told
+    never = {name for name in ONCE if found.asked[name] >= ENOUGH and not found.good[name]}
+    assert never == set(), told
 
 
 def test_a_planted_division_by_zero_is_found(

@@ -6,7 +6,6 @@ A child that was erased stays out when they are sent again.
 
 from __future__ import annotations
 
-import csv
 import json
 import shutil
 import zipfile
@@ -19,6 +18,7 @@ from typing import Any
 
 from riskmodel.domain import Language, ScoredStudent, TermFacts
 from riskmodel.errors import Where, WorkspaceError
+from riskmodel.pipelines.lists import write_list
 from riskmodel.pipelines.run import Run, clock
 from riskmodel.records.deliveries.erasing import erase_from_records, numbers_of
 from riskmodel.records.keeping.erased import remove_rows, rows_naming
@@ -253,17 +253,8 @@ def _folder(run: Run, file: Path) -> str:
 
 
 def _write_csv(file: Path, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> Path:
-    """Write rows for a spreadsheet: the mark of UTF-8 in front, what begins like a formula quoted."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("w", encoding="utf-8-sig", newline="") as out:
-        writer = csv.writer(out)
-        writer.writerow(columns)
-        writer.writerows([_cell(row[name]) for name in columns] for row in rows)
-    return file
+    return write_list(file, columns, ([_cell(row[name]) for name in columns] for row in rows))
 
 
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    said = json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
-    return f"'{said}" if said[:1] in "=+-@\t\r" and not isinstance(value, int | float) else said
+def _cell(value: Any) -> Any:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value

@@ -1,8 +1,10 @@
-"""A list that people filled in (CSV, Excel, ODS), read as any table of the records is."""
+"""Lists for people: one that they filled in (CSV, Excel, ODS) is read as any table is, and one is written."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -32,3 +34,21 @@ def read_list(asked: Telling) -> tuple[Telling, Sequence[Mapping[str, Any]]]:
         names = [column[0] for column in told.description or ()]
         rows = [dict(zip(names, row, strict=True)) for row in told.fetchall()]
     return telling or asked, rows
+
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
+"""What a spreadsheet takes a cell for a formula by."""
+
+
+def write_list(file: Path, columns: Sequence[str], rows: Iterable[Iterable[object]]) -> Path:
+    """Write rows for a spreadsheet: the mark of UTF-8 in front, what begins like a formula quoted."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("w", encoding="utf-8-sig", newline="") as out:
+        writer = csv.writer(out)
+        writer.writerow(columns)
+        writer.writerows([_plain(cell) for cell in row] for row in rows)
+    return file
+
+
+def _plain(cell: object) -> object:
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell

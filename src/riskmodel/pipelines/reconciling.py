@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import astuple, fields
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -16,6 +15,7 @@ from riskmodel.ledger.codes import Kind
 from riskmodel.ledger.deadlines import ledger_rule_on
 from riskmodel.official import IndicatorRule
 from riskmodel.pipelines.ledgers import opened_ledger
+from riskmodel.pipelines.lists import write_list
 from riskmodel.pipelines.publishing import BUREAU
 from riskmodel.pipelines.run import Run
 from riskmodel.reconcile.linking import ACCEPT, REVIEW, Pair
@@ -54,7 +54,6 @@ def reconcile(run: Run, *, on: date | None = None, by: str = "") -> Compared:
         absent_school_days=absent,
     )
     folder = run.workspace.root / "reconcile" / day.isoformat()
-    folder.mkdir(parents=True, exist_ok=True)
     _write(folder / "mismatches.csv", Mismatch, compared.mismatches)
     _write(folder / "pairs_to_check.csv", Pair, compared.pairs)
     _write(folder / "schools.csv", SchoolTransfers, compared.schools)
@@ -122,8 +121,5 @@ def _ledger_of(one: Mismatch) -> Kind:
     return "school_age" if ":" in one.subject else "suspected"
 
 
-def _write(file: Path, shape: type, rows: Iterable[Any] | Sequence[Any]) -> None:
-    with file.open("w", encoding="utf-8-sig", newline="") as out:
-        writer = csv.writer(out)
-        writer.writerow([one.name for one in fields(shape)])
-        writer.writerows(astuple(one) for one in rows)
+def _write(file: Path, shape: type, rows: Iterable[Any]) -> None:
+    write_list(file, [one.name for one in fields(shape)], map(astuple, rows))

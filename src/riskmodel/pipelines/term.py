@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
 from riskmodel.config import WeekOfTerm
@@ -12,6 +11,7 @@ from riskmodel.pipelines.backtesting import backtest
 from riskmodel.pipelines.bundles import read_used
 from riskmodel.pipelines.checking import check_records
 from riskmodel.pipelines.inputs import matrix_of
+from riskmodel.pipelines.lists import write_list
 from riskmodel.pipelines.publishing import scored_on
 from riskmodel.pipelines.records import build_features, make_county, take_in_records
 from riskmodel.pipelines.reporting import write_report
@@ -64,13 +64,5 @@ def write_lists(run: Run, version: str) -> None:
         for one in term.students
         if one.listed
     )
-    # With a byte order mark, so that a spreadsheet reads Chinese.
-    with (run.workspace.models / version / LISTS).open("w", encoding="utf-8-sig", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(("school_id", "school", "grade", "class_name", "student_id", "band"))
-        writer.writerows([_plain(cell) for cell in row] for row in rows)
-
-
-def _plain(cell: str) -> str:
-    """Return a cell that no spreadsheet takes for a formula."""
-    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")) else cell
+    columns = ("school_id", "school", "grade", "class_name", "student_id", "band")
+    write_list(run.workspace.models / version / LISTS, columns, rows)
