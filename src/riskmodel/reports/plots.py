@@ -62,8 +62,8 @@ def trend(
         labels.append(_text(x + 5, y - 5, _percent(one.rate), size=8.5, halo=True))
     for path in paths:
         if len(path) > 1:
-            line = f'<polyline points="{" ".join(path)}" fill="none" stroke="{_INK}" stroke-width="1"/>'
-            drawn.insert(3, line)
+            joined = f'<polyline points="{" ".join(path)}" fill="none" stroke="{_INK}" stroke-width="1"/>'
+            drawn.insert(3, joined)
     if limit is not None:
         y = box.y(limit)
         drawn.append(_line(box.left, y, box.right, y, stroke=_INK, width=1, dash="5 3"))
