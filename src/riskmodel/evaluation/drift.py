@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from riskmodel.domain import FeatureMatrix
 
@@ -176,12 +175,14 @@ def measure(now: Day, earlier: Sequence[Day]) -> tuple[Change, ...]:
 
     Schools that have too few students, or are new, are not asked about by themselves.
     """
+    from scipy.stats import false_discovery_control
+
     found = [*_of_unit(now, earlier, None)]
     for school in np.unique(np.concatenate([earlier[0].schools, now.schools])):
         found += _of_unit(now.at(school), [day.at(school) for day in earlier], str(school))
     if not found:
         return ()
-    corrected = stats.false_discovery_control([change.p for change in found], method="by")
+    corrected = false_discovery_control([change.p for change in found], method="by")
     return tuple(
         Change(**{**vars(change), "p": float(p)}) for change, p in zip(found, corrected, strict=True)
     )
@@ -347,9 +348,11 @@ def _same_share(a: Day, b: Day, column: int) -> tuple[float, int]:
 
 def _students(counts: Sequence[int], school: str | None) -> Change:
     """Ask whether there are more students, or fewer, than in any earlier term."""
+    from scipy.stats import binomtest
+
     distances = [abs(math.log(max(counts[0], 0.5) / count)) for count in counts[1:]]
     among = [[abs(math.log(a / b)) for b in counts[1:]] for a in counts[1:]]
-    ps = [float(stats.binomtest(counts[0], counts[0] + count).pvalue) for count in counts[1:]]
+    ps = [float(binomtest(counts[0], counts[0] + count).pvalue) for count in counts[1:]]
     before = counts[1:][int(np.argmin(distances))]
     return _change(
         Kind.STUDENTS, None, "enrolments", school, now=counts[0], before=before,
@@ -379,11 +382,15 @@ def _apart(a: Floats, b: Floats, slack: float) -> float:
 
 
 def _kolmogorov_p(distance: float, n: int, m: int) -> float:
-    return float(stats.kstwobign.sf(math.sqrt(n * m / (n + m)) * distance))
+    from scipy.stats import kstwobign
+
+    return float(kstwobign.sf(math.sqrt(n * m / (n + m)) * distance))
 
 
 def _shares_p(a: float, n: int, b: float, m: int) -> float:
     """Return the two-sided p of two shares being one."""
+    from scipy.stats import norm
+
     pooled = (a * n + b * m) / (n + m)
     spread = math.sqrt(max(pooled * (1 - pooled), 1e-12) * (1 / n + 1 / m))
-    return float(2 * stats.norm.sf(abs(a - b) / spread))
+    return float(2 * norm.sf(abs(a - b) / spread))

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import lightgbm
 import numpy as np
 from numpy.typing import NDArray
 
@@ -81,7 +80,9 @@ class Gbm:
     @classmethod
     def from_text(cls, text: str) -> Gbm:
         """Read a model from its text, which must be known to be whole: a damaged one may end the process."""
-        return cls(text, lightgbm.Booster(model_str=text))
+        from lightgbm import Booster  # which loads scikit-learn: seconds, at each command that has no model
+
+        return cls(text, Booster(model_str=text))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -128,9 +129,11 @@ class BinnedRows:
         directions: Sequence[int] | None = None,
     ) -> BinnedRows:
         """Bin rows; see `fit_gbm`."""
+        from lightgbm import Dataset
+
         # Leavings by exposure, weighted by it: the Poisson likelihood of counts (see `hazard`).
         label = y if exposure is None else y / exposure
-        data = lightgbm.Dataset(
+        data = Dataset(
             X,
             label=label,
             weight=exposure,
@@ -161,13 +164,15 @@ class BinnedRows:
         times
             How often each of `rows` stands there, 1 or more: a resample, not a weight of classes.
         """
+        from lightgbm import train
+
         data = self._data
         if rows is not None:
             data = data.subset(rows.tolist())
             if times is not None:
                 data.set_weight(times if self._exposure is None else times * self._exposure[rows])
         told = parameters_of(trees, directions=self._directions, hazard=self._exposure is not None)
-        booster = lightgbm.train({**told, "seed": seed}, data, num_boost_round=trees.rounds)
+        booster = train({**told, "seed": seed}, data, num_boost_round=trees.rounds)
         # What is used is what is written: the booster is read back from its text.
         return Gbm.from_text(str(booster.model_to_string()))
 

@@ -15,7 +15,6 @@ from typing import Literal
 import duckdb
 import numpy as np
 import pyarrow as pa
-from scipy.stats import binom
 
 from riskmodel.domain import RegionRule
 from riskmodel.official import IndicatorRule
@@ -160,6 +159,8 @@ def judge_transfers(counts: Iterable[tuple[str, int, int, int, int]]) -> list[Sc
         School, transfers within the records, those of them that never arrived, transfers to elsewhere, and
         those of them that nobody confirms.
     """
+    from scipy.stats import binom
+
     told = list(counts)
     totals = [sum(one[column] for one in told) for column in range(1, 5)]  # type: ignore[misc]
     found = []

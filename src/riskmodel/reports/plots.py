@@ -45,8 +45,8 @@ def trend(
     labels: list[str] = []
     for number, one in enumerate(points):
         x = box.left + step * (number + 0.5)
-        for line, word in enumerate(one.label.split(" ")):
-            drawn.append(_text(x, box.bottom + 14 + 10 * line, word, anchor="middle", size=8.5))
+        for below, word in enumerate(one.label.split(" ")):
+            drawn.append(_text(x, box.bottom + 14 + 10 * below, word, anchor="middle", size=8.5))
         if one.rate is None:
             drawn.append(_text(x, box.bottom - 5, "—", anchor="middle", size=9, fill=_QUIET))
             paths.append([])  # what is withheld is not drawn over

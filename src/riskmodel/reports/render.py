@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from importlib import resources
+from itertools import zip_longest
 from typing import Any
 
 from markupsafe import Markup
 
 from riskmodel.html_templates import templates
 from riskmodel.sheets.typesetting import as_json, set_pdf
-from riskmodel.sheets.workbooks import plain_workbook, tab_name
+from riskmodel.sheets.workbooks import plain_workbook, tab_name, width_of, write_across
 from riskmodel.wording import text
+
+_NARROWEST, _WIDEST, _PAGE = 9, 44, 120
+"""Widths of a column, and of a page without a table, in digits."""
 
 
 def to_html(page: Mapping[str, Any]) -> str:
@@ -48,46 +52,61 @@ def to_workbook(page: Mapping[str, Any], made_at: datetime) -> bytes:
     forms = {
         "head": book.add_format({"bold": True, "bottom": 1, "text_wrap": True, "valign": "top"}),
         "wrap": book.add_format({"text_wrap": True, "valign": "top"}),
-        "title": book.add_format({"bold": True, "font_size": 13}),
+        "number": book.add_format({"valign": "top", "align": "left"}),
+        "title": book.add_format({"bold": True, "font_size": 13, "valign": "top"}),
     }
     for number, section in enumerate(page["sections"], start=1):
         sheet = book.add_worksheet(tab_name(f"{number} {section['title']}", book))
         sheet.set_landscape()
         sheet.set_paper(9)
         sheet.fit_to_pages(1, 0)
-        sheet.write_string(0, 0, f"{page['title']} · {section['title']}", forms["title"])
-        sheet.write_string(1, 0, page["below"])
-        _section(sheet, section, forms, start=3)
+        _section(sheet, section, forms, above=(f"{page['title']} · {section['title']}", page["below"]))
     sheet = book.add_worksheet(tab_name(text("periodic.sections.figures", language), book))
+    for column, width in enumerate(_widths([page["figures"]])):
+        sheet.set_column(column, column, width)
     _table(sheet, page["figures"], forms, start=0)
     sheet.freeze_panes(1, 0)
     book.close()
     return out.getvalue()
 
 
-def _section(sheet: Any, section: Mapping[str, Any], forms: Mapping[str, Any], *, start: int) -> None:
-    row = start
+def _section(
+    sheet: Any, section: Mapping[str, Any], forms: Mapping[str, Any], *, above: tuple[str, str]
+) -> None:
+    tables = [part for part in section["parts"] if part["kind"] == "table" and part["rows"]]
+    widths = _widths(tables)
+    for column, width in enumerate(widths):
+        sheet.set_column(column, column, width)
+    write_across(sheet, 0, above[0], forms["title"], widths=widths)
+    write_across(sheet, 1, above[1], forms["wrap"], widths=widths)
+    row = 3
     for part in section["parts"]:
-        if part["kind"] == "table" and part["rows"]:
+        if part in tables:
             row = _table(sheet, part, forms, start=row) + 1
-        elif part["kind"] == "lines":
-            for line in part["lines"]:
-                sheet.write_string(row, 0, line)
-                row += 1
-    sheet.set_column(0, 0, 34)
+        for line in part["lines"] if part["kind"] == "lines" else ():
+            write_across(sheet, row, line, forms["wrap"], widths=widths)
+            row += 1
+
+
+def _widths(tables: Sequence[Mapping[str, Any]]) -> list[float]:
+    """Return widths in which most cells stand on one line, of the columns that the tables share."""
+    rows = [row for table in tables for row in (table["head"], *table["rows"])]
+    if not rows:
+        return [_PAGE]
+    longest = [max(map(width_of, column)) for column in zip_longest(*rows, fillvalue="")]
+    return [min(max(width + 2, _NARROWEST), _WIDEST) for width in longest]
 
 
 def _table(sheet: Any, table: Mapping[str, Any], forms: Mapping[str, Any], *, start: int) -> int:
     for column, name in enumerate(table["head"]):
         sheet.write_string(start, column, name, forms["head"])
-        sheet.set_column(column, column, 22)
     for row, cells in enumerate(table["rows"], start=start + 1):
         for column, cell in enumerate(cells):
             number = _number(cell)
             if number is None:
                 sheet.write_string(row, column, cell, forms["wrap"])
             else:
-                sheet.write_number(row, column, number)
+                sheet.write_number(row, column, number, forms["number"])
     return start + 1 + len(table["rows"])
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import IO, Any
+from unicodedata import east_asian_width
 
 _FORBIDDEN = str.maketrans(dict.fromkeys("[]:*?/\\", " "))
 _MOST = 31
@@ -33,3 +36,19 @@ def tab_name(name: str, book: Any) -> str:
         found = f"{plain[: _MOST - 4]} ({number})"
         number += 1
     return found
+
+
+def width_of(said: str) -> int:
+    """Return how wide a text is, in digits: a Chinese character is two of them."""
+    return sum(1 + (east_asian_width(character) in "WF") for character in said)
+
+
+def write_across(sheet: Any, row: int, said: str, form: Any, *, widths: Sequence[float]) -> None:
+    """Write a sentence over the columns of a table, as many lines high as it needs.
+
+    In one cell it would run over the columns' end and make the printed page as wide as itself.
+    """
+    if len(widths) > 1:
+        sheet.merge_range(row, 0, row, len(widths) - 1, "", form)
+    sheet.write_string(row, 0, said, form)
+    sheet.set_row(row, 17 * math.ceil(width_of(said) / (sum(widths) * 0.9)))

@@ -12,8 +12,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy import sparse
-from scipy.optimize import linprog
 
 from riskmodel.targeting.greedy import Given, Left, give_by_order, give_to
 from riskmodel.targeting.need import Bools, Floats, Ints, Pairs
@@ -91,6 +89,8 @@ def solve(pairs: Pairs, benefit: Floats, left: Left) -> Solved:
 
 def _optimum(limits: _Limits, columns: Ints, benefit: Floats, room: Floats) -> tuple[Floats, Floats]:
     """Return the share of each of some pairs, and the price of each limit (0 where none of them is in it)."""
+    from scipy.optimize import linprog
+
     if not len(columns):  # nothing that is assumed to do any good: linprog takes no empty programme
         return np.zeros(0), np.zeros(len(room))
     rows = limits.rows[:, columns].tocsr()
@@ -153,6 +153,8 @@ def _limits(pairs: Pairs, left: Left) -> _Limits:
     Yuan; hours of each school; places of each programme, and of each school's own; each student who is in
     more pairs than one may have.
     """
+    from scipy import sparse
+
     number = np.arange(len(pairs))
     schools, programmes = len(left.hours), len(left.places)
     wanted = np.bincount(pairs.student, minlength=len(left.programmes))

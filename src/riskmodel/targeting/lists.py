@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from riskmodel.domain import AidAnswer, Language, ScoredStudent, ScoredTerm
 from riskmodel.sheets.typesetting import as_json, set_pdf
-from riskmodel.sheets.workbooks import plain_workbook, tab_name
+from riskmodel.sheets.workbooks import plain_workbook, tab_name, write_across
 from riskmodel.wording import LANGUAGES, text
 from riskmodel.wording.statements import format_date
 from riskmodel.workspace import file_stem
@@ -158,14 +158,16 @@ def _write_sheet(
     names: Mapping[str, Mapping[Language, str]] | None = None,
 ) -> None:
     both = {each: _words(served, run_id, each) for each in LANGUAGES}
-    sheet.write_string(0, 0, f"{title} · {school.school_name}", head)
-    for row, part in enumerate(("basis", "use"), start=1):
-        sheet.write_string(row, 0, " / ".join(both[each][part] for each in LANGUAGES))
     columns = (*(["programme"] if names else []), *COLUMNS, *(FILLED_IN if filled_in else ()))
+    widths = [_WIDTHS.get(name, 13) for name in columns]
+    write_across(sheet, 0, f"{title} · {school.school_name}", head, widths=widths)
+    for row, part in enumerate(("basis", "use"), start=1):
+        said = " / ".join(both[each][part] for each in LANGUAGES)
+        write_across(sheet, row, said, wrap, widths=widths)
     for column, name in enumerate(columns):
         label = " / ".join(text(f"targeting.columns.{name}", each) for each in LANGUAGES)
         sheet.write_string(4, column, label, head)
-        sheet.set_column(column, column, _WIDTHS.get(name, 13))
+        sheet.set_column(column, column, widths[column])
     for row, (student, item) in enumerate(lines, start=5):
         cells = _cells(student, item)
         if names:
