@@ -30,7 +30,7 @@ _AFTER: dict[str, str] = {
     "suspended": "suspended_with_papers", "graduated": "in_school", "continued": "in_school",
 }  # fmt: skip
 """What would explain a child whose last spell ended so."""
-MOST_BY_CHANCE = 0.002
+MOST_BY_CHANCE = 0.01
 """A school is told of where so many transfers that nobody confirms would be rarer than this by chance."""
 FEWEST_TRANSFERS = 4
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
+from textwrap import wrap
 from typing import Any, get_args
 
 from riskmodel.domain import Language
@@ -31,6 +32,8 @@ _WIDTHS: Mapping[str, int] = {
     "number_tail": 7,
 }  # fmt: skip
 _USUAL_WIDTH = 10
+_NARROW, _LINE_POINTS = 0x2E80, 12
+"""Characters from here on are as wide as two letters; the height of a line of 9 points."""
 
 
 def ledger_task(found: Sequence[KeptCase], *, language: Language, on: date) -> dict[str, Any]:
@@ -72,6 +75,8 @@ def ledger_workbook(task: Mapping[str, Any]) -> bytes:
         for column, (name, width) in enumerate(zip(table["head"], table["widths"], strict=True)):
             sheet.set_column(column, column, width)
             sheet.write_string(2, column, name, head)
+        for row, cells in enumerate([table["head"], *table["rows"]], start=2):
+            sheet.set_row(row, _height(cells, table["widths"]))
         for row, cells in enumerate(table["rows"], start=3):
             for column, value in enumerate(cells):
                 if isinstance(value, int):
@@ -81,6 +86,13 @@ def ledger_workbook(task: Mapping[str, Any]) -> bytes:
         sheet.write_string(4 + len(table["rows"]), 0, task["notice"], small)
     book.close()
     return out.getvalue()
+
+
+def _height(cells: Sequence[object], widths: Sequence[int]) -> int:
+    """Return how high a row must be, in points, for its fullest cell: who prints does not adjust rows."""
+    told = ("".join("xx" if ord(one) > _NARROW else one for one in str(cell)) for cell in cells)
+    lines = (len(wrap(said, width)) for said, width in zip(told, widths, strict=True))
+    return 3 + _LINE_POINTS * max(1, *lines)
 
 
 def heading(column: str, language: Language) -> str:
