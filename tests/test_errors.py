@@ -31,3 +31,15 @@ def test_errors_come_back_whole_from_another_process() -> None:
 
         assert type(again) is type(error)
         assert str(again) == str(error)
+
+
+def test_the_same_problem_in_many_rows_is_one_line_that_names_them_all() -> None:
+    def found(row: int, column: str) -> Finding:
+        return Finding("configuration_not_yaml", "refuse", Where(file="a.csv", row=row, column=column))
+
+    said = RecordsRefused([*(found(row, "day") for row in (2, 3, 4, 7)), found(3, "kind")]).text("en")
+
+    assert [line.split(":")[0] for line in said.splitlines()[1:]] == [
+        "- file a.csv / rows 2-4, 7 / column “day”",
+        "- file a.csv / row 3 / column “kind”",
+    ]

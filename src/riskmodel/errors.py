@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from riskmodel.domain import Language
@@ -43,10 +43,12 @@ class Where:
     key: str | None = None
     letter: str | None = None
 
-    def text(self, language: Language) -> str:
-        """Say the place, leaving out what is not known; empty where nothing is."""
+    def text(self, language: Language, *, rows: str | None = None) -> str:
+        """Say the place, leaving out what is not known; empty where nothing is. `rows`: several, for one."""
         said = [
-            text(f"where.{part}", language, value=getattr(self, part))
+            text("where.rows", language, value=rows)
+            if part == "row" and rows
+            else text(f"where.{part}", language, value=getattr(self, part))
             for part in _PARTS
             if getattr(self, part) is not None and not (part == "column" and self.letter)
         ]
@@ -80,9 +82,9 @@ class Finding:
     kind: str | None = None
     count: int = 1
 
-    def text(self, language: Language) -> str:
+    def text(self, language: Language, *, rows: str | None = None) -> str:
         """Say place, problem and remedy in one line, and what kind of value stands there."""
-        said = _sentence(self.code, self.where, dict(self.slots), language)
+        said = _sentence(self.code, self.where.text(language, rows=rows), dict(self.slots), language)
         if self.kind is not None:
             kind = text(f"value_kinds.{self.kind}", language)
             said += text("where.kind", language, kind=kind)
@@ -123,7 +125,7 @@ class RiskmodelError(Exception):
 
     def text(self, language: Language) -> str:
         """Say place, problem and remedy in one language."""
-        return _sentence(self.code, self.where, self.slots, language)
+        return _sentence(self.code, self.where.text(language), self.slots, language)
 
 
 class ConfigurationError(RiskmodelError):
@@ -173,9 +175,14 @@ class RecordsRefused(RiskmodelError):  # noqa: N818
         super().__init__("records_refused", count=self.count)
 
     def text(self, language: Language) -> str:
-        """Say how many problems there are, each in its own line, and the counts where not all are told."""
-        lines = [_sentence(self.code, self.where, self.slots, language)]
-        lines += [f"- {finding.text(language)}" for finding in self.findings]
+        """Say how many problems there are, the same of many rows in one line, and the counts beyond."""
+        lines = [super().text(language)]
+        same: dict[Finding, list[Finding]] = {}
+        for finding in self.findings:
+            same.setdefault(replace(finding, where=replace(finding.where, row=None)), []).append(finding)
+        for found in same.values():
+            rows = sorted({one.where.row for one in found if one.where.row is not None})
+            lines.append(f"- {found[0].text(language, rows=_ranges(rows) if len(rows) > 1 else None)}")
         if self.count > len(self.findings):
             lines.append(text("where.more", language, told=len(self.findings)))
             lines += [
@@ -192,7 +199,17 @@ def _again(kind: type[RiskmodelError], state: dict[str, Any]) -> RiskmodelError:
     return error
 
 
-def _sentence(code: str, where: Where, slots: dict[str, str], language: Language) -> str:
-    place = where.text(language)
+def _ranges(rows: Sequence[int]) -> str:
+    """Say ascending numbers as ranges: 2-4, 7."""
+    ranges: list[list[int]] = []
+    for row in rows:
+        if ranges and row == ranges[-1][1] + 1:
+            ranges[-1][1] = row
+        else:
+            ranges.append([row, row])
+    return ", ".join(str(low) if low == high else f"{low}-{high}" for low, high in ranges)
+
+
+def _sentence(code: str, place: str, slots: dict[str, str], language: Language) -> str:
     said = text(f"errors.{code}", language, **slots)
     return f"{place}{text('where.colon', language)}{said}" if place else said

@@ -1,6 +1,7 @@
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -58,3 +59,10 @@ def test_every_room_is_held_to_know_no_configuration() -> None:
     inside = (ROOT / "src" / "riskmodel").iterdir()
     rooms = {f"riskmodel.{one.stem}" for one in inside if not one.name.startswith(("_", "py.typed"))}
     assert rooms - below - named == {"riskmodel.cli", "riskmodel.pipelines"}
+
+
+def test_no_command_waits_for_libraries_that_only_a_model_needs() -> None:
+    heavy = {"lightgbm", "matplotlib", "mlflow", "scipy", "shap", "sklearn", "splink"}
+    asked = f"import riskmodel.pipelines, sys; print(*({heavy} & sys.modules.keys()))"
+    loaded = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    assert loaded.stdout.split() == []
