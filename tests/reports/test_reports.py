@@ -121,6 +121,30 @@ def test_a_fault_is_told_and_marks_the_figures_that_rest_on_it() -> None:
     assert "※ 2.1%" not in text_of()
 
 
+def test_the_ledgers_stand_in_the_reports_of_schools_and_counties_and_small_counts_in_the_schools_own() -> (
+    None
+):
+    ledgers = {
+        ("s0", "东乡", "suspected", "to_verify"): 7, ("s1", "东乡", "suspected", "to_verify"): 4,
+        ("s0", "东乡", "dropped_out", "persuading"): 2, ("", "西乡", "school_age", "to_verify"): 6,
+        ("", "他乡", "school_age", "to_verify"): 9,
+    }  # fmt: skip
+
+    def lines(kind: ReportKind, **changes: Any) -> list[tuple[str, ...]]:
+        page = report_page(told(ledgers=ledgers, **changes), kind, place_of(kind), "zh")
+        shown = [one for one in page.plain()["sections"] if one["title"] == "三本台账"]
+        return [tuple(row) for one in shown for row in one["parts"][0]["rows"]]
+
+    assert lines("county") == [
+        ("适龄儿童台账", "待核实", "6"), ("疑似辍学学生台账", "待核实", "11"),
+        ("辍学学生台账", "劝返中", "少于 5"),
+    ]  # fmt: skip
+    assert lines("school") == [("疑似辍学学生台账", "待核实", "7"), ("辍学学生台账", "劝返中", "2")]
+    assert lines("province") == []
+    two = {**SCHOOLS, "t0": Place("school", "乙县", "西乡", "t0")}
+    assert ("适龄儿童台账", "待核实", "6") not in lines("county", places=two), "two townships of one name"
+
+
 def test_small_counts_stand_nowhere_and_a_cell_is_no_formula() -> None:
     said = text_of()
     assert "fewer than 5" in said

@@ -26,6 +26,7 @@ from riskmodel.reports.compose import report_page
 from riskmodel.reports.render import to_html, to_pdf, to_workbook
 from riskmodel.reports.told import Covered, ReportKind, Told, Work, by_key
 from riskmodel.store.engine import FILE_NAME, open_store
+from riskmodel.store.ledger_totals import ledger_totals
 from riskmodel.store.official import save_report
 from riskmodel.store.work import work_by_school
 from riskmodel.wording import LANGUAGES
@@ -118,7 +119,7 @@ class _Teller:
             hide_below=rule.hide_below, faults=now.faults, doubted=frozenset(touched), places=self._places,
             names=self._names, covered=tuple(self._covered()),
             work=self._work(since or day - timedelta(days=91)),
-            expected=dict(self._expected),
+            expected=dict(self._expected), ledgers=self._ledgers(),
         )  # fmt: skip
 
     def _before(self, since: date | None, kind: ReportKind) -> Indicators | None:
@@ -139,6 +140,15 @@ class _Teller:
                     one.school_id, one.students, one.school_days, one.reported_days if reported else None,
                     one.with_marks if marked else None, one.is_silent and (reported or marked),
                 )  # fmt: skip
+
+    def _ledgers(self) -> dict[tuple[str, str, str, str], int] | None:
+        if not (self._run.workspace.store / FILE_NAME).is_file():
+            return None
+        with closing(open_store(self._run.workspace.store)) as published:
+            found = ledger_totals(published, BUREAU, until=self._as_of.as_of_date)
+        return {
+            (school, town, ledger, state): count for (school, town, ledger, state), count in found.items()
+        }
 
     def _work(self, since: date) -> tuple[Work, ...] | None:
         if not (self._run.workspace.store / FILE_NAME).is_file():

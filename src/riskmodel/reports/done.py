@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from typing import get_args
 
 from riskmodel.domain import Language
 from riskmodel.hiding import Sum, withheld
+from riskmodel.ledger.codes import Kind, State
 from riskmodel.official import Place
 from riskmodel.official_words import percent, place_words
 from riskmodel.reports.page import Lines, Section, Table, rows
@@ -20,14 +22,14 @@ LOW = 0.8
 
 
 def done_sections(told: Told, kind: ReportKind, place: Place, language: Language) -> tuple[Section, ...]:
-    """Compose coverage, actions, those expected, and the circular."""
+    """Compose coverage, actions, those expected, the ledgers, and the circular."""
 
     def say(code: str, **slots: object) -> str:
         return text(f"periodic.{code}", language, **slots)
 
     writer = _Writer(told, kind, place, language)
-    parts = (writer.coverage(), writer.actions(), writer.expected(), writer.circular())
-    names = ("coverage", "actions", "expected", "asked" if kind == "school" else "circular")
+    parts = (writer.coverage(), writer.actions(), writer.expected(), writer.ledgers(), writer.circular())
+    names = ("coverage", "actions", "expected", "ledgers", "asked" if kind == "school" else "circular")
     return tuple(Section(say(f"sections.{name}"), part) for name, part in zip(names, parts, strict=True))
 
 
@@ -126,6 +128,33 @@ class _Writer:
             notes.append(self.say(f"visits.{season}", visits=sum(one.visits for one in visits)))
             notes += [self.say("visits.settle")] if lines else []
         return (Table(head, rows(lines)), Lines(tuple(notes)))
+
+    def ledgers(self) -> tuple[Table | Lines, ...]:
+        """How many cases stand in which ledger and state: of a school, and of a county with its townships."""
+        if self.told.ledgers is None or self.kind not in ("school", "county"):
+            return ()
+        counts: Counter[tuple[str, str]] = Counter()
+        townships = self._own_townships() if self.kind == "county" else set()
+        for (school, township, ledger, state), count in self.told.ledgers.items():
+            if school in self.own or (not school and township in townships):
+                counts[ledger, state] += count
+        lines = [
+            (
+                text(f"ledger.kinds.{ledger}", self.language), text(f"ledger.states.{state}", self.language),
+                self.say("fewer_than", few=self.few) if count < self.few else f"{count:,}",
+            )
+            for ledger in get_args(Kind) for state in get_args(State)
+            if (count := counts[ledger, state])
+        ]  # fmt: skip
+        head = tuple(self.say(f"heads.{name}") for name in ("ledger", "case_state", "cases"))
+        return (Table(head, rows(lines)), Lines((self.say("ledgers_meaning" if lines else "ledgers_none"),)))
+
+    def _own_townships(self) -> set[str]:
+        """Return the townships of the county that no other county has by the same name."""
+        counties: dict[str, set[str]] = defaultdict(set)
+        for place in self.told.places.values():
+            counties[place.township].add(place.county)
+        return {township for township, of in counties.items() if of == {self.place.county}}
 
     def circular(self) -> tuple[Table | Lines, ...]:
         """Draft the circular: what was done and what is asked for, about data and actions alone."""

@@ -63,6 +63,8 @@ class Told:
         None where nothing was ever published: then nobody was listed.
     expected
         Students who are expected and not there, by school and reason.
+    ledgers
+        Cases by school, township, ledger and state, as written down by the day; None where there is no store.
     """
 
     as_of_date: date
@@ -80,6 +82,7 @@ class Told:
     covered: tuple[Covered, ...]
     work: tuple[Work, ...] | None
     expected: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    ledgers: Mapping[tuple[str, str, str, str], int] | None = None
 
     @cached_property
     def by_place(self) -> Mapping[Place, Sequence[OfficialFigure]]:
