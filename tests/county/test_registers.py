@@ -6,6 +6,8 @@ import numpy as np
 
 from riskmodel.county.register_rows import _mistyped
 
+from .conftest import Written
+
 
 def test_slips_of_the_pen_are_of_three_kinds_and_fall_only_where_they_may() -> None:
     count = 3_000
@@ -23,3 +25,13 @@ def test_slips_of_the_pen_are_of_three_kinds_and_fall_only_where_they_may() -> N
     assert swapped.any()
     for one, other in zip(born[swapped].astype(str), day[swapped].astype(str), strict=True):
         assert (one[:4], one[5:7], one[8:]) == (other[:4], other[8:], other[5:7])
+
+
+def test_the_relief_register_tells_of_pupils_and_of_who_left_in_the_year_before(busy: Written) -> None:
+    people, students = busy.tables["population"], busy.tables["students"]
+    assert set(people["source"]) == {"household", "disability", "poverty_relief"}
+    assert not people.duplicated(["source", "person_id"]).any()
+    relief = people[people["source"] == "poverty_relief"]
+    named = relief.merge(students.drop_duplicates("student_id"), on=["name", "birth_date"])
+    left = named["student_id"].isin(busy.leavings["student_id"])
+    assert 0 < left.sum() < len(named)
