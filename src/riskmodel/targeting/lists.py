@@ -176,6 +176,7 @@ def _write_sheet(
             sheet.write_string(row, column, cells.get(name, ""), wrap)
     sheet.set_landscape()
     sheet.fit_to_pages(1, 0)
+    sheet.set_row(4, 32)  # headings in two languages take two lines
     sheet.repeat_rows(4)
     sheet.freeze_panes(5, 0)
 
