@@ -20,7 +20,7 @@ from riskmodel.domain import Band, School, ScoredStudent, ScoredTerm, Stage, Ter
 from riskmodel.errors import StoreError
 from riskmodel.ledger.cases import Entry, Home, PlanStep
 from riskmodel.ledger.deadlines import LedgerRule
-from riskmodel.store import cases, children, engine, ledger, ledger_check
+from riskmodel.store import cases, children, engine, ledger, ledger_check, ledger_totals
 from riskmodel.store.principals import Principal
 from riskmodel.store.publishing import publish
 
@@ -126,7 +126,7 @@ class World:
         self.schools = dict(SCHOOLS)
         self.on_roll = {f"c{number:03}": self.chance.choice(list(SCHOOLS)) for number in range(self.size)}
         self.away: set[str] = set()
-        self.heads: list[str] = []
+        self.noted: dict[date, Counter[tuple[str, str, str]]] = {}
         self.ids = 0
 
     def live(self) -> World:
@@ -402,6 +402,7 @@ class World:
             self.clerk.erase(story.child)
             self.on_roll.pop(story.child, None)
             self.told["erased"] += 1
+            self.noted.clear()  # who is erased is in no count of former days either
         elif story.truth in ("gone", "back", "mistaken", "ill"):
             self.away.discard(story.child)
         return 0
@@ -574,7 +575,8 @@ class World:
     def _compare_month(self) -> None:
         """Hold totals, events, what is due and what flows out against the clerk's cards."""
         seen = cases.cases(self.store, principal(BUREAU))
-        self._same("totals", self.clerk.totals(BUREAU), totals(seen))
+        self.noted[self.today] = self.clerk.totals(BUREAU)
+        self._same("totals", self.noted[self.today], totals(seen))
         self._same("cases", sorted(self.clerk.cards), [one.case_id for one in seen])
         for one in seen:
             if one.case_id in self.clerk.cards:
@@ -596,6 +598,12 @@ class World:
         checked = ledger_check.check_ledger(self.store, principal(BUREAU))
         self._same("chain", True, checked.sound)
         self._same("rows", self.clerk.rows, checked.chain.rows)
+        for day in list(self.noted)[::9]:
+            then: Counter[tuple[str, str, str]] = Counter()
+            found = ledger_totals.ledger_totals(self.store, principal(BUREAU), until=day)
+            for (school, township, kind, state), count in found.items():
+                then[school or township, kind, state] += count
+            self._same("totals as they were", self.noted[day], then, day)
 
     def _places(self) -> list[dict[str, str]]:
         townships = sorted({*SCHOOLS.values(), *self.schools.values()})
