@@ -6,7 +6,7 @@ import fcntl
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -73,14 +73,14 @@ def create_app(
     maker = Maker()
     limits = Limits(store.folder, per_minute=told.requests_per_minute, clock=time.time)
 
-    def close() -> None:
-        for opened in (maker, audit, limits, store, in_use):
-            opened.close()
+    opened = ExitStack()  # closes the last first, and each once
+    for each in (in_use, store, limits, audit, maker):
+        opened.callback(each.close)
 
     @asynccontextmanager
     async def closing(_app: FastAPI) -> AsyncIterator[None]:
-        yield
-        close()
+        with opened:
+            yield
 
     app = FastAPI(
         title="riskmodel",
@@ -94,7 +94,7 @@ def create_app(
     app.state.maker = maker
     app.state.lookup_key_file = Workspace(told.workspace).lookup_key
     app.state.store, app.state.audit, app.state.clock = store, audit, clock
-    app.state.limits, app.state.metrics, app.state.close = limits, Metrics(), close
+    app.state.limits, app.state.metrics, app.state.close = limits, Metrics(), opened.close
     app.add_middleware(Tags)
     app.add_middleware(Surroundings)
     handle_problems(app, check_key=known)

@@ -198,7 +198,7 @@ class County:
 
 
 def publish_county(workspace: Path) -> County:
-    county = County(workspace, open_store(workspace / "store", create=True, wait_seconds=0.2))
+    county = County(workspace, open_store(workspace / "store", create=True, wait_seconds=WAIT_SECONDS))
     county.students = {f"{school}-{number}": school for school in SCHOOLS for number in range(4)}
     county.students |= {"moved": "b1", "二号-Ünï'\"": "a1"}
     former = make_term(
@@ -248,6 +248,10 @@ def publish_county(workspace: Path) -> County:
     return county
 
 
+WAIT_SECONDS = 2.0
+"""How long an answer waits for a lock: a busy machine needs more than a fraction of it to write one look."""
+
+
 @pytest.fixture(scope="session")
 def county(tmp_path_factory: pytest.TempPathFactory) -> Iterator[County]:
     """A county that tests only read."""
@@ -257,8 +261,10 @@ def county(tmp_path_factory: pytest.TempPathFactory) -> Iterator[County]:
 
 
 @pytest.fixture(scope="session")
-def app(county: County) -> FastAPI:
-    return create_app(Settings(workspace=county.workspace, wait_seconds=0.2), clock=lambda: NOW)
+def app(county: County) -> Iterator[FastAPI]:
+    made = create_app(Settings(workspace=county.workspace, wait_seconds=WAIT_SECONDS), clock=lambda: NOW)
+    yield made
+    made.state.close()
 
 
 @pytest.fixture(scope="session")
@@ -277,6 +283,6 @@ def own_county(tmp_path: Path) -> Iterator[County]:
 
 @pytest.fixture
 def own_client(own_county: County) -> Iterator[TestClient]:
-    app = create_app(Settings(workspace=own_county.workspace, wait_seconds=0.2), clock=lambda: NOW)
+    app = create_app(Settings(workspace=own_county.workspace, wait_seconds=WAIT_SECONDS), clock=lambda: NOW)
     with TestClient(app) as opened:
         yield opened
