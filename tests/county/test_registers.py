@@ -9,7 +9,7 @@ from riskmodel.county.register_rows import _mistyped
 from .conftest import Written
 
 
-def test_slips_of_the_pen_are_of_three_kinds_and_fall_only_where_they_may() -> None:
+def test_slips_of_the_pen_are_of_four_kinds_and_fall_only_where_they_may() -> None:
     count = 3_000
     name = np.full(count, "王甲子")
     born = np.datetime64("2015-03-04") + np.arange(count) % 300
@@ -18,9 +18,10 @@ def test_slips_of_the_pen_are_of_three_kinds_and_fall_only_where_they_may() -> N
     other_name, other_day = told != name, day != born
     assert not (other_name | other_day)[~can_be].any()
     assert not (other_name & other_day).any()
-    assert 20 < other_name.sum() < 60
+    dotted = told == "王甲·子"
     assert {text[:2] for text in told[other_name]} == {"王甲"}
-    assert 20 < ((day - born).astype(int) == 1).sum() < 60
+    for slips in (dotted, other_name & ~dotted, (day - born).astype(int) == 1):
+        assert 10 < slips.sum() < 45
     swapped = other_day & ((day - born).astype(int) != 1)
     assert swapped.any()
     for one, other in zip(born[swapped].astype(str), day[swapped].astype(str), strict=True):

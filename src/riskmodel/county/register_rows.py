@@ -215,10 +215,15 @@ def _mistyped(
     name: NDArray[np.str_], born: NDArray[np.datetime64], *, can_be: NDArray[np.bool_],
     rng: np.random.Generator,
 ) -> tuple[NDArray[np.str_], NDArray[np.datetime64]]:  # fmt: skip
-    """Return names and birthdays with slips of the pen: a rare character, a day too late, day for month."""
-    kind = rng.integers(3, size=len(name))
+    """Return names and birthdays as the pen slipped: a rare character, a day too late, day for month, a dot.
+
+    The dot is that of names of minorities: one register writes it, and another does not.
+    """
+    kind = rng.integers(4, size=len(name))
     wrong = can_be & (rng.random(len(name)) < _MISTYPED)
-    name, born = name.copy(), born.copy()
+    name, born = name.astype("<U4"), born.copy()
+    dotted = np.flatnonzero(wrong & (kind == 3))
+    name[dotted] = [f"{text[:-1]}·{text[-1:]}" for text in name[dotted]]
     rare = np.flatnonzero(wrong & (kind == 0))
     name[rare] = np.char.add(
         np.array([text[:-1] for text in name[rare]], dtype="<U3"), rng.choice(_RARE, len(rare))
