@@ -72,6 +72,11 @@ def test_a_case_is_worked_on_as_typed_and_the_chain_holds(run: Callable[[str], R
         day = job.today - timedelta(days=days)
         ledgers.add_entry(job, case, ledgers.entry_of(event, told, by="李", day=day))
     ledgers.draft_plan(job, case, by="李")
+    ledgers.draft_plan(job, case, by="李", language="en")
+    drafted = [slots["what"] for code, slots in job.say.told if code == "ledger_plan_step"]  # type: ignore[attr-defined]
+    zh, en = drafted[: len(drafted) // 2], drafted[len(drafted) // 2 :]
+    assert all(what.isascii() for what in en)
+    assert not any(what.isascii() for what in zh)
     assert ledgers.check_chain(job)
     assert not ledgers.check_chain(job, known_head="f" * 64)
     assert ledgers.tell_totals(job) == {("suspected", "returned"): 1}

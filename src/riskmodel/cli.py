@@ -497,6 +497,7 @@ def take_actions(
 
 Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help=text("commands.ledger_day", "en"))]
 EntryBy = Annotated[str, typer.Option("--by", help=text("commands.ledger_by", "en"))]
+Lang = Annotated[Language, typer.Option("--lang")]
 Tells = Annotated[list[str] | None, typer.Option("--tell", help=text("commands.ledger_tell", "en"))]
 
 
@@ -549,12 +550,12 @@ def ledger_add(
 
 
 @ledger.command("plan", help=_help("ledger_plan"))
-def ledger_plan(case: str, by: EntryBy, config: Config = DEMO) -> None:
+def ledger_plan(case: str, by: EntryBy, lang: Lang = "zh", config: Config = DEMO) -> None:
     """Draft and keep the child's plan."""
     with _job(config) as job:
         from riskmodel.pipelines import ledgers
 
-        ledgers.draft_plan(job, case, by=by)
+        ledgers.draft_plan(job, case, by=by, language=lang)
 
 
 @ledger.command("totals", help=_help("ledger_totals"))
@@ -569,14 +570,14 @@ def ledger_totals(config: Config = DEMO) -> None:
 @ledger.command("export", help=_help("ledger_export"))
 def ledger_export(
     file: Path,
-    lang: Annotated[str, typer.Option(help="zh | en")] = "zh",
+    lang: Lang = "zh",
     config: Config = DEMO,
 ) -> None:
     """Write the ledgers as the workbook that bureaus keep."""
     with _job(config) as job:
         from riskmodel.pipelines import ledger_files
 
-        ledger_files.write_ledgers(job, file, language="en" if lang == "en" else "zh")
+        ledger_files.write_ledgers(job, file, language=lang)
 
 
 @ledger.command("import", help=_help("ledger_import"))

@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from riskmodel.domain import Language
 from riskmodel.errors import StoreError
 from riskmodel.ledger.cases import Entry, PlanStep, StepRefused
 from riskmodel.ledger.codes import Kind, State
@@ -154,11 +155,11 @@ _READ: Mapping[str, Callable[[str], Any]] = {
 }  # fmt: skip
 
 
-def draft_plan(run: Run, case_id: str, *, by: str) -> None:
+def draft_plan(run: Run, case_id: str, *, by: str, language: Language = "zh") -> None:
     """Keep a plan for the child (一生一案): first steps of the action library, by what the sheet tells.
 
     Where the child has no sheet (no score, or in no set any more), the general steps are the plan. The
-    score itself is never read.
+    score itself is never read. Steps are kept in the language of who works by them.
     """
     with opened_ledger(run) as store:
         found = cases.case_of(store, BUREAU, case_id)
@@ -173,7 +174,7 @@ def draft_plan(run: Run, case_id: str, *, by: str) -> None:
         steps = library.first(() if student is None else student.reasons, "class_teacher")
         until = run.today + timedelta(days=PLAN_DAYS)
         who = found.case.owner or by
-        plan = tuple(PlanStep(step.text("zh"), who, until) for step in steps)
+        plan = tuple(PlanStep(step.text(language), who, until) for step in steps)
         entry = Entry(event="planned", day=run.today, by=by, plan=plan)
         ledger.add_entry(store, BUREAU, case_id, entry, at=datetime.now(UTC))
     run.say("ledger_planned", case=case_id, count=len(plan))
