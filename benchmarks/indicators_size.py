@@ -93,7 +93,7 @@ def leavers_by_pandas(records: Path, *, first: date, last: date, known: date) ->
 
 def ours(folder: Path) -> tuple[pd.DataFrame, date, date, date]:
     """Read the same counts from what `riskmodel indicators` wrote, and the days they are of."""
-    (day,) = (folder / "workspace" / "indicators").iterdir()
+    day = max((folder / "workspace" / "indicators").iterdir())  # reports count earlier days as well
     found = pd.read_parquet(day / "figures.parquet")
     found = found.query("formula == 'dropout_rate' and span_kind == 'year' and complete")
     found = found.query("level == 'county' and by == 'stage'")

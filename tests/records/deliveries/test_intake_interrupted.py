@@ -39,6 +39,11 @@ def test_the_proof_catches_a_planted_bug(proof, bug):
     assert proof.planted(bug).wrong > 0
 
 
+@pytest.fixture
+def in_two_buckets() -> None:
+    """Let the killed processes, which are others, and this one count the buckets alike."""
+
+
 def test_a_power_failure_at_any_boundary_leaves_the_old_store_or_the_new_one(proof):
     found = proof.power_failures(number=3, every=12)
     assert found.tried > 50
