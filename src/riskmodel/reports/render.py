@@ -53,7 +53,7 @@ def to_workbook(page: Mapping[str, Any], made_at: datetime) -> bytes:
         "head": book.add_format({"bold": True, "bottom": 1, "text_wrap": True, "valign": "top"}),
         "wrap": book.add_format({"text_wrap": True, "valign": "top"}),
         "number": book.add_format({"valign": "top", "align": "left"}),
-        "title": book.add_format({"bold": True, "font_size": 13, "valign": "top"}),
+        "title": book.add_format({"bold": True, "font_size": 13, "text_wrap": True, "valign": "top"}),
     }
     for number, section in enumerate(page["sections"], start=1):
         sheet = book.add_worksheet(tab_name(f"{number} {section['title']}", book))
