@@ -18,6 +18,7 @@ Card = dict[str, Any]
 Stand = dict[str, Any]
 
 MAY = {
+    # Written down from the plan, without a look at the table of the code.
     "to_verify": "visited noted assigned planned handed_over verified_out verified_not_out returned",
     "explained": "visited noted assigned planned handed_over verified_out closing_proposed",
     "persuading": "visited noted assigned planned handed_over verified_not_out returned closing_proposed",

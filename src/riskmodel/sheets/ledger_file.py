@@ -9,12 +9,11 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
-from textwrap import wrap
 from typing import Any, get_args
 
 from riskmodel.domain import Language
 from riskmodel.ledger.codes import Kind
-from riskmodel.sheets.workbooks import plain_workbook, tab_name
+from riskmodel.sheets.workbooks import lines_of, plain_workbook, tab_name
 from riskmodel.store.cases import KeptCase
 from riskmodel.wording import text
 
@@ -32,8 +31,8 @@ _WIDTHS: Mapping[str, int] = {
     "number_tail": 7,
 }  # fmt: skip
 _USUAL_WIDTH = 10
-_NARROW, _LINE_POINTS = 0x2E80, 12
-"""Characters from here on are as wide as two letters; the height of a line of 9 points."""
+_LINE_POINTS = 12
+"""Height of a line of 9 points."""
 
 
 def ledger_task(found: Sequence[KeptCase], *, language: Language, on: date) -> dict[str, Any]:
@@ -89,10 +88,10 @@ def ledger_workbook(task: Mapping[str, Any]) -> bytes:
 
 
 def _height(cells: Sequence[object], widths: Sequence[int]) -> int:
-    """Return how high a row must be, in points, for its fullest cell: who prints does not adjust rows."""
-    told = ("".join("xx" if ord(one) > _NARROW else one for one in str(cell)) for cell in cells)
-    lines = (len(wrap(said, width)) for said, width in zip(told, widths, strict=True))
-    return 3 + _LINE_POINTS * max(1, *lines)
+    """Return how high a row must be, in points, for its fullest cell."""
+    return 3 + _LINE_POINTS * max(
+        lines_of(str(cell), width) for cell, width in zip(cells, widths, strict=True)
+    )
 
 
 def heading(column: str, language: Language) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from datetime import date, datetime
+from textwrap import wrap
 from typing import IO, Any
 from unicodedata import east_asian_width
 
@@ -40,7 +40,16 @@ def tab_name(name: str, book: Any) -> str:
 
 def width_of(said: str) -> int:
     """Return how wide a text is, in digits: a Chinese character is two of them."""
-    return sum(1 + (east_asian_width(character) in "WF") for character in said)
+    return len(_as_digits(said))
+
+
+def lines_of(said: str, width: float) -> int:
+    """Return how many lines a text takes in a column: who prints does not adjust rows."""
+    return max(1, len(wrap(_as_digits(said), int(width))))
+
+
+def _as_digits(said: str) -> str:
+    return "".join("xx" if east_asian_width(character) in "WF" else character for character in said)
 
 
 def write_across(sheet: Any, row: int, said: str, form: Any, *, widths: Sequence[float]) -> None:
@@ -51,4 +60,4 @@ def write_across(sheet: Any, row: int, said: str, form: Any, *, widths: Sequence
     if len(widths) > 1:
         sheet.merge_range(row, 0, row, len(widths) - 1, "", form)
     sheet.write_string(row, 0, said, form)
-    sheet.set_row(row, 17 * math.ceil(width_of(said) / (sum(widths) * 0.9)))
+    sheet.set_row(row, 17 * lines_of(said, sum(widths) * 0.9))
