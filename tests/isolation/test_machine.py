@@ -21,6 +21,7 @@ from fastapi import FastAPI
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+from sqlalchemy import bindparam, exists, func, select
 from starlette.testclient import TestClient
 
 from riskmodel.domain import Action
@@ -28,9 +29,12 @@ from riskmodel.errors import RiskmodelError
 from riskmodel.store import reading
 from riskmodel.store.actions import record_actions
 from riskmodel.store.engine import open_store
+from riskmodel.store.glance import OneRow
 from riskmodel.store.keys import make_key, recognise, revoke, rotate
 from riskmodel.store.principals import SchoolClass
 from riskmodel.store.publishing import publish
+from riskmodel.store.scope import sees_student
+from riskmodel.store.tables import MOVES, STUDENTS
 from serve import security
 from serve.app import create_app
 from serve.settings import Settings
@@ -349,17 +353,17 @@ def _remembering(known: Callable[..., Any]) -> Callable[..., Any]:
     return remembering
 
 
-def _reach_of_any_set(principal: Any, set_id: str, connection: Any) -> Any:
+def _reach_of_any_set(principal: Any) -> OneRow:
     """Whoever was ever in the school is in it."""
-    from sqlalchemy import exists, select
-
-    from riskmodel.store.scope import sees_student
-    from riskmodel.store.tables import STUDENTS
-
+    current = select(MOVES.c.set_id).order_by(MOVES.c.number.desc()).limit(1).scalar_subquery()
     ever = STUDENTS.alias("ever")
-    return (
-        exists(select(ever.c.student_id).where(ever.c.student_id == STUDENTS.c.student_id)
-               .where(sees_student(principal, ever))),
+    return OneRow.of(
+        select(STUDENTS.c.content).where(
+            STUDENTS.c.set_id == func.coalesce(bindparam("set_id", None), current),
+            STUDENTS.c.student_id == bindparam("student_id", ""),
+            exists(select(ever.c.student_id).where(ever.c.student_id == STUDENTS.c.student_id)
+                   .where(sees_student(principal, ever))),
+        )
     )  # fmt: skip
 
 
@@ -368,7 +372,7 @@ def _reach_of_any_set(principal: Any, set_id: str, connection: Any) -> Any:
     ("place", "name", "planted"),
     [
         (security, "recognise", _remembering(recognise)),
-        (reading, "_sees", _reach_of_any_set),
+        (reading, "_student_query", _reach_of_any_set),
     ],
     ids=["keys that are remembered", "once a school's, always a school's"],
 )

@@ -157,8 +157,18 @@ def _short_by_one(students: Callable[..., Any]) -> Callable[..., Any]:
     return reading_it
 
 
+def _as_the_bureau(query: Callable[[Principal], Any]) -> Callable[[Principal], Any]:
+    def composing(_principal: Principal) -> Any:
+        return query(Principal(key_id="planted", role="bureau"))
+
+    return composing
+
+
 HOLES: dict[str, tuple[Any, str, Any]] = {
-    "the scope dropped in the query about one student": (reading, "_sees", lambda *_: ()),
+    "the scope dropped in the query about one student": (
+        reading, "_student_query", _as_the_bureau(reading._student_query.__wrapped__),
+    ),
+    "the scope dropped in the queries about several students": (reading, "_sees", lambda *_: ()),
     "the scope dropped in the query about schools": (reading, "sees_school", _no_scope),
     "the check of what a key may do inverted": (Principal, "must", lambda self, permission: None),
     "a cursor that crosses schools": (reading, "students", _trusting_cursors(reading.students)),
