@@ -62,3 +62,13 @@ def test_what_is_not_there_or_nothing_is_no_figure() -> None:
     assert FACTS.has("groups.0.recall")
     assert not FACTS.has("groups.1.recall")
     assert not FACTS.has("none")
+
+
+def test_names_that_hold_a_digit_are_marked_in_a_sentence_the_longer_first() -> None:
+    facts = Facts({"of": ["township", "第2镇", "东<第2镇>"]})
+    said = facts.naming("Township (东<第2镇> – 第2镇)", "of")
+    assert check_figures(str(said), facts) == ()
+    assert said.striptags() == "Township (东<第2镇> – 第2镇)"
+    assert said.count("<data") == 2
+    assert facts.naming("Township (a & b)", "of") == "Township (a &amp; b)"
+    assert check_figures("Township (第2镇)", facts) != ()

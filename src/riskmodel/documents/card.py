@@ -230,7 +230,7 @@ def _gates(facts: Facts, gates: Sequence[GateFound], language: Language) -> Tabl
     names = ("gate", "value", "events", "verdict")
     rows: list[list[str | Markup]] = [
         [
-            gate_name(found, language),
+            facts.naming(gate_name(found, language), f"gates.{n}.of"),
             facts.number(f"gates.{n}.value", digits_of(found)),
             facts.number(f"gates.{n}.events"),
             text(f"gates.verdict.{found.verdict}", language),

@@ -69,6 +69,18 @@ class Facts:
         unit = Markup(' data-percent="1"') if percent else ""
         return Markup('<data data-figure="{}" data-digits="{}"{}>{}</data>').format(path, digits, unit, told)
 
+    def naming(self, sentence: str, path: str) -> Markup:
+        """Return a sentence in which the names at a path are marked that hold a digit: 第2中心镇."""
+        own = {
+            str(escape(name)): self.number(f"{path}.{number}")
+            for number, name in enumerate(self[path])
+            if _DIGIT.search(name)
+        }
+        if not own:
+            return escape(sentence)
+        longest_first = "|".join(re.escape(name) for name in sorted(own, key=len, reverse=True))
+        return Markup(re.sub(longest_first, lambda found: own[found[0]], escape(sentence)))  # noqa: S704
+
     def written(self, path: str, digits: int, *, percent: bool) -> str:
         """Return a figure as it is written."""
         value = self[path]
