@@ -87,7 +87,6 @@ def county(students: int, *, seed: int) -> pd.DataFrame:
             "risk": risk,
             "band": np.select([risk > 0.08, risk > 0.03], ["reach_out", "check_in"], "usual_care"),
             "listed": risk > 0.03,
-            "near_line": False,
             "reason_families": [[name] if at > 0.03 else [] for name, at in zip(first, risk, strict=True)],
         }
     )

@@ -96,7 +96,6 @@ facts = facts.assign(
         "usual_care",
     ),
     listed=facts["true_probability"] >= bands.check_in,
-    near_line=False,
     reason_families=[[] for _ in range(len(facts))],
     given=[[] for _ in range(len(facts))],
 )

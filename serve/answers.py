@@ -211,7 +211,7 @@ def _allocation_item(item: AllocationItem, student: ScoredStudent, role: Role) -
         place_hours=item.hours,
         yuan_left=item.yuan_left,
         by_floor=item.by_floor,
-        drawn=item.drawn,
+        drawn=item.lot_group is not None,
         stable=item.stable,
     )
 

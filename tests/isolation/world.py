@@ -232,7 +232,7 @@ def _allocate(world: World) -> None:
                 school_id=(world.before.get(one) or world.now.get(one) or first).school_id,
                 answer=AidAnswer.TAKEN, place=number, waiting=None, waiting_at=None, waiting_since=None,
                 yuan=None, hours=6.0, yuan_left=0.0,
-                by_floor=False, drawn=False, stable=True,
+                by_floor=False, lot_group=None, stable=True,
             )
             for number, one in enumerate(students, start=1)
         ]  # fmt: skip

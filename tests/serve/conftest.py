@@ -130,7 +130,7 @@ def keep_allocations(store: Store, students: dict[str, str]) -> None:
                 waiting=None if number % 2 else 1 + number // 2,
                 waiting_at=None if number % 2 else "bureau",
                 waiting_since=None if number % 2 else date(2026, 4, 30), yuan=None, hours=6.0,
-                yuan_left=0.0, by_floor=False, drawn=False, stable=True,
+                yuan_left=0.0, by_floor=False, lot_group=None, stable=True,
             )
             for programme in names
             for number, (student_id, school) in enumerate(students.items())

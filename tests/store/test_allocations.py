@@ -27,7 +27,7 @@ def item(number: int, school: str = "school-0", answer: AidAnswer = AidAnswer.TA
         programme="counselling", student_id=f"{school}-student-{number:05}", school_id=school, answer=answer,
         place=number + 1, waiting=number if waits else None, waiting_at="bureau" if waits else None,
         waiting_since=date(2026, 10, 31) if waits else None, yuan=None, hours=6.0, yuan_left=0.0,
-        by_floor=False, drawn=False, stable=True,
+        by_floor=False, lot_group=None, stable=True,
     )  # fmt: skip
 
 

@@ -100,7 +100,7 @@ def runs_of_aid(store: Store, now: datetime) -> list[str]:
         item = AllocationItem(
             programme="p", student_id=OWN, school_id="school-0", answer=AidAnswer.TAKEN, place=1,
             waiting=None, waiting_at=None, waiting_since=None, yuan=None, hours=None, yuan_left=None,
-            by_floor=False, drawn=False, stable=True,
+            by_floor=False, lot_group=None, stable=True,
         )  # fmt: skip
         allocations.save_run(store, BUREAU, run, [item])
         made.append(run.run_id)

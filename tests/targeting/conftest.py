@@ -18,7 +18,7 @@ PLAIN = {
     "household": "rural", "carer": "both_parents", "parents_away": "none", "hardship": "none",
     "disability": "none", "siblings": 1, "sibling_left_school": False, "distance_km": 2.0,
     "migrant_child": False, "receiving": [], "given": [], "risk": 0.02, "band": "usual_care",
-    "listed": False, "near_line": False, "reason_families": [],
+    "listed": False, "reason_families": [],
 }  # fmt: skip
 EFFECT = {"low": 0.0, "middle": 0.1, "high": 0.2, "source": "assumed"}
 

@@ -12,11 +12,10 @@ from riskmodel.wording import LANGUAGES
 
 COUNTIES = 40
 """Simulated counties of one test."""
-ALL = frozenset({"counselling"})
 
 
 def lottery(seed: int, *, kept_by_a_place: float, students: int = 600, drawn: bool = True) -> pd.DataFrame:
-    """Draw places at 20 schools that have them for a third or two thirds of those near the line.
+    """Draw places at 20 schools that have them for a third or two thirds of those at the line.
 
     At schools with more places more students leave anyway: who does not compare within schools is misled.
     `kept_by_a_place` is the share of those who would leave that a place keeps.
@@ -34,16 +33,15 @@ def lottery(seed: int, *, kept_by_a_place: float, students: int = 600, drawn: bo
         {
             "run_id": "alloc-1", "programme": "counselling",
             "student_id": [f"s{number}" for number in range(students)],
-            "school_id": [f"A{one}" for one in school],
             "answer": np.where(place, "taken", "hours_used_up"),
-            "drawn": drawn, "competes": True, "given": place,
+            "lot_group": school + 1 if drawn else None, "given": place,
             "outcome": np.where(leaves, "left", "stayed"),
         }
     )  # fmt: skip
 
 
-def found_in(counties: list[pd.DataFrame], **told: Any) -> list[Any]:
-    return [what_became(one, comparable=ALL, **told).drawn[0].fewer_left for one in counties]
+def found_in(counties: list[pd.DataFrame]) -> list[Any]:
+    return [what_became(one).drawn[0].fewer_left for one in counties]
 
 
 def test_a_planted_effect_is_found_again_and_its_interval_holds_the_truth_as_often_as_it_says() -> None:
@@ -72,7 +70,7 @@ def test_comparing_across_schools_would_have_been_misled() -> None:
 
 
 def test_without_a_lottery_no_effect_is_told_however_large_the_difference() -> None:
-    told = what_became(lottery(1, kept_by_a_place=1.0, drawn=False), comparable=ALL)
+    told = what_became(lottery(1, kept_by_a_place=1.0, drawn=False))
     assert told.drawn == ()
     for language, words in zip(LANGUAGES, ("因此不估计任何效果", "no effect is estimated"), strict=True):
         assert words in afterwards_table(told, {}, language)
@@ -83,7 +81,7 @@ def test_what_became_is_counted_for_every_answer_and_small_cells_are_hidden() ->
     rows = lottery(1, kept_by_a_place=0.0, drawn=False)
     rows.loc[:4, ["answer", "given", "outcome"]] = ["already_helped", False, "stayed"]
     rows.loc[5, "outcome"] = "unknown"
-    told = what_became(rows, comparable=ALL)
+    told = what_became(rows)
     assert sum(one.students for one in told.became) == len(rows)
     assert sum(one.unknown for one in told.became) == 1
     [few] = [one for one in told.became if one.answer == "already_helped"]
@@ -92,22 +90,30 @@ def test_what_became_is_counted_for_every_answer_and_small_cells_are_hidden() ->
     assert "left too few to show, stayed too few to show" in line
 
 
-def test_a_programme_with_floors_for_groups_or_few_drawn_tells_no_difference() -> None:
+def test_few_drawn_tell_no_difference_and_more_tell_it_with_its_interval() -> None:
     rows = lottery(1, kept_by_a_place=1.0)
-    assert what_became(rows, comparable=frozenset()).drawn == ()
-    few = what_became(rows.head(30), comparable=ALL)
+    few = what_became(rows.head(30))
     assert few.drawn[0].fewer_left is None
     assert "no effect is estimated" in afterwards_table(few, {}, "en")
-    whole = afterwards_table(
-        what_became(rows, comparable=ALL), {"counselling": {"zh": "辅导", "en": "Talks"}}, "zh"
-    )
+    whole = afterwards_table(what_became(rows), {"counselling": {"zh": "辅导", "en": "Talks"}}, "zh")
     assert "辅导" in whole
     assert "95% 区间" in whole
 
 
+def test_where_hardly_anybody_left_the_interval_is_no_point() -> None:
+    """By the residuals of a regression alone it would be: nobody left, so nothing differs from the mean."""
+    rows = lottery(1, kept_by_a_place=0.0).assign(outcome="stayed")
+    nobody = what_became(rows).drawn[0]
+    assert nobody.left == (0, 0)
+    assert nobody.fewer_left is not None
+    assert nobody.fewer_left.value == 0
+    assert nobody.fewer_left.low < -1
+    assert nobody.fewer_left.high > 1
+
+
 def test_groups_in_which_all_or_none_got_a_place_compare_nothing() -> None:
     rows = lottery(1, kept_by_a_place=1.0)
-    all_or_none = rows["school_id"].isin([f"A{one}" for one in range(10)])
+    all_or_none = rows["lot_group"] <= 10
     rows.loc[all_or_none, "answer"] = "taken"
-    told = what_became(rows, comparable=ALL).drawn[0]
+    told = what_became(rows).drawn[0]
     assert told.with_place + told.without == int((~all_or_none).sum())

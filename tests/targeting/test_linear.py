@@ -33,7 +33,6 @@ def county(students: int, *, schools: int, seed: int) -> tuple[Pairs, np.ndarray
         risk=risk,
         yuan=YUAN[programme],
         hours=HOURS[programme],
-        drawn=np.zeros(len(student), dtype=bool),
         group=np.zeros(len(student), dtype=np.int64),
     )
     left = Left(

@@ -18,7 +18,7 @@ def places(programmes) -> pd.DataFrame:
     """Deal 10 places at 4 schools of 20; 24 left, the first 12 of whom the model ranks first."""
     number = np.arange(80)
     facts = facts_of(*({"school_id": f"A{one % 4}", "boards": bool(one % 2)} for one in number))
-    facts = facts.drop(columns=["risk", "band", "listed", "near_line", "reason_families", "given"])
+    facts = facts.drop(columns=["risk", "band", "listed", "reason_families", "given"])
     facts.attrs["as_of_date"] = date(2026, 6, 22)
     scores = pd.DataFrame(
         {

@@ -44,8 +44,7 @@ def what_became_of_allocated(run: Run) -> Afterwards | None:
         return None
     runs = [one for one in allocations.runs(published, BUREAU) if one.state == "approved"]
     programmes = {each["id"]: each for one in reversed(runs) for each in one.content["programmes"]}
-    comparable = frozenset(name for name, each in programmes.items() if not each["group_floors"])
-    found = what_became(pd.concat(rows, ignore_index=True), comparable=comparable)
+    found = what_became(pd.concat(rows, ignore_index=True))
     names = {name: each["name"] for name, each in programmes.items()}
     for language in LANGUAGES:
         run.say("table", language=language, table=afterwards_table(found, names, language))
@@ -68,7 +67,6 @@ def _after(run: Run, one: AllocationRun, published: Store, store: RecordStore) -
     given = given_programmes(published, since=one.as_of_date, until=as_of.horizon_end)
     return rows.assign(
         run_id=one.run_id,
-        competes=rows["place"].notna(),
         given=[
             programme in given.get(student, ())
             for programme, student in zip(rows["programme"], rows["student_id"], strict=True)

@@ -115,7 +115,6 @@ def facts_for_rules(run: Run, published: Store, served: ScoredTerm) -> pd.DataFr
             "risk": np.array([one.risk for one in served.students], dtype=np.float64),
             "band": [one.band.value for one in served.students],
             "listed": [one.listed for one in served.students],
-            "near_line": [one.near_line for one in served.students],
             "reason_families": [[reason.family for reason in one.reasons] for one in served.students],
         }
     )
@@ -156,10 +155,7 @@ def _content(told: ProgrammesFile, found: Allocation) -> dict[str, Any]:
         "method": told.method,
         "lottery": told.lottery.model_dump(),
         "ties": "blake2b64(programme:student_id)",
-        "programmes": [
-            {"id": one.id, "kind": one.kind, "name": dict(one.name), "group_floors": bool(one.floors.groups)}
-            for one in told.programmes
-        ],
+        "programmes": [{"id": one.id, "kind": one.kind, "name": dict(one.name)} for one in told.programmes],
         "counts": {f"{programme}:{answer}": number for (programme, answer), number in sorted(counts.items())},
         "benefit": found.benefit,
         "bound": found.bound,
@@ -200,7 +196,7 @@ def _items(
             hours=amount(row.hours),
             yuan_left=amount(row.yuan_left),
             by_floor=row.by_floor,
-            drawn=row.drawn,
+            lot_group=whole(row.lot_group),
             stable=row.stable,
         )
         for row in rows
@@ -225,6 +221,13 @@ def _tell(
             ]
             run.say("allocation_programme", language=language, name=one.name[language],
                     answers=text("targeting.counted_separator", language).join(answers))  # fmt: skip
+    drawn = found.items[found.items["lot_group"].notna()]
+    for one in told.programmes:
+        mine = drawn[drawn["programme"] == one.id]
+        places = int((mine["answer"] == AidAnswer.TAKEN.value).sum())
+        for language in LANGUAGES if len(mine) else ():
+            run.say("allocation_lots", language=language, name=one.name[language], students=len(mine),
+                    places=places, seed=told.lottery.seed)  # fmt: skip
     low, middle, high = (found.by_scenario[scenario] for scenario in SCENARIOS)
     run.say("allocation_bound", gap=f"{found.gap:.2%}", low=f"{low[0]:.2f}", middle=f"{middle[0]:.2f}",
             high=f"{high[0]:.2f}", bound=f"{middle[1]:.2f}")  # fmt: skip

@@ -47,6 +47,8 @@ class AllocationItem:
         The as-of date of the first run that left the student waiting.
     yuan_left
         Of the budget, after this line.
+    lot_group
+        Who was drawn by lot with whom, a number within the run; missing: not drawn.
     """
 
     programme: str
@@ -61,7 +63,7 @@ class AllocationItem:
     hours: float | None
     yuan_left: float | None
     by_floor: bool
-    drawn: bool
+    lot_group: int | None
     stable: bool
 
 

@@ -256,7 +256,7 @@ ALLOCATION_ITEMS = Table(
     Column("hours", Float),
     Column("yuan_left", Float),
     Column("by_floor", Boolean, nullable=False),
-    Column("drawn", Boolean, nullable=False),
+    Column("lot_group", Integer),
     Column("stable", Boolean, nullable=False),
     Index("allocation_of_a_student", "student_id", "run_id"),
 )  # fmt: skip

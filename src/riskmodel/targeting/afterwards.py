@@ -1,8 +1,8 @@
 """After a term: what was given of what a run allocated, and what became of those children.
 
 Who got a place needed it more to begin with. So that more of them left than of others says nothing
-of the programme, and no difference is told but one: among students near the line who were drawn by lot, those
-who drew a place and those who did not differ by chance alone (Wilder and Welle 2024, arXiv 2407.07596).
+of the programme, and no difference is told but one: among students at the line who were drawn by lot, those
+who drew a place and those who did not differ by chance alone (`targeting/lots.py`).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 
 from riskmodel.domain import AidAnswer, Language, Outcome
 from riskmodel.figures import Interval
+from riskmodel.official import wilson
 from riskmodel.wording import text
 
 if TYPE_CHECKING:
@@ -46,7 +47,8 @@ class Became:
 class Drawn:
     """What the lottery of a programme tells.
 
-    `with_place` and `without` count students with known outcomes in groups where the lot decided;
+    `with_place` and `without` count students with known outcomes in groups where the lot decided, `left` how
+    many of each left;
     `fewer_left`: of 100 who drew a place, so many fewer left than of 100 who did not (negative: more). It is
     of the place, not of what was really given: `given` says how many of those with a place received it, and
     how many of those without. None: too few, or no lot decided.
@@ -56,6 +58,7 @@ class Drawn:
     with_place: int
     without: int
     given: tuple[int, int]
+    left: tuple[int, int]
     fewer_left: Interval | None
 
 
@@ -67,17 +70,14 @@ class Afterwards:
     drawn: tuple[Drawn, ...]
 
 
-def what_became(items: pd.DataFrame, *, comparable: frozenset[str]) -> Afterwards:
+def what_became(items: pd.DataFrame) -> Afterwards:
     """Count what became of the students of some runs.
 
     Parameters
     ----------
     items
-        A row for each run, programme and student: `run_id`, `programme`, `student_id`, `school_id`, `answer`,
-        `drawn`, `competes` (has a place in the programme's order), `given`, and `outcome` (a value of
-        `Outcome`, or missing where none is known).
-    comparable
-        Programmes in which the lot alone decided among the drawn of a school: none with a floor for groups.
+        A row for each run, programme and student: `run_id`, `programme`, `student_id`, `answer`, `lot_group`
+        (missing: not drawn), `given`, and `outcome` (a value of `Outcome`, or missing where none is known).
     """
     counted = []
     for (programme, answer), rows in items.groupby(["programme", "answer"], sort=True):
@@ -89,28 +89,14 @@ def what_became(items: pd.DataFrame, *, comparable: frozenset[str]) -> Afterward
                 len(rows) - left - stayed,
             )
         )  # fmt: skip
-    lots = [_drawn(str(programme), rows) for programme, rows in _lots(items).groupby("programme", sort=True)]
-    return Afterwards(tuple(counted), tuple(one for one in lots if one.programme in comparable))
-
-
-def _lots(items: pd.DataFrame) -> pd.DataFrame:
-    """Return the drawn with known outcomes, in groups within which the lot alone decided.
-
-    Of one run, programme and school, and with the same programmes to choose from: such students are alike to
-    the allocation but for their lots, so that among them every choice of those with a place was equally
-    likely.
-    """
-    drawn = items[items["drawn"].astype(bool) & items["competes"].astype(bool)]
-    bit = 1 << np.unique(drawn["programme"].to_numpy(dtype=str), return_inverse=True)[1]
-    drawn = drawn.assign(wants=bit)
-    drawn["wants"] = drawn.groupby(["run_id", "student_id"])["wants"].transform("sum")
-    drawn["lot_group"] = drawn.groupby(["run_id", "school_id", "wants"]).ngroup()
-    known = drawn["outcome"].isin([Outcome.LEFT.value, Outcome.STAYED.value])
-    return drawn[known]
+    known = items["outcome"].isin([Outcome.LEFT.value, Outcome.STAYED.value])
+    drawn = items[items["lot_group"].notna() & known]
+    lots = [_drawn(str(programme), rows) for programme, rows in drawn.groupby("programme", sort=True)]
+    return Afterwards(tuple(counted), tuple(lots))
 
 
 def _drawn(programme: str, rows: pd.DataFrame) -> Drawn:
-    group = np.unique(rows["lot_group"].to_numpy(), return_inverse=True)[1]
+    group = rows.groupby(["run_id", "lot_group"]).ngroup().to_numpy()
     place = (rows["answer"] == AidAnswer.TAKEN.value).to_numpy(dtype=float)
     left = (rows["outcome"] == Outcome.LEFT.value).to_numpy(dtype=float)
     size = np.bincount(group).astype(float)
@@ -119,17 +105,20 @@ def _drawn(programme: str, rows: pd.DataFrame) -> Drawn:
     has = place[decided] > 0
     given = rows["given"].to_numpy(dtype=bool)[decided]
     counts = int(has.sum()), int((~has).sum())
+    went = int(left[decided][has].sum()), int(left[decided][~has].sum())
     fewer = None
     if min(counts) >= FEWEST_DRAWN:
         fewer = _fewer_left(group[decided], place[decided], left[decided])
-    return Drawn(programme, *counts, (int(given[has].sum()), int(given[~has].sum())), fewer)
+    return Drawn(programme, *counts, (int(given[has].sum()), int(given[~has].sum())), went, fewer)
 
 
 def _fewer_left(group: Any, place: Any, left: Any) -> Interval:
     """Compare within groups: the regression of leaving on the place with an effect of each group.
 
     Its variance is that of Neyman's repeated draws, robust (HC1 within each group): each squared residual
-    times n / (n - 1) of its group, which makes up for the group's own mean.
+    times n / (n - 1) of its group, which makes up for the group's own mean. Where hardly anybody left it is
+    far too small (nobody on either side: nought), so the interval reaches at least as far as Newcombe's from
+    the counts of the two sides (method 10, Statistics in Medicine 17, 1998).
     """
     size = np.bincount(group).astype(float)
     size[size == 0] = 1.0
@@ -139,8 +128,19 @@ def _fewer_left(group: Any, place: Any, left: Any) -> Interval:
     more = float((centred * around).sum()) / weight
     rest = around - more * centred
     inflate = (size / np.maximum(size - 1, 1))[group]
-    error = float(np.sqrt((inflate * (centred * rest) ** 2).sum())) / weight
-    return Interval(-100 * more, -100 * (more + _Z * error), -100 * (more - _Z * error))
+    error = _Z * float(np.sqrt((inflate * (centred * rest) ** 2).sum())) / weight
+    has = place > 0
+    (low_with, high_with), (low_without, high_without) = (_from_share(left[side]) for side in (has, ~has))
+    below = max(error, float(np.hypot(low_with, high_without)))
+    above = max(error, float(np.hypot(high_with, low_without)))
+    return Interval(-100 * more, -100 * (more + above), -100 * (more - below))
+
+
+def _from_share(left: Any) -> tuple[float, float]:
+    """Return how far Wilson's limits lie below and above the share of those who left."""
+    share = float(left.mean())
+    low, high = wilson(int(left.sum()), len(left)) or (share, share)
+    return share - low, high - share
 
 
 def afterwards_table(told: Afterwards, names: dict[str, dict[Language, str]], language: Language) -> str:
@@ -168,8 +168,8 @@ def afterwards_table(told: Afterwards, names: dict[str, dict[Language, str]], la
         lines.append(
             text(
                 code, language, name=name(lot.programme), with_place=lot.with_place, without=lot.without,
-                given=lot.given[0], given_without=lot.given[1], fewer=f"{found.value:+.1f}",
-                low=f"{found.low:+.1f}", high=f"{found.high:+.1f}",
+                given=lot.given[0], given_without=lot.given[1], left=lot.left[0], left_without=lot.left[1],
+                fewer=f"{found.value:+.1f}", low=f"{found.low:+.1f}", high=f"{found.high:+.1f}",
             )
         )  # fmt: skip
     if not told.drawn:

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from riskmodel.domain import AidAnswer
 from riskmodel.targeting.greedy import Given, all_there_is, give_by_order, give_floors
 from riskmodel.targeting.linear import Solved, give_by_programme, solve
-from riskmodel.targeting.need import ANSWERS, Bools, Floats, Pairs, needs_of
+from riskmodel.targeting.lots import draw_lots
+from riskmodel.targeting.need import ANSWERS, Bools, Floats, Ints, Pairs, needs_of
 from riskmodel.targeting.programmes import ProgrammesFile, SchoolCapacity
 
 if TYPE_CHECKING:
@@ -51,8 +52,8 @@ class Allocation:
         eligible, from 1; missing where nothing was compared), `waiting` (place on the waiting list, from 1),
         `waiting_at` (whose list: `school`, where its hours or its own places are used up, else `bureau`),
         `yuan`, `hours` (of those taken, and of entitlements not received), `yuan_left` (after this line),
-        `by_floor`, `drawn`, `stable` (taken in all three scenarios of assumed effects; missing where not
-        taken).
+        `by_floor`, `lot_group` (who was drawn with whom, numbered from 1; missing where not drawn), `stable`
+        (taken in all three scenarios of assumed effects; missing where not taken).
     benefit, bound
         Students kept under the assumed middle effects, by this list and at most by any.
     by_scenario
@@ -108,6 +109,12 @@ def allocate(
         same = give_by_order(pairs, copy.deepcopy(after_floors), by_floor)
         given = dict.fromkeys(SCENARIOS, same)
     ours = given["middle"]
+    own_places = [places is not None for places in there_is.school_places]
+    lot_group = np.zeros(len(pairs), dtype=np.int64)
+    if told.lottery.enabled:
+        ids = facts["student_id"].to_numpy(dtype=str)
+        drawing = draw_lots(pairs, ours, told, student_ids=ids, by_floor=by_floor, own_places=own_places)
+        pairs, lot_group = drawing.pairs, drawing.group
     stable = np.logical_and.reduce([given[scenario].taken for scenario in SCENARIOS])
     worth = {
         scenario: (
@@ -126,7 +133,8 @@ def allocate(
             ours,
             by_floor=by_floor,
             stable=stable,
-            own_places=[places is not None for places in there_is.school_places],
+            lot_group=lot_group,
+            own_places=own_places,
         ),
         benefit=worth["middle"][0],
         bound=worth["middle"][1],
@@ -166,6 +174,7 @@ def _items(
     *,
     by_floor: Bools,
     stable: Bools,
+    lot_group: Ints,
     own_places: Sequence[bool],
 ) -> pd.DataFrame:
     import pandas as pd
@@ -173,9 +182,9 @@ def _items(
     whole = answers.astype(np.int64)
     whole[pairs.student, pairs.programme] = given.answers
     shape = whole.shape
-    order, waiting, left = (np.full(shape, np.nan) for _ in range(3))
+    order, waiting, left, lots = (np.full(shape, np.nan) for _ in range(4))
     waiting_at = np.full(shape, None, dtype=object)
-    flags = {name: np.zeros(shape, dtype=bool) for name in ("by_floor", "drawn", "stable")}
+    flags = {name: np.zeros(shape, dtype=bool) for name in ("by_floor", "stable")}
     for number in range(len(told.programmes)):
         mine = np.flatnonzero(pairs.programme == number)
         order[pairs.student[mine], number] = np.arange(1, len(mine) + 1)
@@ -185,7 +194,8 @@ def _items(
         waiting[pairs.student[waits], number] = 1 + lists.groupby(lists).cumcount().to_numpy()
         waiting_at[pairs.student[waits], number] = np.where(at_school, "school", "bureau")
     left[pairs.student, pairs.programme] = given.yuan_left
-    for name, values in (("by_floor", by_floor), ("drawn", pairs.drawn), ("stable", stable)):
+    lots[pairs.student, pairs.programme] = np.where(lot_group > 0, lot_group, np.nan)
+    for name, values in (("by_floor", by_floor), ("stable", stable)):
         flags[name][pairs.student, pairs.programme] = values
     costs = np.isin(whole, [ANSWERS.index(AidAnswer.TAKEN), ANSWERS.index(AidAnswer.ENTITLED_NOT_RECEIVING)])
     hours = np.array([one.cost_hours for one in told.programmes])
@@ -202,6 +212,7 @@ def _items(
             "yuan": np.where(costs, yuan, np.nan).T.ravel(),
             "hours": np.where(costs, hours, np.nan).T.ravel(),
             "yuan_left": left.T.ravel(),
+            "lot_group": lots.T.ravel(),
             **{name: values.T.ravel() for name, values in flags.items()},
         }
     )

@@ -88,9 +88,7 @@ def past_places(
         Band.USUAL_CARE.value,
     )
     empty: pd.Series[Any] = pd.Series([[] for _ in range(len(known))], dtype=object)
-    known = known.assign(
-        listed=known["risk"] >= check_in, near_line=False, reason_families=empty, given=empty
-    )
+    known = known.assign(listed=known["risk"] >= check_in, reason_families=empty, given=empty)
     known.attrs["as_of_date"] = facts.attrs["as_of_date"]
     pairs = needs_of(known, told).pairs
     schools = np.unique(known["school_id"].to_numpy(dtype=str)).tolist()

@@ -44,7 +44,6 @@ class Pairs:
     risk: Floats
     yuan: Floats
     hours: Floats
-    drawn: Bools
     group: Ints
 
     def __len__(self) -> int:
@@ -71,8 +70,8 @@ def needs_of(facts: pd.DataFrame, told: ProgrammesFile) -> Needs:
     ----------
     facts
         One row per student, sorted by `student_id`: `school_id`, the columns of `DAY_FACTS` and
-        `SCORE_FACTS`, `risk` (NaN where there is none), `near_line`, and `waiting_since` (a column per
-        programme, `waiting_since:<id>`, where an earlier run left somebody waiting; missing: nobody waits).
+        `SCORE_FACTS`, `risk` (NaN where there is none), and `waiting_since` (a column per programme,
+        `waiting_since:<id>`, where an earlier run left somebody waiting; missing: nobody waits).
     told
         The programmes. Amounts are those of the day in `facts.attrs["as_of_date"]`.
     """
@@ -117,7 +116,6 @@ def _yuan(facts: pd.DataFrame, programme: Programme, told: ProgrammesFile) -> Fl
 def _pairs(facts: pd.DataFrame, told: ProgrammesFile, answers: NDArray[np.int8], yuan: Floats) -> Pairs:
     student, programme = (index.astype(np.int64) for index in np.nonzero(answers == -1))
     risk = facts["risk"].to_numpy(dtype=np.float64)[student]
-    near = facts["near_line"].to_numpy(dtype=bool)[student] & told.lottery.enabled
     match = np.zeros(len(student), dtype=np.int64)
     group = np.zeros(len(student), dtype=np.int64)
     waiting = np.full(len(student), np.inf)
@@ -135,7 +133,7 @@ def _pairs(facts: pd.DataFrame, told: ProgrammesFile, answers: NDArray[np.int8],
             waiting[mine] = days[rows]
         for bit, floor in enumerate(one.floors.groups):
             group[mine] |= (floor.who.answers(facts.iloc[rows]) == YES).astype(np.int64) << bit
-    order = _order(facts, told, student, programme, risk=risk, near=near, match=match, waiting=waiting)
+    order = _order(facts, told, student, programme, risk=risk, match=match, waiting=waiting)
     schools = np.unique(facts["school_id"].to_numpy(dtype=str), return_inverse=True)[1].astype(np.int64)
     hours = np.array([one.cost_hours for one in told.programmes])
     return Pairs(
@@ -145,42 +143,25 @@ def _pairs(facts: pd.DataFrame, told: ProgrammesFile, answers: NDArray[np.int8],
         risk=risk[order],
         yuan=yuan[student, programme][order],
         hours=hours[programme][order],
-        drawn=near[order],
         group=group[order],
     )
 
 
 def _order(
-    facts: pd.DataFrame, told: ProgrammesFile, student: Ints, programme: Ints, *, risk: Floats, near: Bools,
-    match: Ints, waiting: Floats,
+    facts: pd.DataFrame, told: ProgrammesFile, student: Ints, programme: Ints, *, risk: Floats, match: Ints,
+    waiting: Floats,
 ) -> Ints:  # fmt: skip
-    """Order pairs: band, a reason that the programme answers, risk, who has waited longest, a fixed hash.
-
-    With the lottery, those near the line stand between who is clearly above it and clearly below, and are
-    drawn.
-    """
+    """Order pairs: band, a reason that the programme answers, risk, who has waited longest, a fixed hash."""
     band = np.array([BANDS.get(Band(each), 0) for each in facts["band"]])[student]
     ids = facts["student_id"].to_numpy(dtype=str)
     names = [one.id for one in told.programmes]
     tie = np.array(
-        [_number(f"{names[p]}:{ids[s]}") for s, p in zip(student, programme, strict=True)], dtype=np.uint64
-    )
-    if not near.any():
-        return np.lexsort((tie, waiting, -risk, -match, -band)).astype(np.int64)
-    line = float(np.median(risk[near]))
-    tier = np.where(near, 1, np.where(risk >= line, 2, 0))
-    lot = np.array(
-        [
-            _number(f"{told.lottery.seed}:{names[p]}:{ids[s]}") if drawn else 0
-            for s, p, drawn in zip(student, programme, near, strict=True)
-        ],
+        [fixed_number(f"{names[p]}:{ids[s]}") for s, p in zip(student, programme, strict=True)],
         dtype=np.uint64,
     )
-    own = ~near  # of those who are drawn, only the lot counts
-    return np.lexsort(
-        (tie, waiting, -risk * own, -match * own, -band * own, lot, -tier)
-    ).astype(np.int64)  # fmt: skip
+    return np.lexsort((tie, waiting, -risk, -match, -band)).astype(np.int64)
 
 
-def _number(text: str) -> int:
+def fixed_number(text: str) -> int:
+    """Return a number below 2**64 that looks like chance and is always the same for the text."""
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")

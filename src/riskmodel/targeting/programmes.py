@@ -166,10 +166,15 @@ class Budget(_Strict):
 
 
 class Lottery(_Strict):
-    """Places that run out among students near the line are drawn, by a seed that is kept; off by default."""
+    """Whether the last places, and the first who wait for one, are drawn by lot; off by default.
+
+    `share`: of the places of each line, so many are drawn. More of them tell sooner whether a programme
+    works, and cost more need (`targeting/lots.py`).
+    """
 
     enabled: bool = False
     seed: int = 20260901
+    share: float = Field(default=0.2, gt=0, le=1)
 
 
 class ProgrammesFile(_Strict):
