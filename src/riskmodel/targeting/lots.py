@@ -88,7 +88,7 @@ def draw_lots(
 
 
 def _alike(pairs: Pairs, own_places: Sequence[bool]) -> list[Ints]:
-    """Return rows of pairs, in their order, between which a place may change hands and no limit is touched."""
+    """Return rows of pairs, in their order, between which a place may move and no limit is touched."""
     of_school = (pairs.hours > 0) | np.array(own_places, dtype=bool)[pairs.programme]
     keys = np.stack([pairs.programme, np.where(of_school, pairs.school, -1), pairs.yuan], axis=1)
     number = np.unique(keys, axis=0, return_inverse=True)[1].ravel()
