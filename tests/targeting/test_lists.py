@@ -124,6 +124,15 @@ def test_the_pdf_says_the_same_in_each_language(written, language: str, words: l
     assert "s01" not in text
 
 
+def test_the_lists_say_whose_place_in_the_order_was_drawn(written) -> None:
+    files = written(lottery={"enabled": True, "share": 0.2})
+    found = [line for line in rows(files["A/list.xlsx"], "每名学生的答复")[5:] if "Counselling" in line[0]]
+    places = sorted(line[6] for line in found if line[6])
+    assert places == ["1 由抽签 / by lot", "2 由抽签 / by lot", "3"]
+    assert "by lot" in pdf_text(files["A/talks.en.pdf"])
+    assert "by lot" not in pdf_text(written("again")["A/talks.en.pdf"])
+
+
 def test_places_that_hang_on_what_is_assumed_stand_apart(written, tmp_path: Path, programmes) -> None:
     sure = {"low": 0.1, "middle": 0.1, "high": 0.1, "source": "x"}
     unsure = {"low": 0.0, "middle": 0.3, "high": 0.5, "source": "x"}

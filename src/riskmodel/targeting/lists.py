@@ -197,7 +197,9 @@ def _cells(student: ScoredStudent, item: Any, language: Language | None = None) 
         "name": student.masked_name,
         "number_tail": student.number_tail,
         "answer": say(f"targeting.answers.{item.answer}"),
-        "place": number(item.order),
+        "place": f"{number(item.order)} {say('targeting.by_lot')}"
+        if item.lot_group == item.lot_group
+        else number(item.order),
         "waiting": " / ".join(
             text(f"targeting.waiting.{item.waiting_at}", each, place=number(item.waiting)) for each in spoken
         )
