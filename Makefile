@@ -19,7 +19,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # A bureau's own certificates are those of the system.
 export UV_SYSTEM_CERTS := true
 
-.PHONY: help run term promote publish rollback serve oulad oulad-proof oulad-recipes uci knowable intake-kills publishing-load publishing-kills validity mutants gates tampering steps indicators-count test lint types unit lock clean docs corpus isolation isolation-timing bench-intake year drifts fit-cost ledger-proof ledger-years ledger-interrupted relabelling bench-serve bench-sheets bench-allocation bench-indicators payloads fuzz explore
+.PHONY: help run term promote publish rollback serve oulad oulad-proof oulad-recipes uci knowable intake-kills publishing-load publishing-kills validity mutants gates tampering steps indicators-count test lint types unit lock clean docs corpus isolation isolation-timing cluster-proof bench-intake year drifts fit-cost ledger-proof ledger-years ledger-interrupted relabelling bench-serve bench-sheets bench-allocation bench-indicators payloads fuzz explore
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -54,6 +54,9 @@ $(VENV)/test.installed: requirements/test.lock pyproject.toml
 	@command -v strace >/dev/null || $(call debian,strace) || true   # a test kills at each change of a file
 	@command -v systemd-analyze >/dev/null || $(call debian,systemd) || true   # a test reads configs/weekly
 	$(call install,requirements/test.lock)
+
+$(VENV)/cluster.installed: requirements/cluster.lock pyproject.toml
+	$(call install,requirements/cluster.lock)
 
 $(VENV)/bench.installed: requirements/bench.lock pyproject.toml
 	$(call install,requirements/bench.lock)
@@ -160,6 +163,9 @@ tampering: $(VENV)/run.installed  ## 10,000 single-byte changes of a model bundl
 steps: $(VENV)/run.installed  ## time and memory of each step, at 20,000 and 200,000 students over six years
 	@$(BIN)/python benchmarks/county_steps.py $(or $(FOLDER),workspace-steps)
 
+cluster-proof: $(VENV)/test.installed  ## two Dask workers: results of 1, 8, 13 buckets, killed workers, planted bugs
+	@RISKMODEL_CLUSTER=full $(BIN)/pytest -q -n 0 tests/runners
+
 isolation: $(VENV)/test.installed  ## proof of who may see what, in full (50,000 cells, a machine of transfers, canaries)
 	@RISKMODEL_ISOLATION=full $(BIN)/pytest -q -n 0 tests/isolation
 
@@ -203,8 +209,9 @@ UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-he
 
 lock: $(VENV)/test.installed  ## renew the hashed requirement files
 	@$(UV_COMPILE) --extra build --extra train --extra serve --extra pdf --extra postgresql -o requirements/run.lock
-	@$(UV_COMPILE) --extra build --extra train --extra serve --extra pdf --extra postgresql --extra dev -c requirements/run.lock -o requirements/test.lock
+	@$(UV_COMPILE) --extra build --extra train --extra serve --extra pdf --extra postgresql --extra cluster --extra dev -c requirements/run.lock -o requirements/test.lock
 	@$(UV_COMPILE) --extra build --extra train --extra serve --extra pdf --extra postgresql --extra bench -c requirements/run.lock -o requirements/bench.lock
+	@$(UV_COMPILE) --extra build --extra train --extra serve --extra pdf --extra postgresql --extra cluster -c requirements/run.lock -o requirements/cluster.lock
 	@$(UV_COMPILE) --extra build --extra serve --extra pdf -c requirements/run.lock -o requirements/serve.lock
 
 docs: $(VENV)/test.installed  ## renew what is generated from the declarations

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, date, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import yaml
 
 from riskmodel.domain import Action, Band, FeatureInfo, School, ScoredStudent, ScoredTerm, Stage, TermFacts
 from riskmodel.errors import NotEnoughData
-from riskmodel.pipelines import Run, indicating, tell_indicators, write_reports
+from riskmodel.pipelines import Run, tell_indicators, write_reports
 from riskmodel.pipelines.publishing import BUREAU
 from riskmodel.reports.render import to_html
 from riskmodel.runners.local import LocalRunner
@@ -81,9 +81,8 @@ def scored(records_hash: str) -> ScoredTerm:
 
 
 @pytest.fixture
-def run(tmp_path: Path, bureau: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(tmp_path: Path, bureau: Callable[..., Any]) -> Run:
     """Publish a list of six of school A, of whom two were reached, one of them by a visit."""
-    monkeypatch.setattr(indicating, "LocalRunner", partial(LocalRunner, processes=1))
     workspace = tmp_path / "workspace"
     (tmp_path / "regions").mkdir()
     dated = {"version": "test", "valid_from": "2020-09-01", "source": "a test"}
@@ -108,7 +107,8 @@ def run(tmp_path: Path, bureau: Callable[..., Any], monkeypatch: pytest.MonkeyPa
     with closing(open_store(workspace / "store", create=True)) as published:
         publish(published, scored(store.content_hash), published_at=PUBLISHED, published_by="test")
         record_actions(published, BUREAU, actions, at=datetime(2025, 6, 1, tzinfo=UTC))
-    return Run.of(tmp_path / "test.yaml", say=lambda *_, **__: None)
+    made = Run.of(tmp_path / "test.yaml", say=lambda *_, **__: None)
+    return replace(made, runner=LocalRunner(processes=1))
 
 
 def test_a_countys_and_a_schools_report_are_written_and_kept_for_who_may_read_them(run: Run) -> None:

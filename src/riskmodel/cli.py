@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 
 from riskmodel.domain import Language
 from riskmodel.errors import ConfigurationError, RecordsRefused, RiskmodelError, Where
+from riskmodel.runners import RunnerName, cluster
 from riskmodel.wording import LANGUAGES, text
 
 if TYPE_CHECKING:
@@ -66,6 +67,8 @@ Config = Annotated[Path, typer.Option("--config", help="configs/demo.yaml")]
 TargetBy = Annotated[str, typer.Option("--by", help=text("commands.target_by", "en"))]
 Data = Annotated[Path | None, typer.Option("--data", help=text("commands.data", "en"))]
 Force = Annotated[bool, typer.Option("--force", help=text("commands.force", "en"))]
+RunnerOption = Annotated[RunnerName, typer.Option("--runner", help=text("commands.runner", "en"))]
+Scheduler = Annotated[str | None, typer.Option("--scheduler", help=text("commands.scheduler", "en"))]
 Port = Annotated[int, typer.Option("--port", min=1, max=65535)]
 ALARM = 3
 """Exit code of `riskmodel monitor` where somebody has something to do; 1 is an error, as everywhere."""
@@ -85,23 +88,32 @@ def say(code: str, *, language: Language | None = None, **slots: object) -> None
 
 @contextmanager
 def _job(
-    config: Path, data: Path | None = None, *, tell: Say | None = None, alone: bool = True
+    config: Path,
+    data: Path | None = None,
+    *,
+    tell: Say | None = None,
+    alone: bool = True,
+    runner: RunnerName = "local",
+    scheduler: str | None = None,
 ) -> Iterator[Run]:
     """Open the configuration and its workspace; an error becomes two sentences and exit code 1."""
     try:
         from riskmodel.pipelines import Run
 
         run = Run.of(config, say=tell or say, data=data)
-        with run.workspace.opened() if alone else nullcontext():
-            yield run
+        with (
+            run.workspace.opened() if alone else nullcontext(),
+            cluster(runner, scheduler=scheduler, folder=run.workspace.root.absolute()) as elsewhere,
+        ):
+            yield run.on(elsewhere) if elsewhere else run
     except RiskmodelError as error:
         for language in LANGUAGES:
             typer.echo(f"✗ {error.text(language)}", err=True)
         raise typer.Exit(1) from None
 
 
-def _step(config: Path, name: str, data: Path | None = None) -> None:
-    with _job(config, data) as run:
+def _step(config: Path, name: str, *, runner: RunnerName = "local", scheduler: str | None = None) -> None:
+    with _job(config, runner=runner, scheduler=scheduler) as run:
         from riskmodel import pipelines
 
         step: Callable[[Run], object] = getattr(pipelines, name)
@@ -176,9 +188,11 @@ def indicators(
         datetime | None,
         typer.Option("--as-of", formats=["%Y-%m-%d"], help=text("commands.explain_as_of", "en")),
     ] = None,
+    runner: RunnerOption = "local",
+    scheduler: Scheduler = None,
 ) -> None:
     """Count the official figures as known on a day, beside their targets."""
-    with _job(config) as run:
+    with _job(config, runner=runner, scheduler=scheduler) as run:
         from riskmodel.pipelines import tell_indicators
 
         tell_indicators(run, as_of_date=as_of.date() if as_of else None)
@@ -232,57 +246,59 @@ def reconcile(
 
 
 @app.command(help=_help("features"))
-def features(config: Config = DEMO) -> None:
+def features(config: Config = DEMO, runner: RunnerOption = "local", scheduler: Scheduler = None) -> None:
     """Build the features of every date that the configuration needs."""
-    _step(config, "build_features")
+    _step(config, "build_features", runner=runner, scheduler=scheduler)
 
 
 @app.command(help=_help("train"))
-def train(config: Config = DEMO) -> None:
+def train(config: Config = DEMO, runner: RunnerOption = "local", scheduler: Scheduler = None) -> None:
     """Train, judge on dates whose outcomes are known, and track."""
-    _step(config, "train_model")
+    _step(config, "train_model", runner=runner, scheduler=scheduler)
 
 
 @app.command(help=_help("audit"))
-def audit(config: Config = DEMO) -> None:
+def audit(config: Config = DEMO, runner: RunnerOption = "local", scheduler: Scheduler = None) -> None:
     """Judge groups, places, age, chance and reasons of the model that was judged; kept as JSON."""
-    _step(config, "audit_model")
+    _step(config, "audit_model", runner=runner, scheduler=scheduler)
 
 
 @app.command(help=_help("report"))
-def report(config: Config = DEMO) -> None:
+def report(config: Config = DEMO, runner: RunnerOption = "local", scheduler: Scheduler = None) -> None:
     """Write the report, the model card and the datasheet."""
-    _step(config, "write_report")
+    _step(config, "write_report", runner=runner, scheduler=scheduler)
 
 
 @app.command(help=_help("backtest"))
-def backtest(config: Config = DEMO) -> None:
+def backtest(config: Config = DEMO, runner: RunnerOption = "local", scheduler: Scheduler = None) -> None:
     """Judge every past term as it would have been scored, and report; only what is new is judged."""
-    _step(config, "backtest")
+    _step(config, "backtest", runner=runner, scheduler=scheduler)
 
 
 @app.command(help=_help("publish"))
-def publish(config: Config = DEMO) -> None:
+def publish(config: Config = DEMO, runner: RunnerOption = "local", scheduler: Scheduler = None) -> None:
     """Score the current date and publish."""
-    _step(config, "publish_scores")
+    _step(config, "publish_scores", runner=runner, scheduler=scheduler)
 
 
 @app.command(help=_help("score"))
 def score(
     config: Config = DEMO,
     week: Annotated[int | None, typer.Option("--week", min=1, help=text("commands.score_week", "en"))] = None,
+    runner: RunnerOption = "local",
+    scheduler: Scheduler = None,
 ) -> None:
     """Score a week of the term by the model in use and publish it, or revise what was published of it."""
-    with _job(config) as run:
+    with _job(config, runner=runner, scheduler=scheduler) as run:
         from riskmodel.pipelines import score_week
 
         score_week(run, week=week)
 
 
 @app.command(help=_help("monitor"))
-def monitor(config: Config = DEMO) -> None:
+def monitor(config: Config = DEMO, runner: RunnerOption = "local", scheduler: Scheduler = None) -> None:
     """Watch what is in use; exit code 3 where there is an alarm."""
-    with _job(config) as run:
+    with _job(config, runner=runner, scheduler=scheduler) as run:
         from riskmodel import pipelines
 
         quiet = pipelines.monitor(run)
@@ -679,10 +695,13 @@ def restore(
 
 @app.command(help=_help("term"))
 def term(
-    name: Annotated[str, typer.Argument(metavar="TERM", help="2025-2026-2")], config: Config = DEMO
+    name: Annotated[str, typer.Argument(metavar="TERM", help="2025-2026-2")],
+    config: Config = DEMO,
+    runner: RunnerOption = "local",
+    scheduler: Scheduler = None,
 ) -> None:
     """Do a term's work up to the approval; publish nothing."""
-    with _job(config) as job:
+    with _job(config, runner=runner, scheduler=scheduler) as job:
         from riskmodel.pipelines import prepare_term
 
         prepare_term(job, term=name)
@@ -694,9 +713,11 @@ def run(
     data: Data = None,
     serve: Annotated[bool, typer.Option("--serve/--no-serve")] = True,
     port: Port = 8000,
+    runner: RunnerOption = "local",
+    scheduler: Scheduler = None,
 ) -> None:
     """Do a term's work from records to sheets, then serve."""
-    with _job(config, data) as job:
+    with _job(config, data, runner=runner, scheduler=scheduler) as job:
         from riskmodel.pipelines import run_all
 
         if serve:

@@ -6,7 +6,7 @@ What counts as leaving is said in `outcomes`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ import pandas as pd
 from riskmodel.domain import NOBODY, AsOf, Labels, LeftOut, Outcome, RegionRule
 from riskmodel.outcomes import KNOWN_THEN, judge_cohort, tell_leavings
 from riskmodel.records.asking.asof import BucketReader
+from riskmodel.records.keeping.durable import whole_file
 from riskmodel.records.store import RecordStore
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ class LabelTask:
     rules: tuple[RegionRule, ...]
     label_date: date
     out: Path
-    left_out: LeftOut = NOBODY
+    # Not told where a task is named, in a log of a cluster.
+    left_out: LeftOut = field(default=NOBODY, repr=False)
 
 
 def label_bucket(task: LabelTask) -> Path:
@@ -72,10 +74,9 @@ def label_bucket(task: LabelTask) -> Path:
                 for (as_of, own_rule), cohort in zip(asked, cohorts, strict=True)
                 if own_rule == rule
             ]
-    task.out.parent.mkdir(parents=True, exist_ok=True)
-    beside = task.out.with_name(f"{task.out.name}.partial")
-    pq.write_table(pa.concat_tables(parts) if parts else _no_rows(), beside)
-    return beside.replace(task.out)
+    with whole_file(task.out) as beside:
+        pq.write_table(pa.concat_tables(parts) if parts else _no_rows(), beside)
+    return task.out
 
 
 def read_labels(paths: Sequence[Path], *, label_date: date, rule_version: str) -> Labels:

@@ -62,7 +62,16 @@ def test_every_room_is_held_to_know_no_configuration() -> None:
 
 
 def test_no_command_waits_for_libraries_that_only_a_model_needs() -> None:
-    heavy = {"lightgbm", "matplotlib", "mlflow", "scipy", "shap", "sklearn", "splink"}
+    heavy = {"dask", "distributed", "lightgbm", "matplotlib", "mlflow", "scipy", "shap", "sklearn", "splink"}
     asked = f"import riskmodel.pipelines, sys; print(*({heavy} & sys.modules.keys()))"
     loaded = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    assert loaded.stdout.split() == []
+
+
+def test_no_module_loads_dask_but_the_one_that_knows_it() -> None:
+    every = "import pkgutil, importlib, riskmodel, sys\n" \
+        "for one in pkgutil.walk_packages(riskmodel.__path__, 'riskmodel.'):\n" \
+        "    one.name == 'riskmodel.runners.dask' or importlib.import_module(one.name)\n" \
+        "print(*({'dask', 'distributed'} & sys.modules.keys()))"  # fmt: skip
+    loaded = subprocess.run([sys.executable, "-c", every], capture_output=True, text=True, check=True)
     assert loaded.stdout.split() == []

@@ -88,14 +88,16 @@ class World:
         twin.tables = copy.deepcopy(self.tables)
         return twin
 
-    def features(self, *dates: tuple[str, str], buckets: int = 1) -> pd.DataFrame:
+    def features(self, *dates: tuple[str, str], buckets: int = 1, parts: int = 1) -> pd.DataFrame:
         """Build the matrix, by default of `DAY`; one row per student (and date), indexed by student."""
         folder = self._folder()
         asked = tuple((date.fromisoformat(on), term) for on, term in dates) or ((self.DAY, self.TERM),)
         as_of = tuple((AsOf(on, on + timedelta(days=180), term), RULE) for on, term in asked)
         store = self.store(folder / "store", buckets=buckets)
-        tasks = [StudentStageTask(store, bucket, as_of, folder / "work") for bucket in range(buckets)]
-        paths = school_stage([student_stage(task) for task in tasks], out=folder / "matrix")
+        tasks = [
+            StudentStageTask(store, bucket, as_of, folder / "work", parts=parts) for bucket in range(buckets)
+        ]
+        paths = school_stage([student_stage(task) for task in tasks], out=folder / "matrix", parts=parts)
         return read_matrix(paths).frame.set_index("student_id")
 
     def of(self, student: str) -> pd.Series:

@@ -9,6 +9,7 @@ from riskmodel.domain import MATRIX_KEYS, AsOf, RegionRule
 from riskmodel.errors import NotEnoughData
 from riskmodel.features import ALL_FEATURES
 from riskmodel.features.build import StudentStageTask, read_matrix, school_stage, student_stage
+from riskmodel.records.keeping.durable import remove_halves
 
 pytestmark = pytest.mark.slow
 
@@ -132,6 +133,7 @@ def test_neither_the_number_of_buckets_nor_the_order_of_rows_changes_a_bit(count
         rows.reverse()
 
     assert same(world.features(buckets=3), made)
+    assert same(world.features(buckets=3, parts=3), made)
 
 
 def test_a_bucket_made_before_is_kept_until_something_it_depends_on_changes(county, tmp_path) -> None:
@@ -140,7 +142,7 @@ def test_a_bucket_made_before_is_kept_until_something_it_depends_on_changes(coun
     task = StudentStageTask(store, 0, as_of, tmp_path / "work")
 
     def touched(task: StudentStageTask) -> int:
-        return student_stage(task).stat().st_mtime_ns
+        return (student_stage(task) / "part-00000.parquet").stat().st_mtime_ns
 
     first = touched(task)
     assert touched(task) == first
@@ -151,20 +153,21 @@ def test_a_bucket_made_before_is_kept_until_something_it_depends_on_changes(coun
     second = touched(asked_otherwise)
     assert second > first
     assert touched(task) > second
-    (task.out / "leaving-00000.parquet").unlink()
+    (task.folder / "leaving.parquet").unlink()
     assert touched(task) > second
 
 
 def test_half_written_files_are_never_read(county, tmp_path) -> None:
     as_of = ((AsOf(county.DAY, county.DAY, county.TERM), RULE),)
     task = StudentStageTask(county.store(tmp_path / "store"), 0, as_of, tmp_path / "work")
-    task.out.mkdir()
-    task.file.with_suffix(".writing").write_bytes(b"half")
+    task.folder.mkdir(parents=True)
+    (task.folder / "part-00000.parquet.1.writing").write_bytes(b"half")
 
     frame = read_matrix(school_stage([student_stage(task)], out=tmp_path / "matrix")).frame
 
     assert len(frame) == 8
-    assert [file.name for file in task.out.glob("*.writing")] == []
+    remove_halves(task.out)
+    assert list(task.out.rglob("*.writing")) == []
 
 
 def test_worlds_taken_in_from_files_give_the_same(county, made, bureau, tmp_path) -> None:

@@ -1,4 +1,9 @@
-"""Records as of a day become a FeatureMatrix: the student stage on buckets, the school stage after it."""
+"""Records as of a day become a FeatureMatrix: the student stage on buckets, the school stage after it.
+
+Both are mapped. The first deals what it makes of a bucket's students into parts by their schools, so that
+a task of the second (`school_part`) reads one part, in which every school is whole, of all buckets. How many
+parts there are follows from the number of students alone: the number of buckets changes nothing.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +11,15 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from importlib import resources
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -21,11 +28,15 @@ from riskmodel.errors import NotEnoughData
 from riskmodel.features import ALL_FEATURES, GROUPS, school
 from riskmodel.features.declaration import Feature
 from riskmodel.records.asking.asof import BucketReader
+from riskmodel.records.keeping.durable import whole_file
 from riskmodel.records.keeping.engine import duckdb_settings
+from riskmodel.records.keeping.rows import bucket_of
 from riskmodel.records.store import RecordStore
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from riskmodel.runners import Runner
 
 _COMPOUND_SURNAMES = (
     "欧阳", "司马", "诸葛", "上官", "司徒", "东方", "皇甫", "尉迟", "公孙", "慕容", "令狐", "夏侯", "端木",
@@ -43,9 +54,19 @@ SELECT as_of_date, student_id, household_id, school_id, coalesce(township, '') A
 FROM cohort CROSS JOIN as_of
 """
 
+_LEAVING = "leaving.parquet"
 _DECIMALS = 9
 """Sums of halves and thirds differ in the last bits with the order of rows; nine decimals are the same in any
 order, so that equal records give equal bytes. Adding 0 turns a negative zero into zero."""
+
+
+STUDENTS_OF_A_PART = 50_000
+"""So many students' features of one day, 50 MB, are compared in one process."""
+
+
+def parts_for(students: int) -> int:
+    """Return into how many parts the schools are dealt."""
+    return max(1, -(-students // STUDENTS_OF_A_PART))
 
 
 @dataclass(frozen=True)
@@ -66,6 +87,8 @@ class StudentStageTask:
         Take what was corrected since for what was said then (see `BucketReader`).
     left_out
         Whose records are not used.
+    parts
+        Into how many parts the schools are dealt.
     """
 
     store: Path
@@ -73,60 +96,93 @@ class StudentStageTask:
     as_of: tuple[tuple[AsOf, RegionRule], ...]
     out: Path
     corrected: bool = False
-    left_out: LeftOut = NOBODY
+    # Not told where a task is named, in a log of a cluster.
+    left_out: LeftOut = field(default=NOBODY, repr=False)
+    parts: int = 1
 
     @property
-    def file(self) -> Path:
-        """Where the bucket's rows are written."""
-        return self.out / f"students-{self.bucket:05d}.parquet"
+    def folder(self) -> Path:
+        """Where the bucket's files are written."""
+        return self.out / f"students-{self.bucket:05d}"
 
 
 def student_stage(task: StudentStageTask) -> Path:
     """Compute the features of each student alone, for one bucket and all its as-of dates.
 
-    Writes `students-<bucket>.parquet` (the keys, `term`, one column per feature, sorted by date and
-    student) and beside it `leaving-<bucket>.parquet`, counts per school. A file made before from the same
-    records, dates and declarations is kept.
+    Writes `part-<number>.parquet` for each part of the schools (the keys, `term`, one column per feature,
+    sorted by date and student) and then `leaving.parquet`, counts per school. What was made before from the
+    same records, dates and declarations is kept.
 
     Returns
     -------
-    Path of the first of the two.
+    The bucket's folder.
     """
     store = RecordStore.open(task.store)
     inputs = _inputs_hash(store, task)
-    if _was_made_from(task.file, inputs) and _was_made_from(_leaving_file(task.file), inputs):
-        return task.file
-    task.out.mkdir(parents=True, exist_ok=True)
+    files = [_part_file(task.folder, part) for part in range(task.parts)]
+    if all(_was_made_from(file, inputs) for file in (*files, task.folder / _LEAVING)):
+        return task.folder
+    students: list[list[pa.Table]] = [[] for _ in files]
+    leaving = []
     with BucketReader(store, task.bucket, corrected=task.corrected, left_out=task.left_out) as reader:
-        students, leaving = [], []
         for as_of, rule in task.as_of:
             connection = reader.at(as_of.as_of_date, rule, as_of.term)
-            students.append(_dated(_answer(connection, _students_sql()), as_of))
+            dated = _dated(_answer(connection, _students_sql()), as_of)
+            for part, rows in enumerate(_by_part(dated, task.parts)):
+                students[part].append(rows)
             leaving.append(_dated(_answer(connection, school.LEAVING, delay=rule.outcome_delay_days), as_of))
-    _write(students, task.file, inputs)
-    _write(leaving, _leaving_file(task.file), inputs)
-    return task.file
+    for file, tables in zip(files, students, strict=True):
+        _write(tables, file, inputs)
+    _write(leaving, task.folder / _LEAVING, inputs)
+    return task.folder
 
 
-def school_stage(paths: Sequence[Path], *, out: Path) -> tuple[Path, ...]:
-    """Compare the students of each school-grade, and add what is known of the schools.
+@dataclass(frozen=True)
+class SchoolStageTask:
+    """One part of the schools, on all as-of dates.
 
-    Parameters
+    Attributes
     ----------
-    paths
+    buckets
         What `student_stage` returned for all buckets.
+    part
+        Which part, from 0.
+    leaving
+        The file in which the counts of all buckets are added up.
     out
         Folder for the result.
+    """
+
+    buckets: tuple[Path, ...]
+    part: int
+    leaving: Path
+    out: Path
+
+    @property
+    def folder(self) -> Path:
+        """Where the part's files are written."""
+        return self.out / f"part-{self.part:05d}"
+
+
+def school_part(task: SchoolStageTask) -> Path:
+    """Compare the students of each school-grade of a part, and add what is known of the schools.
+
+    Writes `matrix-<as_of_date>-<term>.parquet`, sorted by student, for each date on which the part has
+    students, and at the end what they were made from: a part that was made before from the same is kept.
 
     Returns
     -------
-    One file per as-of date and term, `matrix-<as_of_date>-<term>.parquet`, oldest first, sorted by student.
+    The part's folder.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    written = []
+    files = [_part_file(bucket, task.part) for bucket in task.buckets]
+    inputs = hashlib.sha256(b"".join(map(_made_from, [*files, task.leaving]))).hexdigest()
+    done = task.folder / "MADE_FROM"
+    if done.exists() and done.read_text(encoding="utf-8") == inputs:
+        return task.folder
+    written: list[Path] = []
     with duckdb.connect(config=duckdb_settings()) as connection:
-        _read(connection, "all_students", paths)
-        _read(connection, "all_leaving", [_leaving_file(path) for path in paths])
+        _read(connection, "all_students", files)
+        _read(connection, "all_leaving", [task.leaving])
         dates = connection.execute(
             "SELECT DISTINCT as_of_date, term FROM all_students ORDER BY ALL"
         ).fetchall()
@@ -138,9 +194,47 @@ def school_stage(paths: Sequence[Path], *, out: Path) -> tuple[Path, ...]:
                         WHERE as_of_date = $as_of_date AND term = $term""",
                     chosen,
                 )
-            written.append(_matrix_file(out, f"{as_of_date}-{term}"))
+            # What it was made from stands beside: records that change nothing here leave the same bytes.
+            written.append(task.folder / f"matrix-{as_of_date}-{term}.parquet")
             _write([_answer(connection, _matrix_sql())], written[-1], "")
-    return tuple(written)
+    for stale in set(task.folder.glob("matrix-*.parquet")) - set(written):
+        stale.unlink(missing_ok=True)
+    with whole_file(done) as beside:
+        beside.write_text(inputs, encoding="utf-8")
+    return task.folder
+
+
+def school_stage(
+    buckets: Sequence[Path], *, out: Path, parts: int = 1, runner: Runner | None = None
+) -> tuple[Path, ...]:
+    """Compare the students of each school-grade, part by part of the schools.
+
+    Parameters
+    ----------
+    buckets
+        What `student_stage` returned for all buckets.
+    out
+        Folder for the result.
+    parts
+        Into how many parts the schools were dealt.
+    runner
+        Where the parts are worked at; None: here, one after the other.
+
+    Returns
+    -------
+    One file per as-of date and term and part, oldest first: see `school_part`.
+    """
+    leaving = out / _LEAVING
+    _add_up([bucket / _LEAVING for bucket in buckets], leaving)
+    tasks = [SchoolStageTask(tuple(buckets), part, leaving, out) for part in range(parts)]
+    folders = runner.map(school_part, tasks) if runner else [school_part(task) for task in tasks]
+    return matrix_files_of(folders)
+
+
+def matrix_files_of(folders: Sequence[Path]) -> tuple[Path, ...]:
+    """Return the matrices in the folders of the parts, by date and term and part."""
+    files = [file for folder in folders for file in folder.glob("matrix-*.parquet")]
+    return tuple(sorted(files, key=lambda file: (file.name, file.parent.name)))
 
 
 def read_matrix(paths: Sequence[Path], *, learn_also: Sequence[str] = ()) -> FeatureMatrix:
@@ -164,6 +258,7 @@ def read_matrix(paths: Sequence[Path], *, learn_also: Sequence[str] = ()) -> Fea
     del tables
     frame: pd.DataFrame = whole.to_pandas(self_destruct=True)
     frame["as_of_date"] = frame["as_of_date"].astype("datetime64[s]")
+    # Parts of one date, or terms that share it.
     if len(dates) > len(set(dates)):
         frame = frame.sort_values(["as_of_date", "student_id", "school_id"], ignore_index=True)
     features = tuple(
@@ -238,32 +333,59 @@ def _read(connection: duckdb.DuckDBPyConnection, name: str, paths: Sequence[Path
     connection.from_parquet([str(path) for path in paths]).create_view(name)
 
 
+def _by_part(students: pa.Table, parts: int) -> list[pa.Table]:
+    """Deal students by their schools: the hash is that of the buckets, which any engine finds the same."""
+    if parts == 1:
+        return [students]
+    schools = students["school_id"].combine_chunks().dictionary_encode()
+    part_of = np.array([bucket_of(one, parts) for one in schools.dictionary.to_pylist()], dtype=np.intp)
+    part = part_of[schools.indices.to_numpy()]
+    order = np.argsort(part, kind="stable")
+    ends = np.cumsum(np.bincount(part, minlength=parts))
+    dealt = students.take(order)
+    return [dealt.slice(start, end - start) for start, end in pairwise([0, *ends.tolist()])]
+
+
+def _add_up(files: Sequence[Path], out: Path) -> None:
+    """Add the counts of earlier leavers of all buckets, school by school."""
+    inputs = hashlib.sha256(b"".join(map(_made_from, files))).hexdigest()
+    with duckdb.connect(config=duckdb_settings()) as connection:
+        _read(connection, "leaving", files)
+        added = _answer(
+            connection,
+            """SELECT as_of_date, term, school_id, township, stage, CAST(sum(students) AS BIGINT) AS students,
+                      CAST(sum(leavers) AS BIGINT) AS leavers, bool_or(reaches_back) AS reaches_back
+               FROM leaving GROUP BY ALL ORDER BY ALL""",
+        )
+    _write([added], out, inputs)
+
+
 def _write(tables: Sequence[pa.Table], file: Path, inputs: str) -> None:
-    """Write one row group per table under another name first: a file that is there is whole."""
-    half = file.with_suffix(".writing")
+    """Write one row group per table; a file that is there is whole."""
     schema = tables[0].schema.with_metadata({"inputs": inputs})
-    with pq.ParquetWriter(half, schema) as writer:
+    with whole_file(file) as beside, pq.ParquetWriter(beside, schema) as writer:
         for table in tables:
             writer.write_table(table.cast(schema))
-    half.replace(file)
+
+
+def _made_from(file: Path) -> bytes:
+    inputs: bytes = (pq.read_schema(file).metadata or {}).get(b"inputs", b"")
+    return inputs
 
 
 def _was_made_from(file: Path, inputs: str) -> bool:
-    return file.exists() and (pq.read_schema(file).metadata or {}).get(b"inputs") == inputs.encode()
+    return file.exists() and _made_from(file) == inputs.encode()
 
 
-def _leaving_file(students: Path) -> Path:
-    return students.with_name(students.name.replace("students-", "leaving-"))
-
-
-def _matrix_file(out: Path, name: str) -> Path:
-    return out / f"matrix-{name}.parquet"
+def _part_file(bucket: Path, part: int) -> Path:
+    return bucket / f"part-{part:05d}.parquet"
 
 
 def _inputs_hash(store: RecordStore, task: StudentStageTask) -> str:
     """Name what the result depends on: the records, the dates and rules, and the code that reads them."""
     asked: list[Any] = [[str(as_of.as_of_date), as_of.term, asdict(rule)] for as_of, rule in task.as_of]
-    told = [store.content_hash, store.bucket_count, task.bucket, asked, task.corrected]
+    told = [store.content_hash, store.bucket_count, task.bucket, asked, task.corrected, asdict(task.left_out)]
+    told.append(task.parts)
     digest = hashlib.sha256(json.dumps(told, default=str).encode())
     for package in ("riskmodel.features", "riskmodel.records"):
         for source in sorted(Path(str(resources.files(package))).rglob("*.py")):

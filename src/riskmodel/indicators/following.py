@@ -25,6 +25,7 @@ from riskmodel.domain import RegionRule
 from riskmodel.official import Span
 from riskmodel.records.asking.asof import BucketReader
 from riskmodel.records.checking.roll_numbers import fault_sql
+from riskmodel.records.keeping.durable import whole_file
 from riskmodel.records.store import RecordStore
 
 GROUPS = ("left_behind", "boarding", "migrant", "disability", "hardship", "orphan")
@@ -284,4 +285,5 @@ def _count_then(reader: BucketReader, task: FollowTask) -> None:
 def _write(connection: duckdb.DuckDBPyConnection, query: str, file: Path) -> None:
     import pyarrow.parquet as pq
 
-    pq.write_table(connection.sql(query).to_arrow_table(), file, compression="zstd")
+    with whole_file(file) as beside:
+        pq.write_table(connection.sql(query).to_arrow_table(), beside, compression="zstd")

@@ -24,7 +24,7 @@ from riskmodel.evaluation.backtest_report import backtest_report
 from riskmodel.evaluation.pictures import terms_picture
 from riskmodel.models.training import MINIMUM_TRAINING_EVENTS
 from riskmodel.pipelines.bundles import JUDGED, signing_key
-from riskmodel.pipelines.inputs import labels_of, matrix_file_of_each, read_files
+from riskmodel.pipelines.inputs import labels_of, matrix_files_of_each, read_files
 from riskmodel.pipelines.judging import judge, keep_scores, learnt_on, observed_part, score_rows, train_on
 from riskmodel.pipelines.run import (
     Run,
@@ -77,7 +77,7 @@ def backtest(run: Run) -> Path | None:
     if not asked:
         run.say("backtest_nothing")
         return None
-    files = matrix_file_of_each(run, store, [day for one in asked for day in one.dates])
+    files = matrix_files_of_each(run, store, [day for one in asked for day in one.dates])
     folder, before, made = run.workspace.backtest, None, 0
     kept: list[Path] = []
     for number, one in enumerate(asked, start=1):
@@ -132,7 +132,7 @@ def _labels(run: Run, store: RecordStore, one: _Asked) -> tuple[Labels, tuple[La
 def _inputs(
     run: Run,
     one: _Asked,
-    files: Mapping[AsOf, Path],
+    files: Mapping[AsOf, Sequence[Path]],
     *,
     labels: Sequence[Labels],
     before: Path | None,
@@ -146,7 +146,7 @@ def _inputs(
         run.recipe,
         run.configuration.protected_features,
         run.configuration.capacity.share,
-        [hashlib.sha256(files[as_of].read_bytes()).hexdigest() for as_of in one.dates],
+        [hashlib.sha256(file.read_bytes()).hexdigest() for as_of in one.dates for file in files[as_of]],
         [
             hashlib.sha256(pd.util.hash_pandas_object(frame).to_numpy().tobytes()).hexdigest()
             for frame in frames
@@ -162,7 +162,7 @@ def _judge_term(
     one: _Asked,
     outcomes: Labels,
     *,
-    files: Mapping[AsOf, Path],
+    files: Mapping[AsOf, Sequence[Path]],
     place: Path,
     before: Path | None,
     number: str,
@@ -173,7 +173,7 @@ def _judge_term(
     place.mkdir(parents=True)
 
     def read(dates: Sequence[AsOf]) -> FeatureMatrix:
-        return read_files(run, [files[as_of] for as_of in dates])
+        return read_files(run, [file for as_of in dates for file in files[as_of]])
 
     trained = bundle = None
     if one.training:

@@ -43,7 +43,6 @@ from riskmodel.official_words import fault_words, figure_words, place_words, spa
 from riskmodel.pipelines.publishing import BUREAU
 from riskmodel.pipelines.run import Run, as_of_on, clock
 from riskmodel.records.store import RecordStore
-from riskmodel.runners.local import LocalRunner
 from riskmodel.store.engine import FILE_NAME, open_store
 from riskmodel.store.official import save_figures
 from riskmodel.wording import LANGUAGES, text
@@ -161,7 +160,7 @@ def indicators_on(run: Run, store: RecordStore, day: date, *, latest_only: bool 
     )
     folder = run.workspace.indicators / ("compared" if latest_only else f"{day.isoformat()}/rows")
     shutil.rmtree(folder, ignore_errors=True)
-    counted = count(store, day, told, runner=LocalRunner(), folder=folder, latest_only=latest_only)
+    counted = count(store, day, told, runner=run.runner, folder=folder, latest_only=latest_only)
     if latest_only:
         shutil.rmtree(folder, ignore_errors=True)
     every = tuple(figures(counted.cells))

@@ -14,12 +14,15 @@ from riskmodel.domain import AsOf, FeatureMatrix, Labels
 from riskmodel.features import ALL_FEATURES
 from riskmodel.features import build as features
 from riskmodel.pipelines.run import Run, clock, code_hash, dates_of, digest, silent
+from riskmodel.records.keeping.durable import remove_halves
 from riskmodel.records.store import RecordStore
-from riskmodel.runners.local import LocalRunner
 
 
 def matrix_files(run: Run, store: RecordStore) -> tuple[Path, ...]:
-    """Return the matrices of all configured dates, one file each; made now, or found from the same inputs."""
+    """Return the matrices of all configured dates, a file per date and part of the schools.
+
+    They are made now, or found from the same inputs.
+    """
     return _files_of(run, store, dates_of(run, store).all)
 
 
@@ -37,9 +40,10 @@ def _files_of(
     seconds = clock()
     done = folder / "DONE"
     if done.exists():
-        files = tuple(sorted(folder.glob("matrix-*.parquet")))
+        files = features.matrix_files_of(sorted(folder.glob("part-*")))
         said = "features_reused"
     else:
+        parts = features.parts_for(store.student_count)
         tasks = [
             features.StudentStageTask(
                 store=run.workspace.records,
@@ -48,27 +52,32 @@ def _files_of(
                 out=folder / "buckets",
                 corrected=corrected,
                 left_out=run.left_out,
+                parts=parts,
             )
             for bucket in range(store.bucket_count)
         ]
-        files = features.school_stage(LocalRunner().map(features.student_stage, tasks), out=folder)
+        buckets = run.runner.map(features.student_stage, tasks)
+        files = features.school_stage(buckets, out=folder, parts=parts, runner=run.runner)
+        remove_halves(folder)
         done.touch()
         said = "features_built"
     run.say(
         said,
         features=sum(feature.role == "model" for feature in ALL_FEATURES),
-        dates=len(files),
+        dates=len({file.name for file in files}),
         rows=sum(pq.read_metadata(file).num_rows for file in files),
         seconds=seconds(),
     )
     return files
 
 
-def matrix_file_of_each(run: Run, store: RecordStore, dates: Sequence[AsOf]) -> dict[AsOf, Path]:
-    """Return the matrix of each date, made together with those of the configuration."""
+def matrix_files_of_each(run: Run, store: RecordStore, dates: Sequence[AsOf]) -> dict[AsOf, tuple[Path, ...]]:
+    """Return the matrix of each date, all its parts, made together with those of the configuration."""
     both = {*dates, *dates_of(run, store).all}
     together = tuple(sorted(both, key=lambda as_of: (as_of.as_of_date, as_of.term)))
-    found = {file.name: file for file in _files_of(run, store, together)}
+    found: dict[str, tuple[Path, ...]] = {}
+    for file in _files_of(run, store, together):
+        found[file.name] = (*found.get(file.name, ()), file)
     return {as_of: found[f"matrix-{as_of.as_of_date}-{as_of.term}.parquet"] for as_of in dates}
 
 
@@ -119,6 +128,6 @@ def labels_of(run: Run, store: RecordStore, dates: Sequence[AsOf], *, label_date
         for bucket in range(store.bucket_count)
     ]
     missing = [task for task in tasks if not task.out.exists()]
-    LocalRunner().map(labelling.label_bucket, missing)
+    run.runner.map(labelling.label_bucket, missing)
     versions = "+".join(dict.fromkeys(rule.version for rule in rules))
     return labelling.read_labels([task.out for task in tasks], label_date=label_date, rule_version=versions)

@@ -8,7 +8,7 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -31,10 +31,13 @@ from riskmodel.domain import NOBODY, AsOf, LeftOut, RegionRule, Term
 from riskmodel.errors import ConfigurationError, NotEnoughData, Where
 from riskmodel.recipe import PLAIN, Recipe
 from riskmodel.records.store import RecordStore
+from riskmodel.runners import Runner
+from riskmodel.runners.local import LocalRunner
 from riskmodel.store.engine import FILE_NAME, open_store
 from riskmodel.store.objections import objecting
 from riskmodel.workspace import Workspace
 
+HERE = LocalRunner()
 Say = Callable[..., None]
 """`say(code, **slots)` tells the person one line: `steps.<code>` of the wording files."""
 
@@ -50,6 +53,8 @@ class Run:
     say: Say
     recipe: Recipe = PLAIN
     challengers: tuple[Recipe, ...] = ()
+    runner: Runner = HERE
+    """Where bucket functions run."""
 
     @classmethod
     def of(cls, file: Path, *, say: Say, data: Path | None = None) -> Run:
@@ -63,6 +68,12 @@ class Run:
         recipe = read_recipe(recipe_file(file, named)) if named else PLAIN
         challengers = tuple(read_recipe(recipe_file(file, name)) for name in configuration.challengers)
         return cls(configuration, file, rules, datetime.now(UTC).date(), say, recipe, challengers)
+
+    def on(self, runner: Runner) -> Run:
+        """Return the same run on another runner, its workspace named as every machine knows it."""
+        workspace = self.configuration.workspace.absolute()
+        configuration = self.configuration.model_copy(update={"workspace": workspace})
+        return replace(self, configuration=configuration, runner=runner)
 
     @cached_property
     def workspace(self) -> Workspace:

@@ -7,11 +7,14 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 import duckdb
 
 from riskmodel.errors import Where, WorkspaceError
 
+HALF = ".writing"
+"""How the name of a file ends that is not whole."""
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -55,3 +58,33 @@ def told_in_a_sentence(folder: Path) -> Iterator[None]:
         if any(os.strerror(number) in str(problem) for number in _FULL):
             raise WorkspaceError("disk_full", Where(file=str(folder))) from None
         raise
+
+
+@contextmanager
+def whole_file(file: Path) -> Iterator[Path]:
+    """Give a name beside a file to write under; the file's own name appears with the file whole, or never.
+
+    The name is nobody else's: a bucket that is thought lost is given to another process while the first one
+    may still be writing it, and whichever ends last puts the same bytes there.
+
+    Raises
+    ------
+    WorkspaceError
+        See `told_in_a_sentence`.
+    """
+    beside = file.with_name(f"{file.name}.{uuid4().hex}{HALF}")
+    with told_in_a_sentence(file.parent):
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            yield beside
+            settle(beside)
+            beside.replace(file)
+        except BaseException:
+            beside.unlink(missing_ok=True)
+            raise
+
+
+def remove_halves(folder: Path) -> None:
+    """Remove what killed processes left of `whole_file` anywhere in a folder."""
+    for half in folder.rglob(f"*{HALF}"):
+        half.unlink(missing_ok=True)
