@@ -106,9 +106,10 @@ intake-kills: $(VENV)/run.installed  ## proof that an interrupted intake loses n
 publishing-load: $(VENV)/run.installed  ## 100 publishings under load: no answer mixes two sets; a rollback loses no request
 	@$(BIN)/python benchmarks/publishing_under_load.py
 
-publishing-kills: $(VENV)/run.installed  ## publishing killed at every change of a file, on full disks, and 300 times at random
+publishing-kills: $(VENV)/run.installed  ## publishing killed at every change of a file, on full disks, at random; score, publish, promote killed 300 times
 	@command -v strace >/dev/null || $(call debian,strace)
 	@$(BIN)/python benchmarks/publishing_interrupted.py
+	@$(BIN)/python benchmarks/commands_interrupted.py
 
 PROOFS := tests/validity tests/test_consent.py tests/labels tests/test_splits.py tests/models/test_alarms.py
 validity: $(VENV)/test.installed  ## proof that nothing from the future is used, in full (200 worlds)

@@ -64,3 +64,44 @@ def test_the_proof_rings_when_a_set_is_half_there_or_one_is_lost(proof: ModuleTy
         result = proof.Result()
         proof.look(folder, result, before=before, after=after, said=proof.DONE, go_on=False)
         assert getattr(result, wrong) == 1, spoilt
+
+
+@pytest.fixture(scope="module")
+def commands(proof: ModuleType, script: Callable[[str], ModuleType]) -> ModuleType:
+    return script("commands_interrupted")
+
+
+def test_a_killed_command_acknowledges_nothing_and_one_that_is_refused_neither(
+    commands: ModuleType, tmp_path: Path
+) -> None:
+    bench = commands.Bench(tmp_path, "year.yaml")
+    bench.now.mkdir()
+    commands.year.configure(bench.now, students=500, current=commands.year.AUTUMN)
+    assert bench.run(("explain", "--help"))
+    assert not bench.run(("county", "--until", "2025-09-29"), after=0.01)
+    assert not bench.run(("publish",)), "there is nothing to publish"
+    assert "riskmodel intake" in bench.log.read_text(encoding="utf-8")
+
+
+def test_an_approval_or_a_set_by_half_is_noticed(
+    commands: ModuleType, proof: ModuleType, tmp_path: Path
+) -> None:
+    bench = commands.Bench(tmp_path, "year.yaml")
+    assert bench.state() == (None, {})
+    approval = bench.now / "workspace" / "models" / "m" / commands.APPROVAL
+    approval.parent.mkdir(parents=True)
+    approval.write_text('{"names": ["a", "b"], "approved_at": "now"}', encoding="utf-8")
+    assert bench.state() == (None, {"m": {"names": ["a", "b"]}})
+    with commands.PLANTS["approval in halves"]():
+        approval.rename(approval)
+    assert bench.state() == (None, {"m": {"names": ["a", "b"]}}), "whole again at its end"
+    approval.write_text('{"names": ["a"', encoding="utf-8")
+    with pytest.raises(commands.HalfThereError):
+        bench.state()
+    approval.unlink()
+    store = proof.prepared(bench.now / "workspace" / "store")
+    assert bench.state()[0] == proof.content_of(store)
+    with closing(sqlite3.connect(store / proof.FILE_NAME)) as file, file:
+        file.execute("DELETE FROM published_student WHERE student_id = 's0-0'")
+    with pytest.raises(commands.HalfThereError):
+        bench.state()

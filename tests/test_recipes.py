@@ -427,6 +427,15 @@ def test_limits_that_cannot_be_stop_an_audit_before_anything_is_fitted(
     assert said == []
 
 
+def test_a_term_whose_model_could_not_be_judged_asks_nobody_to_approve_it(
+    bureau: Bureau, full: tuple[Path, str, ModelBundle], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("riskmodel.pipelines.term.audit_model", lambda run, *, bootstraps: None)
+    said: list[str] = []
+    prepare_term(Run.of(full[0], say=lambda code, **_: said.append(code)), term="2024-2025-2", bootstraps=2)
+    assert said[-1] == "term_not_judged"
+
+
 def test_a_term_is_prepared_up_to_the_approval_and_kept_in_one_folder(
     bureau: Bureau, full: tuple[Path, str, ModelBundle]
 ) -> None:

@@ -43,12 +43,12 @@ def prepare_term(run: Run, *, term: str, bootstraps: int = BOOTSTRAPS) -> Path |
     build_features(run)
     backtest(run)
     version = train_model(run)
-    audit_model(run, bootstraps=bootstraps)
+    audit = audit_model(run, bootstraps=bootstraps)
     if write_report(run) is None:
         return None
     write_lists(run, version)
     folder = keep_term(run, version)
-    run.say("term_waits", folder=folder)
+    run.say("term_waits" if audit is not None else "term_not_judged", folder=folder)
     return folder
 
 
