@@ -133,7 +133,7 @@ def _fewer_left(group: Any, place: Any, left: Any) -> Interval:
     (low_with, high_with), (low_without, high_without) = (_from_share(left[side]) for side in (has, ~has))
     below = max(error, float(np.hypot(low_with, high_without)))
     above = max(error, float(np.hypot(high_with, low_without)))
-    return Interval(-100 * more, -100 * (more + above), -100 * (more - below))
+    return Interval(0.0 - 100 * more, -100 * (more + above), -100 * (more - below))
 
 
 def _from_share(left: Any) -> tuple[float, float]:

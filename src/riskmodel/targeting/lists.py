@@ -39,7 +39,7 @@ COLUMNS = (
     "hours",
     "stable",
 )
-_WIDTHS = {"answer": 34, "waiting": 26, "remark": 26, "programme": 26}
+_WIDTHS = {"answer": 48, "place": 17, "waiting": 26, "stable": 24, "remark": 26, "programme": 26}
 FILLED_IN = ("given_on", "remark")
 """Columns for people to fill in; `riskmodel actions` reads what was given."""
 
