@@ -61,7 +61,7 @@ async def hello() -> dict[str, str]:
 BARE = """
 import os
 from pathlib import Path
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Request, Response
 from riskmodel.store.engine import open_store
 from riskmodel.store.principals import Principal
 from riskmodel.store.reading import student_content
@@ -69,8 +69,8 @@ store = open_store(Path(os.environ["RISKMODEL_WORKSPACE"]) / "store")
 bureau = Principal("bench", "bureau")
 app = FastAPI()
 @app.get("/students/{student_id}")
-async def read(student_id: str) -> Response:
-    found = student_content(store, bureau, student_id)
+async def read(request: Request) -> Response:
+    found = student_content(store, bureau, request.path_params["student_id"])
     return Response(found, media_type="application/json")
 """
 MLFLOW = """
@@ -93,10 +93,14 @@ class Server:
 
 
 def a_student(number: int) -> ScoredStudent:
-    """Return a student with four statements, as those of a list have."""
-    seen = Statement(
-        "attendance", "api.example.reason", "can_act", "class_teacher", 0.9, 3,
-        {"now": 9.0, "before": 2.0}, "attendance", date(2026, 10, 30),
+    """Return a student with four statements, as those of a list have; of few is just the same said."""
+    first, second, third = (
+        Statement(
+            "attendance", "api.example.reason", "can_act", "class_teacher", 0.9, 3,
+            {"now": float(number // each % 29), "before": number // each % 7 + 0.5}, "attendance",
+            date(2026, 10, 30),
+        )
+        for each in (1, 29, 203)
     )  # fmt: skip
     strength = Statement(
         "study", "api.example.strength", "can_act", "class_teacher", -0.4, 2, {}, "marks", date(2026, 10, 30)
@@ -104,7 +108,7 @@ def a_student(number: int) -> ScoredStudent:
     return ScoredStudent(
         student_id=f"{number:016x}", school_id=SCHOOLS[number % 200], stage=Stage.JUNIOR,
         grade=7 + number % 3, class_name=str(number % 9), masked_name="王**", number_tail="0000", risk=0.1,
-        band=Band.REACH_OUT, listed=True, similar=PerHundred(14, 8, 22), reasons=(seen, seen, seen),
+        band=Band.REACH_OUT, listed=True, similar=PerHundred(14, 8, 22), reasons=(first, second, third),
         strengths=(strength,),
     )  # fmt: skip
 

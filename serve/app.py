@@ -18,6 +18,7 @@ from riskmodel.errors import Where, WorkspaceError
 from riskmodel.store.audit import open_audit
 from riskmodel.store.engine import open_store
 from riskmodel.workspace import FORMAT, Workspace
+from serve.daily import Daily
 from serve.limits import Limits
 from serve.making import Maker
 from serve.metrics import Metrics
@@ -95,6 +96,7 @@ def create_app(
     app.state.lookup_key_file = Workspace(told.workspace).lookup_key
     app.state.store, app.state.audit, app.state.clock = store, audit, clock
     app.state.limits, app.state.metrics, app.state.close = limits, Metrics(), opened.close
+    app.add_middleware(Daily)
     app.add_middleware(Tags)
     app.add_middleware(Surroundings)
     handle_problems(app, check_key=known)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from datetime import datetime
+from functools import lru_cache
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
@@ -36,9 +37,13 @@ class Metrics:
 
     def count(self, route: str | None, method: str, status: int, seconds: float) -> None:
         """Count a request; `route` is the template, never the path."""
-        told = route or "unknown"
-        self._requests.labels(told, method if method in _METHODS else "other", str(status)).inc()
-        self._seconds.labels(told).observe(seconds)
+        requests, durations = self._of(route or "unknown", method if method in _METHODS else "other", status)
+        requests.inc()
+        durations.observe(seconds)
+
+    @lru_cache(maxsize=4_096)  # noqa: B019  one application, as long as the process: labels are found but once
+    def _of(self, route: str, method: str, status: int) -> tuple[Counter, Histogram]:
+        return self._requests.labels(route, method, str(status)), self._seconds.labels(route)
 
     def text(self, published: PublishedSet | None, *, now: datetime) -> bytes:
         """Write all figures, of all workers, as Prometheus reads them."""

@@ -12,7 +12,6 @@ import logging
 import secrets
 import time
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serve.logs import error_fields
@@ -29,14 +28,14 @@ MOST_POSTED_BYTES = 2_097_152
 BODY_SECONDS = 10.0
 """From the end of the headers to the end of the body."""
 
-_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; "
-    "frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "no-store, private",
-}
+_HEADERS = [
+    (b"content-security-policy",
+     b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"cache-control", b"no-store, private"),
+]  # fmt: skip
 """For every answer; a page that needs more says so itself."""
 
 
@@ -60,12 +59,14 @@ class Surroundings:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = MutableHeaders(scope=message)
-                for name, value in _HEADERS.items():
-                    headers.setdefault(name, value)
-                for name, value in scope.get("riskmodel.headers", {}).items():
-                    headers[name] = value
-                headers["X-Request-ID"] = request_id
+                said = message["headers"]
+                has = {name for name, _ in said}
+                more = scope.get("riskmodel.headers", {}) | {"x-request-id": request_id}
+                message["headers"] = [
+                    *said,
+                    *(header for header in _HEADERS if header[0] not in has),
+                    *((name.lower().encode(), value.encode()) for name, value in more.items()),
+                ]
             await send(message)
 
         problem: Exception | None = None

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import hashlib
 
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_OF_THE_BODY = ("content-length", "content-type", "content-disposition")
-_REVALIDATED = "private, no-cache"
+_OF_THE_BODY = (b"content-length", b"content-type", b"content-disposition")
+_REVALIDATED = b"private, no-cache"
 
 
 class Tags:
@@ -44,18 +43,18 @@ class Tags:
 
 
 async def _send_tagged(start: Message, body: bytes, scope: Scope, send: Send) -> None:
-    headers = MutableHeaders(scope=start)
-    media_type = headers.get("content-type", "")
-    tag = f'"{hashlib.sha256(media_type.encode() + b" " + body).hexdigest()[:32]}"'
-    headers["ETag"] = tag
-    if media_type.startswith("application/json"):
-        headers.setdefault("Cache-Control", _REVALIDATED)
-    if _holds(Headers(scope=scope).get("if-none-match", ""), tag):
+    said: list[tuple[bytes, bytes]] = start["headers"]
+    media_type = next((value for name, value in said if name == b"content-type"), b"")
+    tag = f'"{hashlib.sha256(media_type + b" " + body).hexdigest()[:32]}"'
+    added = [(b"etag", tag.encode())]
+    if media_type.startswith(b"application/json") and all(name != b"cache-control" for name, _ in said):
+        added.append((b"cache-control", _REVALIDATED))
+    held = next((value for name, value in scope["headers"] if name == b"if-none-match"), b"")
+    if _holds(held.decode("latin-1"), tag):
         start["status"] = 304
-        for name in _OF_THE_BODY:
-            if name in headers:
-                del headers[name]
+        said = [header for header in said if header[0] not in _OF_THE_BODY]
         body = b""
+    start["headers"] = [*said, *added]
     await send(start)
     await send({"type": "http.response.body", "body": body})
 

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -358,6 +359,11 @@ class TermFacts:
     def horizon_days(self) -> int:
         """Days after the as-of date on which leaving counts."""
         return (self.horizon_end - self.as_of_date).days
+
+    @cached_property
+    def units(self) -> Mapping[str, Unit]:
+        """Unit of each feature by name, as sentences need it."""
+        return {feature.name: feature.unit for feature in self.features}
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,14 @@ def test_every_alarm_says_what_it_means_who_owns_it_and_what_to_do(language: Lan
     assert "<甲校>" not in page
 
 
+def test_large_values_are_written_as_people_write_them() -> None:
+    metres = Change(
+        Kind.VALUES, "distance_km", "family", "A", now=3_684.2, before=4.12, distance=9.0, limit=0.2, p=0.0
+    )
+    [line] = alarm_lines(watched(Alarm(Kind.VALUES, "family", "A", (metres,))), "en")
+    assert "distance_km 4.12 → 3,684" in line
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_quiet_page_says_how_much_was_asked(language: Language) -> None:
     told = watched()

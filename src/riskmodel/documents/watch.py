@@ -151,7 +151,7 @@ def _change(change: Change, language: Language) -> str:
 
 def _number(change: Change, value: float) -> str:
     if change.kind is Kind.VALUES:
-        return f"{value:.3g}"
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
     if change.kind is Kind.STUDENTS:
         return f"{value:,.0f}"
     return f"{value * 100:.1f} %"

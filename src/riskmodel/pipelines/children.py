@@ -102,7 +102,7 @@ def _export_published(store: Store, student_id: str, out: Path) -> Iterator[Path
 
 
 def _explained(student: ScoredStudent, facts: TermFacts, language: Language) -> str:
-    units = {feature.name: feature.unit for feature in facts.features}
+    units = facts.units
     lines = [
         f"{facts.term}  {facts.as_of_date}",
         text(f"bands.{student.band}.name", language),

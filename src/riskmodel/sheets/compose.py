@@ -166,7 +166,7 @@ def compose(
         answered=_answered(tickets, published, named=None if audience == "counsellor" else told_families),
         feedback=codes("feedback."),
         caveats=_caveats(student, said_reasons=bool(visible)),
-        units={feature.name: feature.unit for feature in facts.features},
+        units=facts.units,
     )
 
 

@@ -50,12 +50,12 @@ def statement_text(statement: Statement, units: Mapping[str, Unit], language: La
     KeyError
         If the sentence has a slot that is no feature of the statement.
     """
-    return _filled(statement.code, statement.values, units, language)
+    return fact_text(statement.code, statement.values, units, language)
 
 
 def unknown_text(unknown: Unknown, units: Mapping[str, Unit], language: Language) -> str:
     """Say something that the system does not know about a student."""
-    return _filled(unknown.code, unknown.values, units, language)
+    return fact_text(unknown.code, unknown.values, units, language)
 
 
 def source_note(statement: Statement, language: Language, *, as_of: date | None = None) -> str:
@@ -104,9 +104,16 @@ def kind_name(kind: Kind, language: Language) -> str:
     return text(f"kinds.{kind}", language)
 
 
-def _filled(
+def fact_text(
     code: str, values: Mapping[str, float | None], units: Mapping[str, Unit], language: Language
 ) -> str:
+    """Say the sentence of a code about these values, as `statement_text` and `unknown_text` do.
+
+    Raises
+    ------
+    KeyError
+        If the sentence has a slot that is no feature among them.
+    """
     filled = {name: format_value(values[name], units[name], language) for name in slots(code, language)}
     return text(code, language, **filled)
 

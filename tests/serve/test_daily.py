@@ -1,0 +1,135 @@
+"""The short way to one student's risk says what the long way says, to the byte, or leaves it to that."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from riskmodel.store.principals import Principal
+from riskmodel.store.reading import current_set
+from serve import daily
+
+OF_THE_MOMENT = {"x-request-id", "ratelimit", "date"}
+LOOKS = (
+    "SELECT key_id, route, method, status, set_id, student_ref, shown, purpose FROM look "
+    "ORDER BY number DESC LIMIT 1"
+)
+
+
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Note which answers were made on the short way."""
+    made: list[str] = []
+    told = daily._told
+
+    def noted(content: str, *rest: Any) -> bytes:
+        made.append(content)
+        return told(content, *rest)
+
+    monkeypatch.setattr(daily, "_told", noted)
+    return made
+
+
+def get(client: TestClient, path: str, key: str | None, **headers: str) -> tuple[int, bytes, dict[str, str]]:
+    answer = client.get(path, headers=headers | ({"Authorization": key} if key else {}))
+    kept = {name: value for name, value in answer.headers.items() if name not in OF_THE_MOMENT}
+    return answer.status_code, answer.content, kept
+
+
+def both_ways(client: TestClient, county: Any, student_id: str, who: str) -> tuple[Any, Any]:
+    """Ask in the plain way, and for the current set by its name, which goes the long way."""
+    path, key = f"/v1/students/{student_id}/risk", county.keys[who]
+    return get(client, path, key), get(client, f"{path}?set_id={current_set(county.store).set_id}", key)
+
+
+def last_look(county: Any) -> tuple[Any, ...]:
+    with closing(sqlite3.connect(county.workspace / "store" / "audit.db")) as file:
+        return tuple(file.execute(LOOKS).fetchone())
+
+
+def test_both_ways_answer_alike_to_the_byte_whoever_asks_about_whomever(
+    client: TestClient, county: Any, short: list[str]
+) -> None:
+    seen = 0
+    for who, schools in county.sees.items():
+        for student_id in (
+            "a1-0",
+            "a1-1",
+            "b1-2",
+            "moved",
+            "二号-Ünï'\"",
+            "erased",
+            "gone",
+            "nobody",
+            "a1-0%2F",
+        ):
+            one, other = both_ways(client, county, student_id, who)
+            assert one == other, (who, student_id)
+            seen += county.students.get(student_id) in schools
+    assert len(short) == seen > 15
+
+
+def test_both_ways_write_the_same_look_and_take_one_of_the_allowance(
+    own_client: TestClient, own_county: Any, short: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks, taken = [], list[str]()
+    limits = own_client.app.state.limits  # type: ignore[attr-defined]
+    take = limits.take
+    monkeypatch.setattr(limits, "take", lambda key_id: (taken.append(key_id), take(key_id))[1])
+    for question in ("", f"?set_id={current_set(own_county.store).set_id}"):
+        answer = own_client.get(
+            f"/v1/students/a1-2/risk{question}", headers={"Authorization": own_county.keys["school a1"]}
+        )
+        looks.append(last_look(own_county))
+        assert "ratelimit" in answer.headers
+    assert looks[0] == looks[1]
+    assert looks[0][1:4] == (daily.PATH, "GET", 200)
+    assert len(taken) == 2
+    assert len(short) == 1
+
+
+def test_another_purpose_and_a_body_go_the_long_way(
+    client: TestClient, county: Any, short: list[str]
+) -> None:
+    key = county.keys["school a1"]
+    assert get(client, "/v1/students/a1-2/risk", key, **{"X-Purpose": "nonsense"})[0] == 422
+    assert client.request(
+        "GET", "/v1/students/a1-2/risk", headers={"Authorization": key}, content="x"
+    ).is_success
+    assert client.head("/v1/students/a1-2/risk", headers={"Authorization": key}).status_code == 405
+    assert short == []
+
+
+def test_what_the_client_holds_already_is_not_sent_again(
+    client: TestClient, county: Any, short: list[str]
+) -> None:
+    key = county.keys["school a1"]
+    status, _, headers = get(client, "/v1/students/a1-2/risk", key)
+    again = get(client, "/v1/students/a1-2/risk", key, **{"If-None-Match": headers["etag"]})
+    assert (status, again[0], again[1], len(short)) == (200, 304, b"", 2)
+
+
+def test_nothing_is_shown_where_the_look_cannot_be_written(
+    own_client: TestClient, own_county: Any, short: list[str]
+) -> None:
+    with closing(sqlite3.connect(own_county.workspace / "store" / "audit.db")) as file, file:
+        file.execute("CREATE TRIGGER full BEFORE INSERT ON look BEGIN SELECT RAISE(ABORT, 'full'); END")
+    status, body, _ = get(own_client, "/v1/students/a1-2/risk", own_county.keys["school a1"])
+    assert (status, len(short)) == (503, 1)
+    assert b"risk" not in body.replace(b"riskmodel", b"")
+
+
+def test_a_short_way_that_looks_past_the_scope_would_be_noticed(
+    client: TestClient, county: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = daily.student_content
+    everywhere = Principal("bureau", "bureau")
+    monkeypatch.setattr(
+        daily, "student_content", lambda store, who, *rest, **more: read(store, everywhere, *rest, **more)
+    )
+    one, other = both_ways(client, county, "b1-2", "school a1")
+    assert (one[0], other[0]) == (200, 404)
