@@ -6,9 +6,9 @@
 The commands of a data team run on a small county, with a model that was trained, audited and reported on. A
 process that does one of them is killed with SIGKILL, with all that it started, at a random moment between its
 beginning and its end. Held to after each: what schools read is what stood before or the new set, whole; an
-approval is there as a whole or not at all; what was acknowledged is there; and the same command, given again,
-ends as if nothing had happened. Planted bugs must be caught first: an approval that is written where it is
-read, and a set that is called complete before its rows are there.
+approval is there as a whole or not at all; what was acknowledged is there; and the same command, given again
+(after each third kill), ends as if nothing had happened. Planted bugs must be caught first: an approval that
+is written where it is read, and a set that is called complete before its rows are there.
 """
 
 from __future__ import annotations
@@ -45,18 +45,22 @@ State = tuple[object, object]
 
 @dataclass(frozen=True)
 class Job:
-    """A command that is interrupted, and what has to be done before it."""
+    """A command that is interrupted, its share of all kills, and what has to be done before it."""
 
     command: tuple[str, ...]
+    share: float
     before: tuple[tuple[str, ...], ...] = ()
     plants: tuple[str, ...] = ()
 
 
 JOBS = {
-    "promote": Job(("promote", "--by", "Wang Fang", "--by", "Li Qiang"), plants=("approval in halves",)),
-    "publish": Job(("publish",), plants=("complete first",)),
+    "promote": Job(
+        ("promote", "--by", "Wang Fang", "--by", "Li Qiang"), share=0.4, plants=("approval in halves",)
+    ),
+    "publish": Job(("publish",), share=0.3, plants=("complete first",)),
     "score": Job(
         ("score", "--week", "5"),
+        share=0.3,
         before=(("county", "--until", "2025-10-06"), ("intake", "--delivered-on", "2025-10-06")),
     ),
 }
@@ -238,7 +242,7 @@ def kill_at_random(
     chance, result = random.Random(f"{seed} {name}"), Result()  # noqa: S311
     before, after, lasts = told
     lasts += _HALF_SECONDS if plant else 0
-    for _ in range(kills):
+    for number in range(kills):
         bench.restore(name)
         acknowledged = bench.run(JOBS[name].command, after=chance.uniform(0, lasts * 1.1), plant=plant)
         result.tried += 1
@@ -251,8 +255,8 @@ def kill_at_random(
             continue
         result.half_published += found not in (before, after)
         result.lost += acknowledged and found != after
-        # Whoever gives the command again needs nothing else.
-        result.hand_work += not bench.run(JOBS[name].command) or bench.state() != after
+        if number % 3 == 0:  # whoever gives the command again needs nothing else
+            result.hand_work += not bench.run(JOBS[name].command) or bench.state() != after
     return result
 
 
@@ -273,7 +277,7 @@ def main() -> int:
                 caught = bool(found.half_published)
                 wrong += not caught
                 print(f"planted: {plant}: {'caught' if caught else 'NOT CAUGHT'} ({found})", flush=True)
-            found = kill_at_random(bench, name, told, kills=asked.kills // len(JOBS), seed=asked.seed)
+            found = kill_at_random(bench, name, told, kills=round(asked.kills * job.share), seed=asked.seed)
             wrong += found.wrong
             print(f"{name}, {told[2]:.1f} s undisturbed: {found}", flush=True)
             bench.restore(name)
