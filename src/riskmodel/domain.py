@@ -9,15 +9,17 @@ in [0, 1]. `contribution`: log-odds that a feature, or a family of features, add
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from riskmodel.design import Design
 
 Language = Literal["zh", "en"]
 Audience = Literal["class_teacher", "counsellor"]
@@ -219,6 +221,48 @@ class FeatureMatrix:
     def model_features(self) -> tuple[str, ...]:
         """Names of the columns that a model may use, in the order of the declarations."""
         return tuple(f.name for f in self.features if f.role == "model")
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """Names of all columns."""
+        return frozenset(self.frame.columns)
+
+    def read(self, names: Sequence[str]) -> pd.DataFrame:
+        """Return some columns of all rows."""
+        return self.frame[list(names)]
+
+    def design(self, names: Sequence[str]) -> Design:
+        """Return the numbers of some columns."""
+        from riskmodel.design import ArrayDesign  # and with it numpy, which nothing that serves has need of
+
+        return ArrayDesign(self.frame[list(names)].to_numpy(dtype="float64"))
+
+
+class Matrix(Protocol):
+    """What can be learnt from: a FeatureMatrix, or one whose rows stay in their files."""
+
+    @property
+    def features(self) -> tuple[FeatureInfo, ...]:
+        """Declarations of the feature columns."""
+        ...
+
+    @property
+    def model_features(self) -> tuple[str, ...]:
+        """Names of the columns that a model may use, in the order of the declarations."""
+        ...
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """Names of all columns."""
+        ...
+
+    def read(self, names: Sequence[str]) -> pd.DataFrame:
+        """Read some columns of all rows."""
+        ...
+
+    def design(self, names: Sequence[str]) -> Design:
+        """Return the numbers of some columns."""
+        ...
 
 
 MATRIX_KEYS = (

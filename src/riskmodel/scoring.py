@@ -24,6 +24,7 @@ from riskmodel.domain import (
 )
 from riskmodel.errors import BundleRefused, NotEnoughData
 from riskmodel.explain import Explained, enough_known, family_statements, unknowns
+from riskmodel.models.gbm import BULK_ROWS
 from riskmodel.models.rules import absence_rule, constant, rule_bands
 from riskmodel.models.training import TrainedModel
 
@@ -33,7 +34,7 @@ Progress = Callable[[int, int], None]
 
 HISTORY = tuple(f"absence_days_block_{block}" for block in range(1, 7))
 SCHOOL_RATE = "school_leaving_share_earlier"
-CHUNK_ROWS = 5_000
+CHUNK_ROWS = BULK_ROWS
 
 
 class Scores(NamedTuple):

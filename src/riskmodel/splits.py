@@ -18,6 +18,7 @@ from riskmodel.domain import AsOf, Term
 from riskmodel.errors import NotEnoughData, Where
 
 Rows = NDArray[np.intp]
+Ids = NDArray[np.str_] | NDArray[np.int32]
 """Positions of rows, ascending."""
 
 
@@ -163,9 +164,7 @@ def _is_of(rows: NDArray[np.datetime64], days: Sequence[date]) -> NDArray[np.boo
     return np.isin(rows.astype("datetime64[D]"), np.array(days, dtype="datetime64[D]"))
 
 
-def school_folds(
-    schools: NDArray[np.str_], households: NDArray[np.str_], students: NDArray[np.str_], *, folds: int = 5
-) -> list[tuple[Rows, Rows]]:
+def school_folds(schools: Ids, households: Ids, students: Ids, *, folds: int = 5) -> list[tuple[Rows, Rows]]:
     """Deal whole schools into folds of like size: (training rows, held-out rows) for each.
 
     Every row is held out once. A row of another school whose student or household also stands in the
@@ -174,7 +173,7 @@ def school_folds(
     Parameters
     ----------
     schools, households, students
-        Ids, one per row.
+        Ids, or their places in sorted order, one per row.
     folds
         How many; with fewer schools there is one fold for each.
 

@@ -1,7 +1,8 @@
+import lightgbm
 import numpy as np
 import pytest
 
-from riskmodel.models.gbm import Gbm, fit_gbm, parameters_of
+from riskmodel.models.gbm import BinnedRows, Gbm, fit_gbm, parameters_of
 from riskmodel.recipe import TreeParameters
 
 
@@ -76,3 +77,18 @@ def test_a_column_with_one_value_adds_nothing():
     with_one = np.column_stack([X[:, :2], np.full(len(X), 56.0), X[:, 2:]])
     beside = fit_gbm(with_one, y, names=("a", "b", "day", "c", "d"), seed=3)
     assert not beside.contributions(with_one)[:, 2].any()
+
+
+def test_bins_of_pieces_are_those_of_one_array(monkeypatch, tmp_path):
+    """LightGBM reads our rows piece by piece; its own reading of one array is what that must equal."""
+    monkeypatch.setattr("riskmodel.design.PIECE_ROWS", 700)
+    chance = np.random.default_rng(4)
+    X = np.round(chance.exponential(size=(5_000, 4)), 2) * (chance.random((5_000, 4)) < 0.6)
+    X[chance.random(X.shape) < 0.1] = np.nan
+    y = chance.integers(0, 2, 5_000)
+    pieces = BinnedRows.of(X, y, names=NAMES)._data
+    parameters = parameters_of(TreeParameters())
+    array = lightgbm.Dataset(X, label=y, feature_name=list(NAMES), params=parameters).construct()
+    for name, data in (("pieces", pieces), ("array", array)):
+        data.save_binary(tmp_path / name)
+    assert (tmp_path / "pieces").read_bytes() == (tmp_path / "array").read_bytes()

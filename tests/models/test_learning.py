@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from riskmodel.design import ArrayDesign, whole
 from riskmodel.domain import FeatureMatrix, Labels, Outcome
 from riskmodel.models.learning import Grower, rows_to_learn
 from riskmodel.models.training import train
@@ -89,8 +90,8 @@ def test_rows_at_positions_know_nothing_of_the_others(parted):
     matrix, known, running = parted
     rows = rows_to_learn(matrix, known, running, recipe=HAZARD)
     half = np.arange(0, len(rows.y), 2)
-    turned = rows.X.copy()
+    turned = whole(rows.X)
     turned[1::2] = turned[1::2][::-1] * 3
-    other = replace(rows, X=turned, y=np.where(np.arange(len(rows.y)) % 2, 1 - rows.y, rows.y))
+    other = replace(rows, X=ArrayDesign(turned), y=np.where(np.arange(len(rows.y)) % 2, 1 - rows.y, rows.y))
     first, second = (Grower.of(each.at(half), HAZARD).fit(seed=1).texts for each in (rows, other))
     assert first == second

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression, PoissonRegressor
 
-from riskmodel.models.logistic import Logistic, fit_logistic
+from riskmodel.models.logistic import CLIP, Logistic, fit_logistic
 
 
 def test_a_planted_line_is_recovered_in_order_and_sign():
@@ -80,3 +81,26 @@ def test_dates_that_all_lie_on_one_day_of_their_terms_give_the_line_without_it()
     alone = fit_logistic(X[:, :2], y, names=("a", "b"))
     assert model.text == plain.text
     np.testing.assert_allclose(model.margin(X), alone.margin(X[:, :2]), atol=1e-4)
+
+
+@pytest.mark.parametrize("hazard", [False, True])
+def test_weights_are_those_that_scikit_learn_finds_with_all_rows_in_memory(hazard):
+    chance = np.random.default_rng(3)
+    X = chance.normal(size=(9000, 3)) * [1, 5, 9]  # of more than one piece
+    margin = X @ [0.8, -0.1, 0.05] - 2
+    times = chance.integers(1, 4, 9000)
+    exposure = chance.uniform(0.2, 1, 9000) if hazard else None
+    share = 1 / (1 + np.exp(-margin)) if exposure is None else 1 - np.exp(-np.exp(margin) * exposure)
+    y = (chance.random(9000) < share).astype(int)
+
+    model = fit_logistic(X, y, names=("a", "b", "c"), exposure=exposure, times=times, prior_sd=0.3)
+
+    columns = np.clip((X - X.mean(axis=0)) / X.std(axis=0), -CLIP, CLIP)
+    if exposure is None:
+        theirs = LogisticRegression(C=0.09, tol=1e-9, max_iter=1000).fit(columns, y, sample_weight=times)
+    else:
+        counted = times * exposure
+        theirs = PoissonRegressor(alpha=1 / (0.09 * counted.sum()), tol=1e-9, max_iter=1000)
+        theirs.fit(columns, y / exposure, sample_weight=counted)
+    assert model.weight == pytest.approx(np.ravel(theirs.coef_), abs=2e-6)
+    assert model.intercept == pytest.approx(np.ravel(theirs.intercept_)[0], abs=2e-6)

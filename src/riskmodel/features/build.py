@@ -23,10 +23,21 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from riskmodel.domain import MATRIX_KEYS, NOBODY, AsOf, FeatureMatrix, LeftOut, RegionRule
+from riskmodel.design import PIECE_ROWS
+from riskmodel.domain import (
+    MATRIX_KEYS,
+    NOBODY,
+    AsOf,
+    FeatureInfo,
+    FeatureMatrix,
+    LeftOut,
+    Matrix,
+    RegionRule,
+)
 from riskmodel.errors import NotEnoughData
 from riskmodel.features import ALL_FEATURES, GROUPS, school
 from riskmodel.features.declaration import Feature
+from riskmodel.features.stored import StoredMatrix
 from riskmodel.records.asking.asof import BucketReader
 from riskmodel.records.keeping.durable import whole_file
 from riskmodel.records.keeping.engine import duckdb_settings
@@ -261,10 +272,26 @@ def read_matrix(paths: Sequence[Path], *, learn_also: Sequence[str] = ()) -> Fea
     # Parts of one date, or terms that share it.
     if len(dates) > len(set(dates)):
         frame = frame.sort_values(["as_of_date", "student_id", "school_id"], ignore_index=True)
-    features = tuple(
+    return FeatureMatrix(frame=frame, features=_features(learn_also))
+
+
+def stored_matrix(paths: Sequence[Path], *, learn_also: Sequence[str] = ()) -> Matrix:
+    """Return what `read_matrix` does, with the rows left in their files, in the order of the files.
+
+    Where two terms share an as-of date, whose rows have to be mixed, they are read.
+    """
+    names = {path.name for path in paths}
+    days = {name.removeprefix("matrix-")[: len("2026-03-01")] for name in names}
+    if len(days) < len(names) or not paths:
+        return read_matrix(paths, learn_also=learn_also)
+    ordered = sorted(paths, key=lambda path: (path.name, path.parent.name))
+    return StoredMatrix(tuple(ordered), _features(learn_also))
+
+
+def _features(learn_also: Sequence[str]) -> tuple[FeatureInfo, ...]:
+    return tuple(
         replace(feature, role="model") if feature.name in learn_also else feature for feature in ALL_FEATURES
     )
-    return FeatureMatrix(frame=frame, features=features)
 
 
 def _date_of(table: pa.Table) -> date:
@@ -361,11 +388,11 @@ def _add_up(files: Sequence[Path], out: Path) -> None:
 
 
 def _write(tables: Sequence[pa.Table], file: Path, inputs: str) -> None:
-    """Write one row group per table; a file that is there is whole."""
+    """Write rows in groups; a file that is there is whole."""
     schema = tables[0].schema.with_metadata({"inputs": inputs})
     with whole_file(file) as beside, pq.ParquetWriter(beside, schema) as writer:
         for table in tables:
-            writer.write_table(table.cast(schema))
+            writer.write_table(table.cast(schema), row_group_size=PIECE_ROWS)
 
 
 def _made_from(file: Path) -> bytes:

@@ -12,6 +12,7 @@ interval counts and not the value, and the alarm says so.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,8 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from riskmodel.domain import FeatureInfo, FeatureMatrix, Labels, Outcome
+from riskmodel.design import ArrayDesign
+from riskmodel.domain import FeatureInfo, Labels, Matrix, Outcome
 from riskmodel.errors import LeakSuspected
+from riskmodel.models.learning import Ids, margins_of, numbered, outcomes_of
 from riskmodel.models.logistic import fit_logistic
 from riskmodel.splits import school_folds
 
@@ -70,7 +73,7 @@ class _Auc:
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}], n={self.events}"
 
 
-def check_leaks(matrix: FeatureMatrix, labels: Labels) -> None:
+def check_leaks(matrix: Matrix, labels: Labels) -> None:
     """Stop where a column tells what cannot be known in advance.
 
     Parameters
@@ -85,22 +88,48 @@ def check_leaks(matrix: FeatureMatrix, labels: Labels) -> None:
         Naming every column that rang, and its figures.
     """
     check_declarations([feature for feature in matrix.features if feature.role == "model"])
-    keys = ["as_of_date", "student_id"]
-    told = matrix.frame[keys].merge(labels.frame[[*keys, "outcome"]], on=keys, how="left", validate="1:1")
-    left = (told["outcome"] == Outcome.LEFT).to_numpy(dtype=bool)
-    used = left | (told["outcome"] == Outcome.STAYED).to_numpy(dtype=bool)
-    rows, left = matrix.frame[used], left[used]
+    told = outcomes_of(matrix, labels)["outcome"]
+    left = (told == Outcome.LEFT).to_numpy(dtype=bool)
+    used = np.flatnonzero(left | (told == Outcome.STAYED).to_numpy(dtype=bool))
+    left = left[used]
     if not 0 < left.sum() < len(left):
         return
-    students = rows["student_id"].to_numpy(dtype=str)
-    X = rows[list(matrix.model_features)].to_numpy(dtype=np.float64)
-    _check_single(X, left, students, names=matrix.model_features)
-    blank = _blanks(X, rows, names=matrix.model_features)
-    _check_missing(blank, left, rows)
-    flags = {feature.name for feature in matrix.features if feature.unit == "flag"}
-    raised = {f"{name} = 1": X[:, place] == 1 for place, name in enumerate(matrix.model_features)
-              if name in flags}  # fmt: skip
-    _check_traces({f"{name} = –": gone for name, gone in blank.items()} | raised, left, students)
+    names, flags = matrix.model_features, {each.name for each in matrix.features if each.unit == "flag"}
+    whose = matrix.read(["student_id", "school_id", "household_id"]).iloc[used]
+    students = numbered(whose["student_id"])
+    X = matrix.design(names).at(used)
+    each: dict[str, _Auc] = {}
+    blank, raised = _Blanks(), {}
+    for number, name in enumerate(names):
+        column = X.column(number)
+        known = ~np.isnan(column)
+        auc = _auc(column[known], left[known], students[known])
+        if auc is not None:
+            each[name] = auc
+        blank.add(name, ~known)
+        if name in flags:
+            raised[f"{name} = 1"] = column == 1
+    _stop("leak_single_column", {n: a for n, a in each.items() if a.beyond(SINGLE_COLUMN_AUC)},
+          limit=SINGLE_COLUMN_AUC)  # fmt: skip
+    cells = matrix.read([name for name in _CELLS if name in matrix.columns]).iloc[used]
+    for cell in cells.columns:
+        blank.add(str(cell), (cells[cell] == "").to_numpy(dtype=bool))
+    _check_missing(blank.distinct, left, whose)
+    _check_traces({f"{name} = –": gone for name, gone in blank.distinct.items()} | raised, left, students)
+
+
+class _Blanks:
+    """Where each column is not known; of columns that lack together the first, for they say the same."""
+
+    def __init__(self) -> None:
+        self.distinct: dict[str, Bools] = {}
+        self._seen: set[bytes] = set()
+
+    def add(self, name: str, gone: Bools) -> None:
+        pattern = hashlib.sha256(np.packbits(gone).tobytes()).digest()
+        if 0 < gone.sum() < len(gone) and pattern not in self._seen:
+            self._seen.add(pattern)
+            self.distinct[name] = gone
 
 
 def check_declarations(features: Sequence[FeatureInfo]) -> None:
@@ -116,18 +145,8 @@ def check_declarations(features: Sequence[FeatureInfo]) -> None:
         raise LeakSuspected("leak_own_records", columns=", ".join(own))
 
 
-def _check_single(X: Floats, left: Bools, students: NDArray[np.str_], *, names: Sequence[str]) -> None:
-    found = {}
-    for name, column in zip(names, X.T, strict=True):
-        known = ~np.isnan(column)
-        auc = _auc(column[known], left[known], students[known])
-        if auc is not None and auc.beyond(SINGLE_COLUMN_AUC):
-            found[name] = auc
-    _stop("leak_single_column", found, limit=SINGLE_COLUMN_AUC)
-
-
 def _check_missing(blank: dict[str, Bools], left: Bools, rows: pd.DataFrame) -> None:
-    students = rows["student_id"].to_numpy(dtype=str)
+    students = numbered(rows["student_id"])
     each = {name: _auc(gone.astype(float), left, students) for name, gone in blank.items()}
     known = {name: auc for name, auc in each.items() if auc is not None}
     _stop("leak_missing", {n: a for n, a in known.items() if a.beyond(MISSING_AUC)}, limit=MISSING_AUC)
@@ -137,7 +156,7 @@ def _check_missing(blank: dict[str, Bools], left: Bools, rows: pd.DataFrame) -> 
         _stop("leak_missing_together", dict.fromkeys([", ".join(most)], together), limit=MISSING_AUC)
 
 
-def _check_traces(states: dict[str, Bools], left: Bools, students: NDArray[np.str_]) -> None:
+def _check_traces(states: dict[str, Bools], left: Bools, students: Ids) -> None:
     found = {}
     for name, there in states.items():
         leavers = len(np.unique(students[there & left]))
@@ -154,32 +173,25 @@ def _stop(code: str, found: dict[str, _Auc] | dict[str, str], *, limit: float) -
         raise LeakSuspected(code, columns=columns, limit=f"{limit:.2f}", enough=ENOUGH_EVENTS)
 
 
-def _blanks(X: Floats, rows: pd.DataFrame, *, names: Sequence[str]) -> dict[str, Bools]:
-    """Where each column is not known; of columns that lack together the first, for they say the same."""
-    every = {name: np.isnan(column) for name, column in zip(names, X.T, strict=True)}
-    every |= {name: (rows[name] == "").to_numpy(dtype=bool) for name in _CELLS if name in rows}
-    distinct = {gone.tobytes(): name for name, gone in reversed(every.items()) if 0 < gone.sum() < len(gone)}
-    return {name: every[name] for name in every if name in distinct.values()}
-
-
 def _auc_of_all_blanks(blank: dict[str, Bools], left: Bools, rows: pd.DataFrame) -> _Auc | None:
     """Judge a model of nothing but what is missing, on schools that it has not seen."""
     schools, households, students = (
-        rows[name].to_numpy(dtype=str) for name in ("school_id", "household_id", "student_id")
+        numbered(rows[name]) for name in ("school_id", "household_id", "student_id")
     )
     if not blank or len(np.unique(schools)) < 2:
         return None
-    X, y = np.column_stack(list(blank.values())).astype(np.float64), left.astype(np.int_)
+    X, y = ArrayDesign(np.column_stack(list(blank.values()))), left.astype(np.int_)
     margin = np.full(len(y), np.nan)
     with threadpool_limits(1, user_api="blas"):
         for learn, held in school_folds(schools, households, students):
             if 0 < y[learn].sum() < len(learn):
-                margin[held] = fit_logistic(X[learn], y[learn], names=list(blank)).margin(X[held])
+                line = fit_logistic(X.at(learn), y[learn], names=list(blank))
+                margin[held] = margins_of(line, X.at(held))
     judged = ~np.isnan(margin)
     return _auc(margin[judged], left[judged], students[judged], either_way=False)
 
 
-def _auc(values: Floats, left: Bools, students: NDArray[np.str_], *, either_way: bool = True) -> _Auc | None:
+def _auc(values: Floats, left: Bools, students: Ids, *, either_way: bool = True) -> _Auc | None:
     """Return the AUC with its interval by Hanley and McNeil (1982), each student counted once in it."""
     from scipy.stats import rankdata
 

@@ -6,16 +6,23 @@ one from disk checks its hash first (see `bundle`).
 
 from __future__ import annotations
 
+import ctypes
+import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from riskmodel.design import Design, Floats, as_design
+from riskmodel.models.contribution_tables import ContributionTables, agree
 from riskmodel.recipe import TreeParameters
 
-Floats = NDArray[np.float64]
+_BINNING = threading.Lock()
+"""While bins are chosen a sample of 200,000 rows is held, some of it twice: one such sample at a time."""
 
 THREADS = 1
 """Sums are the same whatever the machine, and a busy machine stays usable: with two threads a fit beside
@@ -64,6 +71,13 @@ def parameters_of(
     }
 
 
+BULK_ROWS = 10_000
+"""From here on tables are quicker than LightGBM, the making of them included (0.5 s at depth 3, 8 at 5)."""
+CHECKED_ROWS = 200
+AGREEMENT = 1e-9
+"""Log-odds by which tables may differ from LightGBM's own contributions: they differ by some 1e-15."""
+
+
 @dataclass(frozen=True)
 class Gbm:
     """A fitted model. Equal texts are equal models.
@@ -96,10 +110,21 @@ class Gbm:
     def contributions(self, X: Floats) -> Floats:
         """Return (n, p + 1) log-odds that each column adds, the last being the base.
 
-        A row sums to its margin. These are the SHAP values of the trees (path-dependent TreeSHAP, computed by
-        LightGBM itself).
+        A row sums to its margin. These are the SHAP values of the trees (path-dependent TreeSHAP), reckoned
+        by LightGBM itself or, of `BULK_ROWS` and more, looked up in tables, where these agree with it on
+        `CHECKED_ROWS` of the rows.
         """
+        if len(X) < BULK_ROWS or self._tables is None:
+            return self._predict(X, pred_contrib=True)
+        bulk = self._tables.contributions(X)
+        some = np.linspace(0, len(X) - 1, CHECKED_ROWS).astype(np.intp)
+        if agree(bulk[some], self._predict(X[some], pred_contrib=True), within=AGREEMENT):
+            return bulk
         return self._predict(X, pred_contrib=True)
+
+    @cached_property
+    def _tables(self) -> ContributionTables | None:
+        return ContributionTables.of(self._booster.dump_model())
 
     def _predict(self, X: Floats, **what: bool) -> Floats:
         if len(X) == 0:
@@ -121,27 +146,30 @@ class BinnedRows:
     @classmethod
     def of(
         cls,
-        X: Floats,
+        X: Floats | Design,
         y: NDArray[np.int_],
         *,
         names: Sequence[str],
         exposure: Floats | None = None,
         directions: Sequence[int] | None = None,
     ) -> BinnedRows:
-        """Bin rows; see `fit_gbm`."""
+        """Bin rows, read piece by piece; see `fit_gbm`."""
         from lightgbm import Dataset
 
         # Leavings by exposure, weighted by it: the Poisson likelihood of counts (see `hazard`).
         label = y if exposure is None else y / exposure
         data = Dataset(
-            X,
+            _sequences(as_design(X)),
             label=label,
             weight=exposure,
             feature_name=list(names),
             params=parameters_of(TreeParameters(), hazard=exposure is not None),
             free_raw_data=True,
         )
-        return cls(data.construct(), exposure, tuple(directions or (0,) * len(names)))
+        with _BINNING:
+            data.construct()
+            _give_back()
+        return cls(data, exposure, tuple(directions or (0,) * len(names)))
 
     def fit(
         self,
@@ -177,8 +205,45 @@ class BinnedRows:
         return Gbm.from_text(str(booster.model_to_string()))
 
 
+def _give_back() -> None:
+    """Let the C library return what was freed: it keeps 200 MB of a sample for each thread that binned.
+
+    Where it cannot be asked (it is glibc's), nothing happens.
+    """
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def _sequences(design: Design) -> list[Any]:
+    """Return the pieces as LightGBM reads them: single rows of all, ascending, then piece after piece.
+
+    Bins are the same, to the bit, as those of the rows as one array (tests/models/test_gbm.py).
+    """
+    from lightgbm import Sequence as Rows
+
+    class Pieces:
+        """The piece that was read last."""
+
+        number = -1
+        read: Floats
+
+    class Piece(Rows):  # type: ignore[misc]
+        def __init__(self, number: int, rows: int) -> None:
+            self.number, self.rows, self.batch_size = number, rows, rows
+
+        def __len__(self) -> int:
+            return self.rows
+
+        def __getitem__(self, which: int | slice) -> Floats:
+            if Pieces.number != self.number:
+                Pieces.number, Pieces.read = self.number, design.piece(self.number)
+            return Pieces.read[which]
+
+    return [Piece(number, rows.stop - rows.start) for number, rows in enumerate(design.pieces())]
+
+
 def fit_gbm(
-    X: Floats,
+    X: Floats | Design,
     y: NDArray[np.int_],
     *,
     names: Sequence[str],

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from riskmodel.domain import SEASON, FeatureMatrix, Labels, Outcome
+from riskmodel.design import Design, read_pieces
+from riskmodel.domain import SEASON, Labels, Matrix, Outcome
 from riskmodel.models.gbm import BinnedRows
 from riskmodel.models.hazard import exposures
 from riskmodel.models.logistic import Logistic, fit_logistic
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Floats = NDArray[np.float64]
+Ids = NDArray[np.int32]
 KEYS = ["as_of_date", "student_id"]
+_LEARNT = {"outcome", "left_on", "horizon_end"}
+"""Columns of labels that learning asks for."""
 
 
 @dataclass(frozen=True)
@@ -30,39 +34,44 @@ class LearningRows:
 
     Attributes
     ----------
-    X, y
-        (n, p) values, NaN where not known; 1 for who left, in what was observed of the horizon.
+    X
+        (n, p) values, NaN where not known, wherever they lie.
+    y
+        (n,) 1 for who left, in what was observed of the horizon.
     observed
         (n,) days from the as-of date to the leaving, or to the end of what was observed; None where outcomes
         are learnt, not a hazard.
     known
         Whether the outcome over the whole horizon is known.
-    days, students, schools, households
-        Whose row it is, and its as-of date.
+    days
+        (n,) as-of dates.
+    students, schools, households
+        Whose row it is: (n,) places in the sorted ids, as long texts would take more memory than the bins.
     names, directions
         The columns, and what was declared of each.
     """
 
-    X: Floats
+    X: Design
     y: NDArray[np.int_]
     observed: NDArray[np.int_] | None
     known: NDArray[np.bool_]
     days: NDArray[np.datetime64]
-    students: NDArray[np.str_]
-    schools: NDArray[np.str_]
-    households: NDArray[np.str_]
+    students: Ids
+    schools: Ids
+    households: Ids
     names: tuple[str, ...]
     directions: tuple[int, ...]
 
-    def with_outcome(self) -> tuple[Floats, NDArray[np.int_]]:
-        """Return X and y of the rows whose outcome is known; no copy where all are: it would be large."""
-        return (self.X, self.y) if self.known.all() else (self.X[self.known], self.y[self.known])
+    def with_outcome(self) -> tuple[Design, NDArray[np.int_]]:
+        """Return X and y of the rows whose outcome is known."""
+        known = np.flatnonzero(self.known)
+        return (self.X, self.y) if len(known) == len(self.y) else (self.X.at(known), self.y[known])
 
     def at(self, positions: NDArray[np.intp]) -> LearningRows:
         """Return some rows, as if there were no others: nothing of the others may enter what is fitted."""
         return replace(
             self,
-            X=self.X[positions],
+            X=self.X.at(positions),
             y=self.y[positions],
             observed=None if self.observed is None else self.observed[positions],
             known=self.known[positions],
@@ -73,14 +82,13 @@ class LearningRows:
         )
 
 
-def outcomes_of(matrix: FeatureMatrix, labels: Labels) -> pd.DataFrame:
+def outcomes_of(matrix: Matrix, labels: Labels) -> pd.DataFrame:
     """Return what became of each row of a matrix, in its order; missing where there is no label."""
-    return matrix.frame[KEYS].merge(labels.frame, on=KEYS, how="left", validate="1:1")
+    told = labels.frame[[name for name in labels.frame if name in {*KEYS, *_LEARNT}]]
+    return matrix.read(KEYS).merge(told, on=KEYS, how="left", validate="1:1")
 
 
-def rows_to_learn(
-    matrix: FeatureMatrix, labels: Labels, running: Labels | None, *, recipe: Recipe
-) -> LearningRows:
+def rows_to_learn(matrix: Matrix, labels: Labels, running: Labels | None, *, recipe: Recipe) -> LearningRows:
     """Choose the rows of which it is known who left and who stayed, for as long as they were observed.
 
     Parameters
@@ -107,22 +115,36 @@ def rows_to_learn(
         days = (until - told["as_of_date"]).dt.days.to_numpy(dtype=np.int_)
         observed = np.maximum(days, 1)
     declared = {feature.name: feature.direction for feature in matrix.features}
-    rows = matrix.frame[used]
+    del told
+    whose = matrix.read([*KEYS, "school_id", "household_id"])[used]
     return LearningRows(
-        X=rows[list(matrix.model_features)].to_numpy(dtype=np.float64),
+        X=matrix.design(matrix.model_features).at(np.flatnonzero(used)),
         y=left.astype(np.int_),
         observed=observed,
         known=known.to_numpy(dtype=bool)[used],
-        days=rows["as_of_date"].to_numpy(dtype="datetime64[s]"),
-        students=rows["student_id"].to_numpy(dtype=str),
-        schools=rows["school_id"].to_numpy(dtype=str),
-        households=rows["household_id"].to_numpy(dtype=str),
+        days=whose["as_of_date"].to_numpy(dtype="datetime64[s]"),
+        students=numbered(whose["student_id"]),
+        schools=numbered(whose["school_id"]),
+        households=numbered(whose["household_id"]),
         names=matrix.model_features,
         directions=tuple(declared[name] for name in matrix.model_features),
     )
 
 
-def resample(units: NDArray[np.str_], *, seed: Sequence[int]) -> tuple[NDArray[np.intp], NDArray[np.int_]]:
+def numbered(ids: pd.Series[str]) -> Ids:
+    """Return the place of each id among all of them, sorted: equal ids and their order stay as they are."""
+    return ids.factorize(sort=True)[0].astype(np.int32)
+
+
+def margins_of(model: Scorer | Logistic, X: Design) -> Floats:
+    """Return the margin of each row, read piece by piece."""
+    margins = np.empty(X.rows)
+    for rows, piece in read_pieces(X):
+        margins[rows] = model.margin(piece)
+    return margins
+
+
+def resample(units: Ids, *, seed: Sequence[int]) -> tuple[NDArray[np.intp], NDArray[np.int_]]:
     """Draw students, or schools, with replacement.
 
     Parameters
@@ -190,15 +212,16 @@ class Grower:
     @cached_property
     def _whole_line(self) -> Logistic:
         """The line of all rows: a search grows other trees beside the same one."""
-        return self._line(slice(None), None)
+        return self._line(None, None)
 
-    def _line(self, at: NDArray[np.intp] | slice, times: NDArray[np.int_] | None) -> Logistic:
+    def _line(self, at: NDArray[np.intp] | None, times: NDArray[np.int_] | None) -> Logistic:
+        rows = slice(None) if at is None else at
         return fit_logistic(
-            self._rows.X[at],
-            self._rows.y[at],
+            self._rows.X if at is None else self._rows.X.at(at),
+            self._rows.y[rows],
             names=self._rows.names,
             season=SEASON,
             prior_sd=self._recipe.prior_sd,
-            exposure=None if self._exposure is None else self._exposure[at],
+            exposure=None if self._exposure is None else self._exposure[rows],
             times=times,
         )

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskmodel.figures import Interval
-from riskmodel.models.learning import Grower, LearningRows
+from riskmodel.models.learning import Grower, Ids, LearningRows, margins_of
 from riskmodel.recipe import Recipe, TreeParameters
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def search_trees(
     def loss_of(trees: TreeParameters) -> float:
         begun = time.monotonic()
         margin = np.concatenate(
-            [grower.fit(seed=seed, trees=trees).margin(rows.X[out]) for grower, out in held]
+            [margins_of(grower.fit(seed=seed, trees=trees), rows.X.at(out)) for grower, out in held]
         )
         loss = log_loss(margin, rows.y[at], hazard=recipe.learns == "hazard")
         tried.append((trees, loss, time.monotonic() - begun))
@@ -155,7 +155,7 @@ def log_loss(margin: Floats, y: NDArray[np.int_], *, hazard: bool) -> Floats:
     return np.asarray(np.logaddexp(0, np.where(y == 1, -margin, margin)))
 
 
-def mean_and_error(values: Floats, schools: NDArray[np.str_]) -> tuple[float, float]:
+def mean_and_error(values: Floats, schools: NDArray[np.str_] | Ids) -> tuple[float, float]:
     """Return the mean of values and its standard error, where rows of one school are not independent."""
     _, who = np.unique(schools, return_inverse=True)
     sums = np.bincount(who, weights=values - values.mean())

@@ -68,7 +68,7 @@ def group_by_risk(risk: Floats, y: NDArray[np.int_], students: Sequence[object])
     risk, y, students
         Of each row: cross-fitted calibrated risk, 0 or 1, and whose row it is.
     """
-    _, who = np.unique(np.asarray(students, dtype=str), return_inverse=True)
+    _, who = np.unique(np.asarray(students), return_inverse=True)
     order = np.argsort(-risk, kind="stable")
     starts = _group_starts(risk[order], y[order], who[order])
     groups: list[NDArray[np.int_]] = []

@@ -17,10 +17,19 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from riskmodel.domain import SEASON, FeatureInfo, FeatureMatrix, Labels, Outcome
+from riskmodel.design import Design
+from riskmodel.domain import SEASON, FeatureInfo, Labels, Matrix, Outcome
 from riskmodel.errors import NotEnoughData
 from riskmodel.models.calibration import Calibrator, fit_calibrator
-from riskmodel.models.learning import Grower, LearningRows, outcomes_of, resample, rows_to_learn
+from riskmodel.models.learning import (
+    KEYS,
+    Grower,
+    LearningRows,
+    margins_of,
+    outcomes_of,
+    resample,
+    rows_to_learn,
+)
 from riskmodel.models.logistic import Logistic, fit_logistic
 from riskmodel.models.scorer import Scorer
 from riskmodel.models.similar import SimilarStudents, group_by_risk
@@ -136,7 +145,7 @@ class TrainedModel:
 
 
 def train(
-    matrix: FeatureMatrix,
+    matrix: Matrix,
     labels: Labels,
     *,
     recipe: Recipe | None = None,
@@ -174,8 +183,8 @@ def train(
     recipe = recipe or PLAIN
     known, y, counts = _join(matrix, labels)
     names = matrix.model_features
-    quantiles, missing = _spread(matrix.frame.loc[known, list(names)].to_numpy(dtype=np.float64))
-    out_of_fold = matrix.frame.loc[known, ["as_of_date", "student_id"]].assign(left=y).reset_index(drop=True)
+    quantiles, missing = _spread(matrix.design(names).at(np.flatnonzero(known)))
+    out_of_fold = matrix.read(KEYS)[known].assign(left=y).reset_index(drop=True)
     days = np.unique(out_of_fold["as_of_date"].dt.date)
     fitted = None
     if counts.events >= MINIMUM_TRAINING_EVENTS:
@@ -215,9 +224,7 @@ def side_by_side() -> Iterator[ThreadPoolExecutor]:
         yield pool
 
 
-def _join(
-    matrix: FeatureMatrix, labels: Labels
-) -> tuple[NDArray[np.bool_], NDArray[np.int_], TrainingCounts]:
+def _join(matrix: Matrix, labels: Labels) -> tuple[NDArray[np.bool_], NDArray[np.int_], TrainingCounts]:
     """Find the rows of the matrix whose outcome is known, and who of them left."""
     joined = outcomes_of(matrix, labels)
     outcome, students = joined["outcome"], joined["student_id"]
@@ -254,8 +261,10 @@ def _fit(
         outcomes = part.with_outcome()
         if 0 < outcomes[1].sum() < len(outcomes[1]):
             # Binned anew: bins made with the held-out rows would know their values.
-            margins[0, held] = Grower.of(part, recipe).fit(seed=seed).margin(X[held])
-            margins[1, held] = fit_logistic(*outcomes, names=rows.names, season=SEASON).margin(X[held])
+            model = Grower.of(part, recipe).fit(seed=seed)
+            margins[0, held] = margins_of(model, X.at(held))
+            line = fit_logistic(*outcomes, names=rows.names, season=SEASON)
+            margins[1, held] = margins_of(line, X.at(held))
 
     def member(number: int) -> Scorer:
         drawn, times = resample(students, seed=[seed, number])
@@ -294,10 +303,14 @@ def _wait(steps: Sequence[Future[Any]], progress: Progress | None) -> None:
             progress(done, len(steps))
 
 
-def _spread(X: Floats) -> tuple[Floats, Floats]:
+def _spread(X: Design) -> tuple[Floats, Floats]:
     """Return the quantiles of each column, and the share of rows in which it is not known."""
-    missing = np.isnan(X).mean(axis=0) if len(X) else np.ones(X.shape[1])
     at = np.arange(1, 20) / 20
-    columns = (column[~np.isnan(column)] for column in X.T)
-    quantiles = [np.quantile(column, at) if len(column) else np.full(19, np.nan) for column in columns]
-    return np.array(quantiles), missing
+    quantiles, missing = np.full((X.width, 19), np.nan), np.ones(X.width)
+    for number in range(X.width):
+        column = X.column(number)
+        there = column[~np.isnan(column)]
+        if len(there):
+            quantiles[number] = np.quantile(there, at)
+            missing[number] = (len(column) - len(there)) / len(column)
+    return quantiles, missing

@@ -18,13 +18,13 @@ import pandas as pd
 
 from riskmodel import splits
 from riskmodel.bundle import bundle_files, read_bundle, write_bundle
-from riskmodel.domain import AsOf, FeatureMatrix, Labels
+from riskmodel.domain import AsOf, Labels, Matrix
 from riskmodel.evaluation.backtest import TermJudged, backtest_json, read_term, summarise, term_json
 from riskmodel.evaluation.backtest_report import backtest_report
 from riskmodel.evaluation.pictures import terms_picture
 from riskmodel.models.training import MINIMUM_TRAINING_EVENTS
 from riskmodel.pipelines.bundles import JUDGED, signing_key
-from riskmodel.pipelines.inputs import labels_of, matrix_files_of_each, read_files
+from riskmodel.pipelines.inputs import labels_of, matrix_files_of_each, read_files, stored_files
 from riskmodel.pipelines.judging import judge, keep_scores, learnt_on, observed_part, score_rows, train_on
 from riskmodel.pipelines.run import (
     Run,
@@ -172,21 +172,21 @@ def _judge_term(
     shutil.rmtree(place.parent, ignore_errors=True)
     place.mkdir(parents=True)
 
-    def read(dates: Sequence[AsOf]) -> FeatureMatrix:
-        return read_files(run, [file for as_of in dates for file in files[as_of]])
-
     trained = bundle = None
     if one.training:
         day = one.test[0].as_of_date
-        learnt = learnt_on(run, store, day, training=one.training, running=one.running, read=read)
+
+        def stored(dates: Sequence[AsOf]) -> Matrix:
+            return stored_files(run, [file for as_of in dates for file in files[as_of]])
+
+        learnt = learnt_on(run, store, day, training=one.training, running=one.running, read=stored)
         trained = train_on(run, learnt, recipe=run.recipe, bag=0)
         key = signing_key(run)
         written = bundle_files(trained, model_version=place.name, data_hash=store.content_hash, key=key)
         write_bundle(place / JUDGED, written)
         bundle = read_bundle(place / JUDGED, version=place.name, public_key=key.public)
-    rows, models = score_rows(
-        read(one.test), outcomes, trained=trained, bundle=bundle, last_list=_last_list(before)
-    )
+    tested = read_files(run, [file for as_of in one.test for file in files[as_of]])
+    rows, models = score_rows(tested, outcomes, trained=trained, bundle=bundle, last_list=_last_list(before))
     share = run.configuration.capacity.share
     evaluation = judge(run, rows, models, trained=trained, shares=(share,))
     keep_scores(place / SCORES, rows, models)

@@ -69,7 +69,7 @@ def choose_of(run: Run, field: Field, tested: FeatureMatrix, outcomes: Labels, f
     challengers = {one.recipe.name: one for one in field.trained[1:] if one.recipe.name in named}
     if not challengers or not configured.probabilities:
         return configured.recipe.name
-    schools = field.learnt.matrix.frame
+    schools = field.learnt.matrix.read(["as_of_date", "student_id", "school_id"])
     found = {
         name: gain_of(one.out_of_fold, configured.out_of_fold, schools) for name, one in challengers.items()
     }

@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from riskmodel import labels as labelling
-from riskmodel.domain import AsOf, FeatureMatrix, Labels
+from riskmodel.domain import AsOf, FeatureMatrix, Labels, Matrix
 from riskmodel.features import ALL_FEATURES
 from riskmodel.features import build as features
 from riskmodel.pipelines.run import Run, clock, code_hash, dates_of, digest, silent
@@ -87,10 +87,20 @@ def matrix_of(run: Run, store: RecordStore, dates: Sequence[AsOf]) -> FeatureMat
     Dates of the configuration are read from what its run made; others are made for themselves.
     """
     wanted = {f"matrix-{as_of.as_of_date}-{as_of.term}.parquet" for as_of in dates}
-    configured = dates_of(run, store).all
-    made_for = configured if set(dates) <= set(configured) else tuple(dates)
-    files = _files_of(replace(run, say=silent), store, made_for)
+    files = _files_of(replace(run, say=silent), store, _made_for(run, store, dates))
     return read_files(run, [file for file in files if file.name in wanted])
+
+
+def stored_matrix_of(run: Run, store: RecordStore, dates: Sequence[AsOf]) -> Matrix:
+    """Return what `matrix_of` does, the rows left in their files: what a model learns from."""
+    wanted = {f"matrix-{as_of.as_of_date}-{as_of.term}.parquet" for as_of in dates}
+    files = _files_of(replace(run, say=silent), store, _made_for(run, store, dates))
+    return stored_files(run, [file for file in files if file.name in wanted])
+
+
+def _made_for(run: Run, store: RecordStore, dates: Sequence[AsOf]) -> tuple[AsOf, ...]:
+    configured = dates_of(run, store).all
+    return configured if set(dates) <= set(configured) else tuple(dates)
 
 
 def corrected_matrix_of(run: Run, store: RecordStore, as_of: AsOf) -> FeatureMatrix:
@@ -100,8 +110,17 @@ def corrected_matrix_of(run: Run, store: RecordStore, as_of: AsOf) -> FeatureMat
 
 def read_files(run: Run, files: Sequence[Path]) -> FeatureMatrix:
     """Read matrices as the configuration allows a model to learn from them."""
+    return features.read_matrix(files, learn_also=_learn_also(run))
+
+
+def stored_files(run: Run, files: Sequence[Path]) -> Matrix:
+    """Return matrices as `read_files` does, left in their files."""
+    return features.stored_matrix(files, learn_also=_learn_also(run))
+
+
+def _learn_also(run: Run) -> tuple[str, ...]:
     decision = run.configuration.protected_features
-    return features.read_matrix(files, learn_also=decision.use if decision else ())
+    return tuple(decision.use) if decision else ()
 
 
 def labels_of(run: Run, store: RecordStore, dates: Sequence[AsOf], *, label_date: date) -> Labels:

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from riskmodel import splits
 from riskmodel.bundle import ModelBundle
-from riskmodel.domain import AsOf, FeatureMatrix, Labels
+from riskmodel.domain import AsOf, FeatureMatrix, Labels, Matrix
 from riskmodel.errors import NotEnoughData
 from riskmodel.evaluation.audit import GROUP, judgeable
-from riskmodel.evaluation.groups import groups_of
+from riskmodel.evaluation.groups import GROUPINGS, groups_of
 from riskmodel.evaluation.metrics import SHARES, evaluate
 from riskmodel.figures import Evaluation
 from riskmodel.models.alarms import check_leaks
@@ -33,7 +33,7 @@ from riskmodel.scoring import Scores, places_on_last_list, score, score_beside, 
 from riskmodel.wording import LANGUAGES
 
 Floats = NDArray[np.float64]
-Read = Callable[[Sequence[AsOf]], FeatureMatrix]
+Read = Callable[[Sequence[AsOf]], Matrix]
 JUDGED_SCORES = "judged-scores.parquet"
 """Rows of the test dates with what became of them, groups, and the scores of every method."""
 OUT_OF_FOLD = "out-of-fold.parquet"
@@ -42,9 +42,9 @@ OUT_OF_FOLD = "out-of-fold.parquet"
 
 @dataclass(frozen=True)
 class Learnt:
-    """What may be learnt on a day: the matrix, outcomes over whole horizons, and of those still running."""
+    """What may be learnt on a day: a matrix, outcomes over whole horizons, and of those still running."""
 
-    matrix: FeatureMatrix
+    matrix: Matrix
     known: Labels
     running: Labels | None
 
@@ -115,10 +115,11 @@ def score_rows(
     return rows, models
 
 
-def with_groups(matrix: FeatureMatrix) -> pd.DataFrame:
+def with_groups(matrix: Matrix) -> pd.DataFrame:
     """Return whose row each is, with school, stage and groups: what a later audit divides figures by."""
-    keys = matrix.frame[["as_of_date", "student_id", "school_id", "stage"]]
-    return pd.concat([keys, groups_of(matrix.frame).add_prefix(GROUP)], axis=1)
+    keys = matrix.read(["as_of_date", "student_id", "school_id", "stage"])
+    told = matrix.read([each.column for each in GROUPINGS if each.column in matrix.columns])
+    return pd.concat([keys, groups_of(told).add_prefix(GROUP)], axis=1)
 
 
 def judge(

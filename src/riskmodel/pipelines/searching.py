@@ -11,7 +11,7 @@ from riskmodel import splits
 from riskmodel.models.learning import LearningRows, rows_to_learn
 from riskmodel.models.search import Fold, SearchResult, Trial, search_trees
 from riskmodel.models.training import MINIMUM_TRAINING_EVENTS
-from riskmodel.pipelines.inputs import matrix_of
+from riskmodel.pipelines.inputs import stored_matrix_of
 from riskmodel.pipelines.judging import Learnt, learnt_on
 from riskmodel.pipelines.run import Dates, Run, clock
 from riskmodel.recipe import Recipe
@@ -22,7 +22,7 @@ from riskmodel.tracking import NestedRun
 def learnt_for_test(run: Run, store: RecordStore, dates: Dates) -> Learnt:
     """Read what was known before the first test date."""
     first = min(as_of.as_of_date for as_of in dates.test)
-    read = partial(matrix_of, run, store)
+    read = partial(stored_matrix_of, run, store)
     return learnt_on(
         run, store, first, training=dates.training_for_test, running=dates.running_for_test, read=read
     )

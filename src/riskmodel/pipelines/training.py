@@ -38,7 +38,7 @@ from riskmodel.pipelines.bundles import (
 from riskmodel.pipelines.challenging import Field, choose_of, nested_runs, say_trained, told_of, train_field
 from riskmodel.pipelines.first_term import tell_first_term
 from riskmodel.pipelines.gating import limits_of
-from riskmodel.pipelines.inputs import labels_of, matrix_of
+from riskmodel.pipelines.inputs import labels_of, matrix_of, stored_matrix_of
 from riskmodel.pipelines.judging import (
     JUDGED_SCORES,
     OUT_OF_FOLD,
@@ -116,7 +116,7 @@ def train_model(run: Run) -> str:
             dates.current.as_of_date,
             training=learnt_from,
             running=dates.running,
-            read=partial(matrix_of, run, store),
+            read=partial(stored_matrix_of, run, store),
         )
         seconds = clock()
         trained = train_on(run, learnt, recipe=recipe)

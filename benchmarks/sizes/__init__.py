@@ -1,0 +1,1 @@
+"""What each job costs by size, beside what a user would pick instead and beside its physical limit."""
