@@ -289,7 +289,7 @@ class Labels:
     rule_version: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Statement:
     """One reason or one strength of a student: a family's contribution, told by its strongest member.
 
@@ -320,7 +320,7 @@ class Step:
         return self.texts.get(language) or self.texts["en"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Unknown:
     """Something that the system does not know about a student, and says so."""
 
@@ -328,7 +328,7 @@ class Unknown:
     values: Mapping[str, float | None] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class PerHundred:
     """Of 100 students in similar circumstances, about `point` left (roughly `low` to `high`)."""
 
@@ -337,7 +337,7 @@ class PerHundred:
     high: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ScoredStudent:
     """One student of a scored term: a student without a score is one too, with band and reason.
 

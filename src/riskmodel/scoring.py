@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from sys import intern
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from riskmodel.bundle import Model, ModelBundle
 from riskmodel.domain import (
+    MATRIX_KEYS,
     Band,
     FeatureMatrix,
     PerHundred,
@@ -25,7 +27,9 @@ from riskmodel.domain import (
 from riskmodel.errors import BundleRefused, NotEnoughData
 from riskmodel.explain import Explained, enough_known, family_statements, unknowns
 from riskmodel.models.gbm import BULK_ROWS
+from riskmodel.models.logistic import Logistic
 from riskmodel.models.rules import absence_rule, constant, rule_bands
+from riskmodel.models.scorer import Scorer
 from riskmodel.models.training import TrainedModel
 
 Floats = NDArray[np.float64]
@@ -58,7 +62,7 @@ def score(matrix: FeatureMatrix, bundle: ModelBundle) -> Scores:
     """
     if bundle.model is None:
         return Scores(absence_rule(matrix), None)
-    margin = bundle.model.scorer.margin(_columns(matrix, bundle.feature_names))
+    margin = _margins(matrix, bundle.feature_names, bundle.model.scorer)
     return Scores(margin, bundle.model.calibrator.risk(margin))
 
 
@@ -66,7 +70,7 @@ def score_unwritten(matrix: FeatureMatrix, trained: TrainedModel) -> Scores:
     """Score every row by a fitted model that stands beside the bundle's and is never written."""
     if trained.fitted is None:
         return Scores(absence_rule(matrix), None)
-    margin = trained.fitted.scorer.margin(_columns(matrix, trained.feature_names))
+    margin = _margins(matrix, trained.feature_names, trained.fitted.scorer)
     return Scores(margin, trained.fitted.calibrator.risk(margin))
 
 
@@ -81,13 +85,13 @@ def score_beside(
     """
     beside: dict[str, Scores] = {}
     if trained is not None and trained.fitted is not None:
-        margin = trained.fitted.logistic.margin(_columns(matrix, trained.feature_names))
+        margin = _margins(matrix, trained.feature_names, trained.fitted.logistic)
         beside["logistic"] = Scores(margin, trained.fitted.logistic_calibrator.risk(margin))
     beside["absence_rule"] = Scores(absence_rule(matrix), None)
     if last_term is not None:
         beside["last_term"] = Scores(last_term, None)
     if SCHOOL_RATE in matrix.frame:
-        beside["school_rate"] = Scores(_columns(matrix, [SCHOOL_RATE])[:, 0], None)
+        beside["school_rate"] = Scores(matrix.frame[SCHOOL_RATE].to_numpy(dtype=np.float64), None)
     base_risk = None if trained is None else trained.base_risk
     risk = None if base_risk is None else np.full(len(matrix.frame), base_risk)
     return {**beside, "constant": Scores(constant(matrix), risk)}
@@ -164,20 +168,22 @@ def scored_term(
     similar: tuple[PerHundred | None, ...] = (None,) * len(known)
     explained: dict[int, Explained] = {}
     if bundle.model is not None and risk is not None:
-        X = _columns(matrix, bundle.feature_names)
-        near_line = _near_line(X, bundle.model, known, ties, places=places, limit=bands[1], cutoff=cutoff)
+        near_line = _near_line(
+            matrix, bundle.feature_names, bundle.model, known, ties,
+            places=places, limit=bands[1], cutoff=cutoff,
+        )  # fmt: skip
         similar = bundle.model.similar.of(risk)
-        explained = _explain(matrix, X, bundle, bundle.model, np.flatnonzero(listed), progress)
+        explained = _explain(matrix, bundle, bundle.model, np.flatnonzero(listed), progress)
     unknown = unknowns(matrix)
     students = tuple(
         ScoredStudent(
             student_id=row["student_id"],
-            school_id=row["school_id"],
+            school_id=intern(row["school_id"]),
             stage=Stage(row["stage"]),
             grade=int(row["grade"]),
-            class_name=row["class_name"],
-            masked_name=row["masked_name"],
-            number_tail=row["number_tail"],
+            class_name=intern(row["class_name"]),
+            masked_name=intern(row["masked_name"]),
+            number_tail=intern(row["number_tail"]),
             risk=float(risk[number]) if risk is not None and known[number] else None,
             band=banded[number],
             listed=bool(listed[number]),
@@ -188,16 +194,34 @@ def scored_term(
             unknowns=unknown[number],
             attendance_history=_history(row),
         )
-        for number, row in enumerate(matrix.frame.to_dict("records"))
+        for number, row in enumerate(_records(matrix, [*MATRIX_KEYS, *HISTORY]))
     )
     return ScoredTerm(facts, tuple(schools), students)
 
 
-def _columns(matrix: FeatureMatrix, names: Sequence[str]) -> Floats:
+def _margins(matrix: FeatureMatrix, names: Sequence[str], model: Scorer | Logistic) -> Floats:
+    """Return the margin of each row, some rows at a time: a copy of all columns would be large."""
     lacking = [name for name in names if name not in matrix.frame]
     if lacking:
         raise BundleRefused("bundle_columns_lacking", columns=", ".join(lacking))
-    return matrix.frame[list(names)].to_numpy(dtype=np.float64)
+    parts = [model.margin(_values(few, names)) for few in _few_rows(matrix.frame)]
+    return np.concatenate(parts) if parts else np.zeros(0)
+
+
+def _few_rows(frame: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    for start in range(0, len(frame), CHUNK_ROWS):
+        yield frame.iloc[start : start + CHUNK_ROWS]
+
+
+def _values(rows: pd.DataFrame, names: Sequence[str]) -> Floats:
+    return rows[list(names)].to_numpy(dtype=np.float64)
+
+
+def _records(matrix: FeatureMatrix, names: Sequence[str]) -> Iterator[Mapping[Hashable, Any]]:
+    """Yield rows by the names of their columns: a few thousand dictionaries at a time are in memory."""
+    there = [name for name in names if name in matrix.frame]
+    for few in _few_rows(matrix.frame):
+        yield from few[there].to_dict("records")
 
 
 def bands_of(scores: Scores, known: Bools, *, limits: tuple[float, float]) -> list[Band]:
@@ -232,20 +256,19 @@ def _top(ranked: Floats, known: Bools, ties: NDArray[np.uint64], places: int) ->
 
 
 def _near_line(
-    X: Floats, model: Model, known: Bools, ties: NDArray[np.uint64], *, places: int, limit: float,
-    cutoff: Floats,
+    matrix: FeatureMatrix, names: Sequence[str], model: Model, known: Bools, ties: NDArray[np.uint64], *,
+    places: int, limit: float, cutoff: Floats,
 ) -> Bools:  # fmt: skip
     """Who is listed by some models of the bag and not by others."""
-    times = np.zeros(len(X), dtype=int)
+    times = np.zeros(len(known), dtype=int)
     for member in model.bag:
-        risk = model.calibrator.risk(member.margin(X))
+        risk = model.calibrator.risk(_margins(matrix, names, member))
         times += _top(risk / cutoff, known, ties, places) | (known & (risk >= limit))
     return (times > 0) & (times < len(model.bag))
 
 
 def _explain(
     matrix: FeatureMatrix,
-    X: Floats,
     bundle: ModelBundle,
     model: Model,
     listed: NDArray[np.int_],
@@ -255,10 +278,12 @@ def _explain(
     explained: dict[int, Explained] = {}
     for start in range(0, len(listed), CHUNK_ROWS):
         chunk = listed[start : start + CHUNK_ROWS]
+        rows = matrix.frame.iloc[chunk]
+        X = _values(rows, bundle.feature_names)
         told = family_statements(
-            model.scorer.contributions(X[chunk]),
-            np.stack([member.contributions(X[chunk]) for member in model.bag]),
-            rows=matrix.frame.iloc[chunk],
+            model.scorer.contributions(X),
+            np.stack([member.contributions(X) for member in model.bag]),
+            rows=rows,
             names=bundle.feature_names,
             features=matrix.features,
         )
