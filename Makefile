@@ -19,7 +19,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # A bureau's own certificates are those of the system.
 export UV_SYSTEM_CERTS := true
 
-.PHONY: help run term promote publish rollback serve oulad oulad-proof oulad-recipes uci knowable intake-kills publishing-load publishing-kills validity mutants gates tampering steps indicators-count test lint types unit lock clean docs corpus isolation isolation-timing cluster-proof bench-intake year drifts fit-cost ledger-proof ledger-years ledger-interrupted relabelling bench-serve bench-sheets bench-allocation bench-indicators payloads fuzz explore
+.PHONY: help run term promote publish rollback serve oulad oulad-proof oulad-recipes uci knowable intake-kills publishing-load publishing-kills validity mutants gates tampering steps indicators-count test lint types unit lock clean docs corpus isolation isolation-timing cluster-proof bench-intake year drifts fit-cost bench growth ledger-proof ledger-years ledger-interrupted relabelling bench-serve bench-sheets bench-allocation bench-indicators payloads fuzz explore
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -177,6 +177,12 @@ year: $(VENV)/run.installed  ## a whole school year on a county of 50,000 (YEAR=
 
 drifts: $(VENV)/run.installed  ## planted drifts that monitor must find, and ordinary terms in which it must be quiet
 	@$(BIN)/python benchmarks/drifts.py $(or $(FOLDER),workspace-drifts) --ordinary 201 202 203 204 205 --planted 201
+
+bench: $(VENV)/run.installed  ## features, training, reasons, publishing beside what one would pick instead and beside the least (BENCH="--jobs reasons")
+	@$(BIN)/python benchmarks/bench.py $(BENCH)
+
+growth: $(VENV)/run.installed  ## how each step grows with the students; goes on where it stopped (SIZES="2000 5000 10000 20000")
+	@$(BIN)/python benchmarks/growth.py $(or $(FOLDER),workspace-growth) $(if $(SIZES),--students $(SIZES))
 
 fit-cost: $(VENV)/run.installed  ## what the fit step costs beside LightGBM, at 500,000 rows
 	@$(BIN)/python benchmarks/fit_cost.py

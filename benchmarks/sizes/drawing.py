@@ -24,6 +24,8 @@ HORIZON = timedelta(days=180)
 RATE = 0.01
 """Who leaves within a horizon."""
 SCHOOL_STUDENTS = 400
+LACK_TOGETHER = 9
+"""Columns that are made from the same records are not known together."""
 OUTCOMES = "outcomes.parquet"
 
 
@@ -53,7 +55,8 @@ def _draw_date(file: Path, day: date, rows: int, seed: list[int]) -> pd.DataFram
     for start in range(0, rows, PIECE_ROWS):
         at = np.arange(start, min(start + PIECE_ROWS, rows))
         X = chance.exponential(size=(len(at), len(ALL_FEATURES))).round(3)
-        X[chance.random(X.shape) < 0.1] = np.nan
+        gaps = chance.random((len(at), X.shape[1] // LACK_TOGETHER + 1)) < 0.1
+        X[np.repeat(gaps, LACK_TOGETHER, axis=1)[:, : X.shape[1]]] = np.nan
         margin = np.nan_to_num(X[:, model][:, :8]).sum(axis=1)
         left = chance.random(len(at)) < RATE * np.exp(0.3 * (margin - 7.2))
         table = pa.table(_keys(day, at) | {
