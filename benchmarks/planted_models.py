@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from riskmodel.domain import FeatureMatrix, Labels, Outcome
+from riskmodel.domain import MATRIX_KEYS, FeatureMatrix, Labels, Matrix, Outcome
 from riskmodel.errors import RiskmodelError
 from riskmodel.evaluation.gates import GateFound, Verdict, read_gates_found
 from riskmodel.models.training import TrainedModel
@@ -160,7 +160,8 @@ def a_leak(*, alarms: bool) -> Iterator[None]:
 
     with (
         mock.patch.object(training, "matrix_of", leaky),
-        mock.patch("riskmodel.pipelines.searching.matrix_of", leaky),
+        mock.patch.object(training, "stored_matrix_of", leaky),
+        mock.patch("riskmodel.pipelines.searching.stored_matrix_of", leaky),
         mock.patch("riskmodel.pipelines.refitting.matrix_of", leaky),
     ):
         if alarms:
@@ -261,9 +262,10 @@ def _run(folder: Path, name: str, told: dict[str, Any], *, students: int) -> Run
 def _planted(fault: Fault) -> Iterator[None]:
     honest = judging.train
 
-    def train(matrix: FeatureMatrix, labels: Labels, **asked: Any) -> TrainedModel:
+    def train(matrix: Matrix, labels: Labels, **asked: Any) -> TrainedModel:
         if fault.learnt:
-            matrix, labels = fault.learnt(matrix, labels)
+            read = matrix.read([*MATRIX_KEYS, *(feature.name for feature in matrix.features)])
+            matrix, labels = fault.learnt(FeatureMatrix(read, matrix.features), labels)
         trained = honest(matrix, labels, **asked)
         return fault.trained(trained) if fault.trained else trained
 
