@@ -314,6 +314,7 @@ class _RecipeFile(_Strict):
     trees: Trees = Trees()
     linear: Linear = Linear()
     search: Search | None = None
+    sample_staying: float = Field(default=1.0, gt=0, le=1)
 
     @model_validator(mode="after")
     def _searched_trees(self) -> _RecipeFile:
@@ -487,6 +488,7 @@ def read_recipe(file: Path) -> Recipe:
         trees=TreeParameters(**told.trees.model_dump()),
         search=Search(**told.search.model_dump()) if told.search else None,
         prior_sd=told.linear.prior_sd,
+        sample_staying=told.sample_staying,
     )
 
 

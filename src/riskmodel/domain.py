@@ -209,9 +209,9 @@ class FeatureInfo:
 class FeatureMatrix:
     """Features of the cohort at one or more as-of dates.
 
-    `frame` has one row per (`as_of_date`, `student_id`), sorted by the two, with the columns of
-    `MATRIX_KEYS` and then one float64 column per feature, NaN where not known. Dates are
-    `datetime64[s]`, ids text, `grade` integer.
+    `frame` has one row per (`as_of_date`, `student_id`), sorted by the two (among many students by part of
+    the schools before the student), with the columns of `MATRIX_KEYS` and then one float64 column per
+    feature, NaN where not known. Dates are `datetime64[s]`, ids text, `grade` integer.
     """
 
     frame: pd.DataFrame

@@ -82,8 +82,8 @@ def family_statements(
     members: dict[Family, list[int]] = {}
     for column, name in enumerate(names):
         members.setdefault(declared[name].family, []).append(column)
-    sums = {family: contributions[:, columns].sum(axis=1) for family, columns in members.items()}
-    bag_sums = {family: bag_contributions[:, :, columns].sum(axis=2) for family, columns in members.items()}
+    sums = {family: _added(contributions, columns) for family, columns in members.items()}
+    bag_sums = {family: _added(bag_contributions, columns) for family, columns in members.items()}
     explained = []
     for number, row in enumerate(rows.to_dict("records")):
         found: dict[int, list[Statement]] = {1: [], -1: []}
@@ -102,6 +102,14 @@ def family_statements(
                 found[sign].append(statement)
         explained.append(Explained(_choose_reasons(found[1]), _strongest(found[-1], MOST_STRENGTHS)))
     return tuple(explained)
+
+
+def _added(contributions: Floats, columns: Sequence[int]) -> Floats:
+    """Add some columns, one after the other: a row's sum is the same bits whatever rows stand beside it."""
+    total = np.zeros(contributions.shape[:-1])
+    for column in columns:
+        total += contributions[..., column]
+    return total
 
 
 def _tell(

@@ -81,6 +81,10 @@ class Recipe:
         None: the parameters stand as they are.
     prior_sd
         Strength of the penalty, of the part `linear`.
+    sample_staying
+        Share of the rows of those who stayed that are learnt from, each standing for 1 / share of them: where
+        all of them are too many for one machine. Everybody who left is learnt from; a model is calibrated and
+        judged on everybody.
     """
 
     name: str = "lightgbm"
@@ -89,6 +93,7 @@ class Recipe:
     trees: TreeParameters = TreeParameters()
     search: Search | None = None
     prior_sd: float = PRIOR_SD
+    sample_staying: float = 1.0
 
 
 PLAIN = Recipe()

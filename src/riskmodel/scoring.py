@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from sys import intern
 from typing import Any, NamedTuple
 
@@ -154,28 +155,122 @@ def scored_term(
     days = matrix.frame["as_of_date"].dt.date
     if (days != facts.as_of_date).any():
         raise NotEnoughData("not_the_as_of_date", as_of_date=facts.as_of_date)
-    scores = score(matrix, bundle)
-    margin, risk = scores
-    known = enough_known(matrix)
-    ties = tie_breaks(matrix.frame["student_id"])
-    places = math.ceil(capacity_share * len(known) - 1e-9)  # 7 % of 100 is 7, not 8
-    cutoff = np.ones(len(known)) if cutoffs is None else cutoffs
-    ranked = margin if risk is None else risk / cutoff
-    banded = bands_of(scores, known, limits=bands)
-    to_help = np.isin(banded, [Band.REACH_OUT, Band.CHECK_IN])
-    listed = to_help | _top(ranked, known, ties, places)
+    standing = stand(matrix, bundle, cutoffs=cutoffs)
+    lines = draw_lines([standing], capacity_share=capacity_share)
+    students = tell(matrix, bundle, standing, lines, bands=bands, progress=progress)
+    return ScoredTerm(facts, tuple(schools), students)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Scores of some rows of a cohort, by which it is told who of all of it is listed.
+
+    Attributes
+    ----------
+    scores, known
+        Of each row; whether a judgement can rest on it (`explain.enough_known`).
+    ties
+        See `tie_breaks`.
+    cutoff
+        (n,) risk from which the group of each row is to be listed; 1 where lists go by risk alone.
+    bag
+        (b, n) risk by each of the bagged models; none without probabilities.
+    """
+
+    scores: Scores
+    known: Bools
+    ties: NDArray[np.uint64]
+    cutoff: Floats
+    bag: Floats
+
+    @property
+    def ranked(self) -> Floats:
+        """(1 + b, n): what places go by, highest first: of the model, and of each of the bagged ones."""
+        own = self.scores.margin if self.scores.risk is None else self.scores.risk / self.cutoff
+        return np.vstack([own, self.bag / self.cutoff])
+
+
+class Line(NamedTuple):
+    """The last place of a list: who stands above it, or on it with no later `tie`, has a place."""
+
+    ranked: float
+    tie: int
+
+    def has(self, ranked: Floats, standing: Standing) -> Bools:
+        """Tell of each row whether it has a place."""
+        above = (ranked > self.ranked) | ((ranked == self.ranked) & (standing.ties <= np.uint64(self.tie)))
+        return np.asarray(standing.known & above, dtype=bool)
+
+
+def stand(matrix: FeatureMatrix, bundle: ModelBundle, *, cutoffs: Floats | None = None) -> Standing:
+    """Score some rows of a cohort by the model and by each of its bag; see `scored_term`."""
+    model, rows = bundle.model, len(matrix.frame)
+    bag = np.zeros((0 if model is None else len(model.bag), rows))
+    if model is not None:
+        for number, member in enumerate(model.bag):
+            bag[number] = model.calibrator.risk(_margins(matrix, bundle.feature_names, member))
+    return Standing(
+        scores=score(matrix, bundle),
+        known=enough_known(matrix),
+        ties=tie_breaks(matrix.frame["student_id"]),
+        cutoff=np.ones(rows) if cutoffs is None else cutoffs,
+        bag=bag,
+    )
+
+
+def draw_lines(standings: Sequence[Standing], *, capacity_share: float) -> tuple[Line, ...]:
+    """Find the last place on the list of a whole cohort, by the model and by each of its bag.
+
+    Parameters
+    ----------
+    standings
+        Of all rows of the cohort, in any number of parts.
+    capacity_share
+        See `scored_term`.
+    """
+    known = np.concatenate([one.known for one in standings])
+    ties = np.concatenate([one.ties for one in standings])
+    ranked = np.hstack([one.ranked for one in standings])
+    places = min(math.ceil(capacity_share * len(known) - 1e-9), int(known.sum()))  # 7 % of 100 is 7, not 8
+    if places == 0:
+        return (Line(math.inf, 0),) * len(ranked)
+    last = [np.lexsort((ties, -each, ~known))[places - 1] for each in ranked]
+    return tuple(Line(float(each[row]), int(ties[row])) for each, row in zip(ranked, last, strict=True))
+
+
+def tell(
+    matrix: FeatureMatrix,
+    bundle: ModelBundle,
+    standing: Standing,
+    lines: Sequence[Line],
+    *,
+    bands: tuple[float, float],
+    progress: Progress | None = None,
+) -> tuple[ScoredStudent, ...]:
+    """Band and list some rows of a cohort by its lines, and give the listed their reasons.
+
+    Parameters
+    ----------
+    standing
+        What `stand` found of the same rows.
+    lines
+        What `draw_lines` found of the whole cohort.
+    bands, progress
+        See `scored_term`.
+    """
+    risk, known = standing.scores.risk, standing.known
+    banded = bands_of(standing.scores, known, limits=bands)
+    ranked = standing.ranked
+    listed = np.isin(banded, [Band.REACH_OUT, Band.CHECK_IN]) | lines[0].has(ranked[0], standing)
     near_line = np.zeros(len(known), dtype=bool)
     similar: tuple[PerHundred | None, ...] = (None,) * len(known)
     explained: dict[int, Explained] = {}
     if bundle.model is not None and risk is not None:
-        near_line = _near_line(
-            matrix, bundle.feature_names, bundle.model, known, ties,
-            places=places, limit=bands[1], cutoff=cutoff,
-        )  # fmt: skip
+        near_line = _near_line(standing, lines, limit=bands[1])
         similar = bundle.model.similar.of(risk)
         explained = _explain(matrix, bundle, bundle.model, np.flatnonzero(listed), progress)
     unknown = unknowns(matrix)
-    students = tuple(
+    return tuple(
         ScoredStudent(
             student_id=row["student_id"],
             school_id=intern(row["school_id"]),
@@ -196,7 +291,6 @@ def scored_term(
         )
         for number, row in enumerate(_records(matrix, [*MATRIX_KEYS, *HISTORY]))
     )
-    return ScoredTerm(facts, tuple(schools), students)
 
 
 def _margins(matrix: FeatureMatrix, names: Sequence[str], model: Scorer | Logistic) -> Floats:
@@ -247,24 +341,12 @@ def bands_of(scores: Scores, known: Bools, *, limits: tuple[float, float]) -> li
     ]
 
 
-def _top(ranked: Floats, known: Bools, ties: NDArray[np.uint64], places: int) -> Bools:
-    """Mark the first `places` of those of whom enough is known."""
-    order = np.lexsort((ties, -ranked, ~known))[: min(places, int(known.sum()))]
-    top = np.zeros(len(ranked), dtype=bool)
-    top[order] = True
-    return top
-
-
-def _near_line(
-    matrix: FeatureMatrix, names: Sequence[str], model: Model, known: Bools, ties: NDArray[np.uint64], *,
-    places: int, limit: float, cutoff: Floats,
-) -> Bools:  # fmt: skip
+def _near_line(standing: Standing, lines: Sequence[Line], *, limit: float) -> Bools:
     """Who is listed by some models of the bag and not by others."""
-    times = np.zeros(len(known), dtype=int)
-    for member in model.bag:
-        risk = model.calibrator.risk(_margins(matrix, names, member))
-        times += _top(risk / cutoff, known, ties, places) | (known & (risk >= limit))
-    return (times > 0) & (times < len(model.bag))
+    times = np.zeros(len(standing.known), dtype=int)
+    for risk, ranked, line in zip(standing.bag, standing.ranked[1:], lines[1:], strict=True):
+        times += line.has(ranked, standing) | (standing.known & (risk >= limit))
+    return (times > 0) & (times < len(standing.bag))
 
 
 def _explain(

@@ -12,9 +12,10 @@ from unittest import mock
 import numpy as np
 import pandas as pd
 
-from riskmodel.domain import AsOf, RegionRule
+from riskmodel.domain import AsOf, RegionRule, ScoredStudent
 from riskmodel.features.build import StudentStageTask, read_matrix, school_stage, student_stage
 from riskmodel.labels import LabelTask, label_bucket, read_labels
+from riskmodel.pipelines.scoring_parts import Scored, score_parts
 from riskmodel.records.deliveries.shipment import SourceFiles
 from riskmodel.records.intake import take_in
 from riskmodel.records.store import RecordStore
@@ -29,6 +30,7 @@ AS_OF = (
 )
 LABEL_DATE = date(2025, 12, 31)
 STUDENTS = 90
+BANDS, CAPACITY = (0.6, 0.45), 0.2
 PARTS = 2
 """Of the five schools."""
 
@@ -50,7 +52,7 @@ def rows() -> dict[str, list[dict[str, Any]]]:
             told = {"end_date": "2025-01-17", "exit_reason": "transferred", "to_school_id": other}
             tables["enrolments"].append(spell | told)
             spell |= {"school_id": other, "start_date": "2025-02-17"}
-        elif number % 11 == 0:
+        elif number % 5 in (1, 3):
             spell |= {"end_date": "2025-05-20", "exit_reason": "dropped_out"}
         tables["enrolments"].append(spell)
         for ago in chance.choice(200, size=int(chance.integers(0, 12)), replace=False):
@@ -101,3 +103,14 @@ class Stages:
         ]
         paths = runner.map(label_bucket, tasks)
         return read_labels(paths, label_date=LABEL_DATE, rule_version=RULE.version).frame
+
+    def parts(self, model: Path, public_key: str) -> list[Scored]:
+        """Name the parts of the later date's cohort, whose matrix was made before."""
+        day = AS_OF[1]
+        files = sorted(self.out.glob(f"part-*/matrix-{day.as_of_date}-{day.term}.parquet"))
+        out = self.out / "scored"
+        return [Scored(file, (), model, model.name, public_key, out / file.parent.name) for file in files]
+
+    def scored(self, runner: Runner, model: Path, public_key: str) -> tuple[ScoredStudent, ...]:
+        parts = self.parts(model, public_key)
+        return score_parts(parts, runner=runner, bands=BANDS, capacity_share=CAPACITY)

@@ -9,26 +9,35 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
+from unittest import mock
 
 import cloudpickle
 import pandas as pd
 import pytest
 from distributed import LocalCluster
 
-from riskmodel.domain import LeftOut
+from riskmodel.bundle import bundle_files, read_bundle, write_bundle
+from riskmodel.domain import FeatureMatrix, Labels, LeftOut, ScoredStudent
 from riskmodel.errors import ConfigurationError, RiskmodelError, WorkspaceError
+from riskmodel.features import ALL_FEATURES
 from riskmodel.features.build import StudentStageTask
+from riskmodel.models.training import train
+from riskmodel.pipelines.scoring_parts import stand_part
 from riskmodel.records.keeping.durable import HALF, remove_halves
 from riskmodel.records.store import RecordStore
 from riskmodel.runners import RunnerName, cluster
 from riskmodel.runners.dask import DaskRunner, connected
 from riskmodel.runners.local import LocalRunner
+from riskmodel.scoring import draw_lines, stand, tell
+from riskmodel.signing import SigningKey
 from riskmodel.wording import LANGUAGES
 
-from .small_county import Stages, county
+from .small_county import AS_OF, BANDS, CAPACITY, LABEL_DATE, RULE, Stages, county
 
 pytestmark = pytest.mark.slow
 FULL = os.environ.get("RISKMODEL_CLUSTER") == "full"
@@ -49,20 +58,49 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def runner(address: str, tmp_path: Path) -> Iterator[DaskRunner]:
-    with connected(address, folder=tmp_path, patience_seconds=20) as made:
+    with connected(address, folder=tmp_path, patience_seconds=120) as made:
         yield made
 
 
+class Alone(NamedTuple):
+    """What one process makes from one bucket, and the model that scores everywhere."""
+
+    matrix: pd.DataFrame
+    labels: pd.DataFrame
+    model: Path
+    public_key: str
+    scored: tuple[ScoredStudent, ...]
+
+
 @pytest.fixture(scope="module")
-def alone(tmp_path_factory: pytest.TempPathFactory) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Give matrix and labels as one process makes them from one bucket."""
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Alone:
     folder = tmp_path_factory.mktemp("alone")
     stages = Stages(county(folder, buckets=1), folder / "out")
-    return stages.matrix(HERE, stages.students(HERE)), stages.labels(HERE)
+    matrix, labels = stages.matrix(HERE, stages.students(HERE)), stages.labels(HERE)
+    with mock.patch("riskmodel.models.training.MINIMUM_TRAINING_EVENTS", 20):
+        learnt = FeatureMatrix(matrix, ALL_FEATURES)
+        trained = train(learnt, Labels(labels, LABEL_DATE, RULE.version), seed=1, bag=2, folds=2)
+    key, model = SigningKey.make(), folder / "model"
+    write_bundle(model, bundle_files(trained, model_version="model", data_hash="d" * 64, key=key))
+    later = matrix[matrix["as_of_date"].dt.date == AS_OF[1].as_of_date].reset_index(drop=True)
+    bundle = read_bundle(model, version="model", public_key=key.public)
+    whole = replace(learnt, frame=later)
+    standing = stand(whole, bundle)
+    lines = draw_lines([standing], capacity_share=CAPACITY)
+    return Alone(matrix, labels, model, key.public, tell(whole, bundle, standing, lines, bands=BANDS))
+
+
+def by_id(students: Sequence[ScoredStudent]) -> list[ScoredStudent]:
+    return sorted(students, key=lambda one: one.student_id)
+
+
+def in_order(matrix: pd.DataFrame) -> pd.DataFrame:
+    return matrix.sort_values(["as_of_date", "student_id"], ignore_index=True)
 
 
 def assert_equal(one: pd.DataFrame, other: pd.DataFrame) -> None:
     """Hold what is counted to be equal, and what is reckoned to be so to 1e-9."""
+    one, other = in_order(one), in_order(other)
     pd.testing.assert_frame_equal(one, other, check_exact=False, rtol=0, atol=1e-9)
     counts = [name for name in one if name.endswith(("_days", "_count")) or one[name].dtype.kind in "iOUM"]
     pd.testing.assert_frame_equal(one[counts], other[counts], check_exact=True)
@@ -79,23 +117,22 @@ def plant(runner: DaskRunner, function: Callable[..., None], *told: object) -> N
 @in_full
 @pytest.mark.parametrize("buckets", [1, 8, 13])
 def test_whatever_the_number_of_buckets_results_are_those_of_one_machine(
-    runner: DaskRunner, alone: tuple[pd.DataFrame, pd.DataFrame], tmp_path: Path, buckets: int
+    runner: DaskRunner, alone: Alone, tmp_path: Path, buckets: int
 ) -> None:
     stages = Stages(county(tmp_path, buckets=buckets), tmp_path / "out")
 
     matrix, labels = stages.matrix(runner, stages.students(runner)), stages.labels(runner)
 
-    assert_equal(matrix, alone[0])
-    assert_equal(labels, alone[1])
+    assert_equal(matrix, alone.matrix)
+    assert_equal(labels, alone.labels)
+    assert by_id(stages.scored(runner, alone.model, alone.public_key)) == by_id(alone.scored)
 
 
 @in_full
-def test_a_runner_that_skips_a_bucket_is_noticed(
-    runner: DaskRunner, alone: tuple[pd.DataFrame, pd.DataFrame], tmp_path: Path
-) -> None:
+def test_a_runner_that_skips_a_bucket_is_noticed(runner: DaskRunner, alone: Alone, tmp_path: Path) -> None:
     stages = Stages(county(tmp_path, buckets=3), tmp_path / "out")
     with pytest.raises(AssertionError):
-        assert_equal(stages.matrix(runner, stages.students(runner)[1:]), alone[0])
+        assert_equal(stages.matrix(runner, stages.students(runner)[1:]), alone.matrix)
 
 
 # --- a worker that is killed
@@ -138,20 +175,23 @@ def die_once_in_a_file_that_has_its_name_already(marker: str) -> None:
 
 
 def test_a_worker_killed_in_each_stage_is_made_up_for(
-    runner: DaskRunner, alone: tuple[pd.DataFrame, pd.DataFrame], tmp_path: Path
+    runner: DaskRunner, alone: Alone, tmp_path: Path
 ) -> None:
     stages = Stages(county(tmp_path, buckets=2), tmp_path / "out")
 
     @contextmanager
     def killed(stage: str) -> Iterator[None]:
+        if stage in ("labels", "scores") and not FULL:
+            yield
+            return
         before = set(runner.client.run(os.getpid).values())
         plant(runner, die_once_while_writing, str(tmp_path / stage))
         yield
         assert (tmp_path / stage).exists()
         assert len(before - set(runner.client.run(os.getpid).values())) == 1, "one was killed, and replaced"
-        assert len(list(stages.out.rglob(f"*{HALF}"))) == 1, (
-            "what it had begun has no name that anybody reads"
-        )
+        # Of the last stage the folder goes, with all that was in it.
+        halves = list(stages.out.rglob(f"*{HALF}"))
+        assert len(halves) == (stage != "reasons"), "what it had begun has a name that nobody reads"
         remove_halves(stages.out)
 
     with killed("students"):
@@ -160,21 +200,27 @@ def test_a_worker_killed_in_each_stage_is_made_up_for(
         matrix = stages.matrix(runner, buckets)
     with killed("labels"):
         labels = stages.labels(runner)
+    with killed("scores"):
+        runner.map(stand_part, stages.parts(alone.model, alone.public_key))
+    with killed("reasons"):
+        scored = stages.scored(runner, alone.model, alone.public_key)
 
-    assert_equal(matrix, alone[0])
-    assert_equal(labels, alone[1])
+    assert_equal(matrix, alone.matrix)
+    assert_equal(labels, alone.labels)
+    assert by_id(scored) == by_id(alone.scored)
+    assert 5 < sum(student.listed and bool(student.reasons) for student in scored) < 80
     schools = matrix.groupby("student_id")["school_id"].nunique()
     assert (schools == 2).sum() > 5, "students who change schools are among them"
 
 
 @in_full
 def test_a_file_that_is_written_under_its_own_name_is_noticed(
-    runner: DaskRunner, alone: tuple[pd.DataFrame, pd.DataFrame], tmp_path: Path
+    runner: DaskRunner, alone: Alone, tmp_path: Path
 ) -> None:
     stages = Stages(county(tmp_path, buckets=3), tmp_path / "out")
     plant(runner, die_once_in_a_file_that_has_its_name_already, str(tmp_path / "killed"))
     with pytest.raises(Exception, match=r"[Pp]arquet|[Tt]hrift"):
-        assert_equal(stages.matrix(runner, stages.students(runner)), alone[0])
+        assert_equal(stages.matrix(runner, stages.students(runner)), alone.matrix)
 
 
 # --- what cannot be made up for is said, and what is done is kept

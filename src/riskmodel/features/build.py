@@ -249,7 +249,7 @@ def matrix_files_of(folders: Sequence[Path]) -> tuple[Path, ...]:
 
 
 def read_matrix(paths: Sequence[Path], *, learn_also: Sequence[str] = ()) -> FeatureMatrix:
-    """Read files of `school_stage` as one matrix, sorted by as-of date and student.
+    """Read files of `school_stage` as one matrix: by as-of date, part of the schools, and student.
 
     Parameters
     ----------
@@ -263,14 +263,15 @@ def read_matrix(paths: Sequence[Path], *, learn_also: Sequence[str] = ()) -> Fea
     """
     if not paths:
         raise NotEnoughData("cohort_empty")
-    tables = sorted((pq.read_table(path) for path in paths), key=_date_of)
-    dates = [_date_of(table) for table in tables]
+    in_order = sorted(paths, key=lambda path: path.parent.name)
+    tables = sorted((pq.read_table(path) for path in in_order), key=_date_of)
+    dates = {_date_of(table) for table in tables}
     whole = pa.concat_tables(tables)
     del tables
     frame: pd.DataFrame = whole.to_pandas(self_destruct=True)
     frame["as_of_date"] = frame["as_of_date"].astype("datetime64[s]")
-    # Parts of one date, or terms that share it.
-    if len(dates) > len(set(dates)):
+    if len({path.name for path in paths}) > len(dates):
+        # Two terms share a date.
         frame = frame.sort_values(["as_of_date", "student_id", "school_id"], ignore_index=True)
     return FeatureMatrix(frame=frame, features=_features(learn_also))
 

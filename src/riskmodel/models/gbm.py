@@ -140,7 +140,8 @@ class BinnedRows:
     """
 
     _data: Any = field(repr=False, compare=False)
-    _exposure: Floats | None = field(repr=False, compare=False)
+    _weight: Floats | None = field(repr=False, compare=False)
+    _hazard: bool
     _directions: tuple[int, ...]
 
     @classmethod
@@ -152,8 +153,12 @@ class BinnedRows:
         names: Sequence[str],
         exposure: Floats | None = None,
         directions: Sequence[int] | None = None,
+        times: Floats | None = None,
     ) -> BinnedRows:
-        """Bin rows, read piece by piece; see `fit_gbm`."""
+        """Bin rows, read piece by piece; see `fit_gbm`.
+
+        `times`: how many rows each stands for, where some were sampled.
+        """
         from lightgbm import Dataset
 
         # Leavings by exposure, weighted by it: the Poisson likelihood of counts (see `hazard`).
@@ -161,7 +166,7 @@ class BinnedRows:
         data = Dataset(
             _sequences(as_design(X)),
             label=label,
-            weight=exposure,
+            weight=together(exposure, times),
             feature_name=list(names),
             params=parameters_of(TreeParameters(), hazard=exposure is not None),
             free_raw_data=True,
@@ -169,7 +174,8 @@ class BinnedRows:
         with _BINNING:
             data.construct()
             _give_back()
-        return cls(data, exposure, tuple(directions or (0,) * len(names)))
+        weight, hazard = together(exposure, times), exposure is not None
+        return cls(data, weight, hazard, tuple(directions or (0,) * len(names)))
 
     def fit(
         self,
@@ -198,8 +204,8 @@ class BinnedRows:
         if rows is not None:
             data = data.subset(rows.tolist())
             if times is not None:
-                data.set_weight(times if self._exposure is None else times * self._exposure[rows])
-        told = parameters_of(trees, directions=self._directions, hazard=self._exposure is not None)
+                data.set_weight(together(times, None if self._weight is None else self._weight[rows]))
+        told = parameters_of(trees, directions=self._directions, hazard=self._hazard)
         booster = train({**told, "seed": seed}, data, num_boost_round=trees.rounds)
         # What is used is what is written: the booster is read back from its text.
         return Gbm.from_text(str(booster.model_to_string()))
@@ -240,6 +246,13 @@ def _sequences(design: Design) -> list[Any]:
             return Pieces.read[which]
 
     return [Piece(number, rows.stop - rows.start) for number, rows in enumerate(design.pieces())]
+
+
+def together(one: NDArray[Any] | None, other: NDArray[Any] | None) -> Floats | None:
+    """Return the product of two weights of each row, of which each may be that of nothing."""
+    if one is None or other is None:
+        return one if other is None else other
+    return np.asarray(one * other, dtype=np.float64)
 
 
 def fit_gbm(

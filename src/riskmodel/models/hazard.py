@@ -19,7 +19,7 @@ LEAST_EXPOSURE = 1e-3
 """A student who left on the first days was observed for next to nothing; a rate needs more than nothing."""
 
 
-def exposures(days: NDArray[np.int_], left: NDArray[np.bool_]) -> Floats:
+def exposures(days: NDArray[np.int_], left: NDArray[np.bool_], *, times: Floats | None = None) -> Floats:
     """Return the share of the horizon's hazard that fell into the days each row was observed.
 
     The baseline is the Nelson-Aalen estimate over all rows: on each day, those who left among those still
@@ -31,6 +31,8 @@ def exposures(days: NDArray[np.int_], left: NDArray[np.bool_]) -> Floats:
         Days from the as-of date to the leaving, or to the end of what was observed; at least 1.
     left
         Whether the row ends with the student's leaving.
+    times
+        How many rows each stands for; None: for itself.
 
     Returns
     -------
@@ -39,7 +41,7 @@ def exposures(days: NDArray[np.int_], left: NDArray[np.bool_]) -> Floats:
     """
     longest = int(days.max(initial=1))
     leaving = np.bincount(days[left], minlength=longest + 1).astype(np.float64)
-    observed = np.bincount(days, minlength=longest + 1)[::-1].cumsum()[::-1]
+    observed = np.bincount(days, weights=times, minlength=longest + 1)[::-1].cumsum()[::-1]
     hazard = np.divide(leaving, observed, out=np.zeros(longest + 1), where=observed > 0)
     cumulative = hazard.cumsum() if left.any() else np.arange(longest + 1, dtype=np.float64)
     return np.asarray(np.maximum(cumulative[days] / cumulative[-1], LEAST_EXPOSURE))

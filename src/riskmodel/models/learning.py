@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from riskmodel.design import Design, read_pieces
 from riskmodel.domain import SEASON, Labels, Matrix, Outcome
-from riskmodel.models.gbm import BinnedRows
+from riskmodel.models.gbm import BinnedRows, together
 from riskmodel.models.hazard import exposures
 from riskmodel.models.logistic import Logistic, fit_logistic
 from riskmodel.models.scorer import Scorer
@@ -49,6 +49,9 @@ class LearningRows:
         Whose row it is: (n,) places in the sorted ids, as long texts would take more memory than the bins.
     names, directions
         The columns, and what was declared of each.
+    times
+        (n,) how many rows each stands for where those who stayed are sampled: 1, or 1 / share, or 0 outside
+        of the sample. None: each stands for itself.
     """
 
     X: Design
@@ -61,6 +64,7 @@ class LearningRows:
     households: Ids
     names: tuple[str, ...]
     directions: tuple[int, ...]
+    times: Floats | None = None
 
     def with_outcome(self) -> tuple[Design, NDArray[np.int_]]:
         """Return X and y of the rows whose outcome is known."""
@@ -79,7 +83,18 @@ class LearningRows:
             students=self.students[positions],
             schools=self.schools[positions],
             households=self.households[positions],
+            times=None if self.times is None else self.times[positions],
         )
+
+    def sampled(self) -> LearningRows:
+        """Return the rows that are learnt from: all, or all who left and a sample of those who stayed."""
+        return self if self.times is None else self.at(np.flatnonzero(self.times))
+
+    def line(self) -> Logistic:
+        """Fit the plain line to these rows, as far as their outcome is known."""
+        X, y = self.with_outcome()
+        times = None if self.times is None else self.times[self.known]
+        return fit_logistic(X, y, names=self.names, season=SEASON, times=times)
 
 
 def outcomes_of(matrix: Matrix, labels: Labels) -> pd.DataFrame:
@@ -88,7 +103,9 @@ def outcomes_of(matrix: Matrix, labels: Labels) -> pd.DataFrame:
     return matrix.read(KEYS).merge(told, on=KEYS, how="left", validate="1:1")
 
 
-def rows_to_learn(matrix: Matrix, labels: Labels, running: Labels | None, *, recipe: Recipe) -> LearningRows:
+def rows_to_learn(
+    matrix: Matrix, labels: Labels, running: Labels | None, *, recipe: Recipe, seed: int = 0
+) -> LearningRows:
     """Choose the rows of which it is known who left and who stayed, for as long as they were observed.
 
     Parameters
@@ -100,7 +117,10 @@ def rows_to_learn(matrix: Matrix, labels: Labels, running: Labels | None, *, rec
     running
         Outcomes over what was observed of horizons that were still running.
     recipe
-        A hazard is learnt with exposures, an outcome without.
+        A hazard is learnt with exposures, an outcome without; `sample_staying` says how many of those who
+        stayed are learnt from.
+    seed
+        Draws them, by a hash of student and date: whoever else is there changes nothing.
     """
     told = outcomes_of(matrix, labels)
     known = told["outcome"].isin([Outcome.LEFT, Outcome.STAYED])
@@ -128,7 +148,24 @@ def rows_to_learn(matrix: Matrix, labels: Labels, running: Labels | None, *, rec
         households=numbered(whose["household_id"]),
         names=matrix.model_features,
         directions=tuple(declared[name] for name in matrix.model_features),
+        times=_times(whose, left, share=recipe.sample_staying, seed=seed),
     )
+
+
+def _times(rows: pd.DataFrame, left: NDArray[np.bool_], *, share: float, seed: int) -> Floats | None:
+    """Return for how many rows each stands: see `LearningRows.times`."""
+    if share == 1:
+        return None
+    from pandas.util import hash_array
+
+    drawn = hash_array(rows["student_id"].to_numpy(dtype=object), hash_key=f"{seed:016d}"[-16:])
+    days = rows["as_of_date"].to_numpy(dtype="datetime64[D]").astype(np.int64).astype(np.uint64)
+    # A hash is spread over 64 bits; so is what is left when the day is mixed in (splitmix64, Steele 2014).
+    drawn = drawn ^ (days * np.uint64(0x9E3779B97F4A7C15))
+    drawn = (drawn ^ (drawn >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    drawn = (drawn ^ (drawn >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    chosen = (drawn ^ (drawn >> np.uint64(31))) < np.uint64(share * 2.0**64)
+    return np.where(left, 1.0, np.where(chosen, 1 / share, 0.0))
 
 
 def numbered(ids: pd.Series[str]) -> Ids:
@@ -178,10 +215,15 @@ class Grower:
         """Weigh the rows by what was observed, and bin them where trees will be grown."""
         binned = exposure = None
         if rows.observed is not None:
-            exposure = exposures(rows.observed, rows.y == 1)
+            exposure = exposures(rows.observed, rows.y == 1, times=rows.times)
         if "trees" in recipe.parts:
             binned = BinnedRows.of(
-                rows.X, rows.y, names=rows.names, exposure=exposure, directions=rows.directions
+                rows.X,
+                rows.y,
+                names=rows.names,
+                exposure=exposure,
+                directions=rows.directions,
+                times=rows.times,
             )
         return cls(rows, recipe, exposure, binned)
 
@@ -216,6 +258,7 @@ class Grower:
 
     def _line(self, at: NDArray[np.intp] | None, times: NDArray[np.int_] | None) -> Logistic:
         rows = slice(None) if at is None else at
+        own = None if self._rows.times is None else self._rows.times[rows]
         return fit_logistic(
             self._rows.X if at is None else self._rows.X.at(at),
             self._rows.y[rows],
@@ -223,5 +266,5 @@ class Grower:
             season=SEASON,
             prior_sd=self._recipe.prior_sd,
             exposure=None if self._exposure is None else self._exposure[rows],
-            times=times,
+            times=together(times, own),
         )

@@ -96,7 +96,7 @@ def fit_logistic(
     season: str | None = None,
     prior_sd: float = PRIOR_SD,
     exposure: Floats | None = None,
-    times: NDArray[np.int_] | None = None,
+    times: NDArray[np.int_] | Floats | None = None,
 ) -> Logistic:
     """Fit: medians for what is not known, an indicator of it, standardised and clipped, with an L2 penalty.
 

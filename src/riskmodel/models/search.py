@@ -116,7 +116,7 @@ def search_trees(
     space = _space()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     # Each fold is binned for itself: bins made with the held-out rows would know their values.
-    held = [(Grower.of(rows.at(learn), recipe), out[rows.known[out]]) for learn, out in folds]
+    held = [(Grower.of(rows.at(learn).sampled(), recipe), out[rows.known[out]]) for learn, out in folds]
     at = np.concatenate([out for _, out in held])
     tried: list[tuple[TreeParameters, Floats, float]] = []
     end = time.monotonic() + bounds.minutes * 60

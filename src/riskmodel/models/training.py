@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from riskmodel.design import Design
-from riskmodel.domain import SEASON, FeatureInfo, Labels, Matrix, Outcome
+from riskmodel.domain import FeatureInfo, Labels, Matrix, Outcome
 from riskmodel.errors import NotEnoughData
 from riskmodel.models.calibration import Calibrator, fit_calibrator
 from riskmodel.models.learning import (
@@ -30,7 +30,7 @@ from riskmodel.models.learning import (
     resample,
     rows_to_learn,
 )
-from riskmodel.models.logistic import Logistic, fit_logistic
+from riskmodel.models.logistic import Logistic
 from riskmodel.models.scorer import Scorer
 from riskmodel.models.similar import SimilarStudents, group_by_risk
 from riskmodel.recipe import PLAIN, Recipe
@@ -188,7 +188,8 @@ def train(
     days = np.unique(out_of_fold["as_of_date"].dt.date)
     fitted = None
     if counts.events >= MINIMUM_TRAINING_EVENTS:
-        rows = rows_to_learn(matrix, labels, running if recipe.learns == "hazard" else None, recipe=recipe)
+        part = running if recipe.learns == "hazard" else None
+        rows = rows_to_learn(matrix, labels, part, recipe=recipe, seed=seed)
         fitted, margins = _fit(rows, recipe=recipe, seed=seed, bag=bag, folds=folds, progress=progress)
         out_of_fold = out_of_fold.assign(
             margin=margins[0],
@@ -253,26 +254,27 @@ def _fit(
     """
     X, y, students = rows.X, rows.y, rows.students
     held_out = school_folds(rows.schools, rows.households, students, folds=folds)
-    grower = Grower.of(rows, recipe)
+    learnt = rows.sampled()
+    grower = Grower.of(learnt, recipe)
     margins = np.full((2, len(y)), np.nan)
 
     def fold(learn: NDArray[np.intp], held: NDArray[np.intp]) -> None:
-        part = rows.at(learn)
-        outcomes = part.with_outcome()
-        if 0 < outcomes[1].sum() < len(outcomes[1]):
-            # Binned anew: bins made with the held-out rows would know their values.
+        part = rows.at(learn).sampled()
+        left = part.y[part.known]
+        if 0 < left.sum() < len(left):
+            # Binned anew: bins made with the held-out rows would know their values. Of these all are scored,
+            # so that a risk is calibrated on as many who stayed as there were.
             model = Grower.of(part, recipe).fit(seed=seed)
             margins[0, held] = margins_of(model, X.at(held))
-            line = fit_logistic(*outcomes, names=rows.names, season=SEASON)
-            margins[1, held] = margins_of(line, X.at(held))
+            margins[1, held] = margins_of(part.line(), X.at(held))
 
     def member(number: int) -> Scorer:
-        drawn, times = resample(students, seed=[seed, number])
+        drawn, times = resample(learnt.students, seed=[seed, number])
         return grower.fit(seed=seed + 1 + number, rows=drawn, times=times)
 
     with side_by_side() as pool:
         model = pool.submit(grower.fit, seed=seed)
-        logistic = pool.submit(fit_logistic, *rows.with_outcome(), names=rows.names, season=SEASON)
+        logistic = pool.submit(learnt.line)
         folded = [pool.submit(fold, *split) for split in held_out]
         members = [pool.submit(member, number) for number in range(bag)]
         _wait([model, logistic, *folded, *members], progress)

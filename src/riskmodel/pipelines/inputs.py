@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from riskmodel import labels as labelling
 from riskmodel.domain import AsOf, FeatureMatrix, Labels, Matrix
+from riskmodel.errors import NotEnoughData, Where
 from riskmodel.features import ALL_FEATURES
 from riskmodel.features import build as features
 from riskmodel.pipelines.run import Run, clock, code_hash, dates_of, digest, silent
@@ -86,16 +87,40 @@ def matrix_of(run: Run, store: RecordStore, dates: Sequence[AsOf]) -> FeatureMat
 
     Dates of the configuration are read from what its run made; others are made for themselves.
     """
+    return read_files(run, _files_of_some(run, store, dates))
+
+
+def _files_of_some(run: Run, store: RecordStore, dates: Sequence[AsOf]) -> tuple[Path, ...]:
     wanted = {f"matrix-{as_of.as_of_date}-{as_of.term}.parquet" for as_of in dates}
     files = _files_of(replace(run, say=silent), store, _made_for(run, store, dates))
-    return read_files(run, [file for file in files if file.name in wanted])
+    return tuple(file for file in files if file.name in wanted)
+
+
+def files_of_day(run: Run, store: RecordStore, as_of: AsOf, *, corrected: bool = False) -> tuple[Path, ...]:
+    """Return the matrix of one date, in its parts.
+
+    Parameters
+    ----------
+    corrected
+        From what was known on it, corrected by what is known now to be wrong; see `BucketReader`.
+
+    Raises
+    ------
+    NotEnoughData
+        If nobody was enrolled on it.
+    """
+    if corrected:
+        files = _files_of(replace(run, say=silent), store, (as_of,), corrected=True)
+    else:
+        files = _files_of_some(run, store, (as_of,))
+    if not files:
+        raise NotEnoughData("cohort_empty", Where(key=as_of.as_of_date.isoformat()))
+    return files
 
 
 def stored_matrix_of(run: Run, store: RecordStore, dates: Sequence[AsOf]) -> Matrix:
     """Return what `matrix_of` does, the rows left in their files: what a model learns from."""
-    wanted = {f"matrix-{as_of.as_of_date}-{as_of.term}.parquet" for as_of in dates}
-    files = _files_of(replace(run, say=silent), store, _made_for(run, store, dates))
-    return stored_files(run, [file for file in files if file.name in wanted])
+    return stored_files(run, _files_of_some(run, store, dates))
 
 
 def _made_for(run: Run, store: RecordStore, dates: Sequence[AsOf]) -> tuple[AsOf, ...]:
@@ -105,7 +130,7 @@ def _made_for(run: Run, store: RecordStore, dates: Sequence[AsOf]) -> tuple[AsOf
 
 def corrected_matrix_of(run: Run, store: RecordStore, as_of: AsOf) -> FeatureMatrix:
     """Make the matrix of a date from what was known on it, corrected by what is known now to be wrong."""
-    return read_files(run, _files_of(replace(run, say=silent), store, (as_of,), corrected=True))
+    return read_files(run, files_of_day(run, store, as_of, corrected=True))
 
 
 def read_files(run: Run, files: Sequence[Path]) -> FeatureMatrix:

@@ -8,25 +8,20 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import cast, get_args
 
-import numpy as np
-from numpy.typing import NDArray
-
 from riskmodel.bundle import ModelBundle
 from riskmodel.config import actions_file, read_actions, read_ledger_rules, region_rules_file
-from riskmodel.domain import AsOf, Band, FeatureMatrix, ScoredStudent, ScoredTerm, TermFacts
+from riskmodel.domain import AsOf, Band, ScoredStudent, ScoredTerm, TermFacts
 from riskmodel.errors import StoreError, Where, WorkspaceError
-from riskmodel.evaluation.cutoffs import cutoffs_of
-from riskmodel.evaluation.groups import groups_of
 from riskmodel.pipelines.approving import check_approval
-from riskmodel.pipelines.bundles import USED, read_used, try_used
+from riskmodel.pipelines.bundles import USED, read_used, trusted, try_used
 from riskmodel.pipelines.gating import check_gates
-from riskmodel.pipelines.inputs import matrix_of
+from riskmodel.pipelines.inputs import files_of_day
 from riskmodel.pipelines.outbox import track
 from riskmodel.pipelines.reporting import check_cards
-from riskmodel.pipelines.run import Run, clock, complete_to, dates_of, model_version
+from riskmodel.pipelines.run import Run, clock, code_hash, complete_to, dates_of, digest, model_version
+from riskmodel.pipelines.scoring_parts import Scored, score_parts
 from riskmodel.records.asking.roll_numbers import roll_numbers
 from riskmodel.records.store import RecordStore
-from riskmodel.scoring import scored_term
 from riskmodel.sheets.school_list import Hours
 from riskmodel.sheets.steps import Steps
 from riskmodel.sheets.writing import write_school
@@ -66,7 +61,7 @@ def publish_scores(run: Run) -> str:
     bundle = read_used(run, model)
     dates = dates_of(run, store)
     _check_not_older(published, dates.current)
-    term = scored_on(run, store, dates.current, bundle, matrix_of(run, store, (dates.current,)))
+    term = scored_on(run, store, dates.current, bundle, model)
     set_id = publish_term(run, store, published, term, by=published_by, seconds=seconds)
     marker.write_text(f"{bundle.model_version} {set_id}", encoding="utf-8")
     region = run.configuration.region
@@ -87,18 +82,35 @@ def _check_not_older(published: Store, current: AsOf) -> None:
 
 
 def scored_on(
-    run: Run, store: RecordStore, as_of: AsOf, bundle: ModelBundle, matrix: FeatureMatrix
+    run: Run, store: RecordStore, as_of: AsOf, bundle: ModelBundle, model: Path, *, corrected: bool = False
 ) -> ScoredTerm:
-    """Score the cohort of a day as the configuration bands and lists it."""
-    return scored_term(
-        matrix,
-        bundle,
-        facts=_facts(run, store, as_of, bundle),
-        schools=store.schools(),
-        bands=(run.configuration.bands.reach_out, run.configuration.bands.check_in),
-        capacity_share=run.configuration.capacity.share,
-        cutoffs=_cutoffs(bundle, matrix),
-    )
+    """Score the cohort of a day as the configuration bands and lists it.
+
+    Parameters
+    ----------
+    bundle, model
+        The model that is used, and its folder, from which those who score a part read it.
+    corrected
+        See `inputs.files_of_day`.
+    """
+    files = files_of_day(run, store, as_of, corrected=corrected)
+    bands = run.configuration.bands.reach_out, run.configuration.bands.check_in
+    share = run.configuration.capacity.share
+    decision = run.configuration.protected_features
+    made_from = digest(*files, bundle.manifest, bands, share, decision, code_hash(""))
+    parts = [
+        Scored(
+            matrix=file,
+            learn_also=decision.use if decision else (),
+            bundle=model / USED,
+            version=model.name,
+            public_key=trusted(run),
+            out=file.parents[1] / f"scored-{made_from}" / file.parent.name,
+        )
+        for file in files
+    ]
+    students = score_parts(parts, runner=run.runner, bands=bands, capacity_share=share)
+    return ScoredTerm(_facts(run, store, as_of, bundle), store.schools(), students)
 
 
 def publish_term(
@@ -145,14 +157,6 @@ def _cards(model: Path) -> tuple[Document, ...]:
         for language, file in files.items()
         if file.exists()
     )
-
-
-def _cutoffs(bundle: ModelBundle, matrix: FeatureMatrix) -> NDArray[np.float64] | None:
-    """Return the cut-off of each row's group, if the bureau decided on cut-offs by group."""
-    told = bundle.manifest["cutoffs"]
-    if told is None:
-        return None
-    return cutoffs_of(groups_of(matrix.frame)[told["by"]].to_numpy(dtype=str), told["cutoffs"])
 
 
 def current_bundle(run: Run, store: RecordStore) -> ModelBundle:

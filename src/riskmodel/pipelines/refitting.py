@@ -61,7 +61,9 @@ class Refitting:
         tested = matrix_of(run, store, dates.test)
         X = judged[KEYS].merge(tested.frame, on=KEYS, how="left", validate="one_to_one")
         return cls(
-            rows_to_learn(learnt.matrix, learnt.known, running, recipe=recipe),
+            rows_to_learn(
+                learnt.matrix, learnt.known, running, recipe=recipe, seed=run.configuration.seed
+            ).sampled(),
             X[list(tested.model_features)].to_numpy(dtype=np.float64),
             recipe,
             tested.features,

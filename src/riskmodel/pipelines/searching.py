@@ -42,12 +42,13 @@ def searched(
     seconds = clock()
     learnt = learnt_for_test(run, store, dates)
     running = learnt.running if recipe.learns == "hazard" else None
-    rows = rows_to_learn(learnt.matrix, learnt.known, running, recipe=recipe)
+    seed = run.configuration.seed
+    rows = rows_to_learn(learnt.matrix, learnt.known, running, recipe=recipe, seed=seed)
     if _leavers(rows, np.flatnonzero(rows.known)) < MINIMUM_TRAINING_EVENTS:
         return recipe, None
     delay = run.rule(dates.current).outcome_delay_days
     by, folds = search_folds(rows, dates, outcome_delay_days=delay)
-    found = search_trees(rows, folds, recipe=recipe, by=by, seed=run.configuration.seed)
+    found = search_trees(rows, folds, recipe=recipe, by=by, seed=seed)
     run.say(
         f"searched_by_{by}",
         trials=len(found.trials),

@@ -10,7 +10,6 @@ from riskmodel.pipelines.auditing import BOOTSTRAPS, audit_model
 from riskmodel.pipelines.backtesting import backtest
 from riskmodel.pipelines.bundles import read_used
 from riskmodel.pipelines.checking import check_records
-from riskmodel.pipelines.inputs import matrix_of
 from riskmodel.pipelines.lists import write_list
 from riskmodel.pipelines.publishing import scored_on
 from riskmodel.pipelines.records import build_features, make_county, take_in_records
@@ -56,8 +55,9 @@ def write_lists(run: Run, version: str) -> None:
     """Write who would be listed if the model were published now, school by school; no names."""
     store = RecordStore.open(run.workspace.records)
     current = dates_of(run, store).current
-    bundle = read_used(run, run.workspace.models / version)
-    term = scored_on(run, store, current, bundle, matrix_of(run, store, (current,)))
+    model = run.workspace.models / version
+    bundle = read_used(run, model)
+    term = scored_on(run, store, current, bundle, model)
     names = {school.school_id: school.name for school in term.schools}
     rows = sorted(
         (one.school_id, names[one.school_id], str(one.grade), one.class_name or "", one.student_id, one.band)

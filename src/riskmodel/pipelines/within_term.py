@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from riskmodel.bundle import ModelBundle
 from riskmodel.config import WeekOfTerm
@@ -11,7 +12,6 @@ from riskmodel.errors import NotEnoughData, Where, WorkspaceError
 from riskmodel.pipelines.approving import check_approval
 from riskmodel.pipelines.bundles import read_in_use
 from riskmodel.pipelines.gating import check_gates
-from riskmodel.pipelines.inputs import corrected_matrix_of, matrix_of
 from riskmodel.pipelines.publishing import BUREAU, publish_term, scored_on
 from riskmodel.pipelines.reporting import check_cards
 from riskmodel.pipelines.run import Run, as_of_on, clock, complete_to
@@ -58,10 +58,10 @@ def score_week(run: Run, *, week: int | None = None) -> str:
     published_by = check_approval(run, published, model)
     seconds = clock()
     if as_of.as_of_date > stands.facts.as_of_date:
-        term = scored_on(run, store, as_of, bundle, matrix_of(run, store, (as_of,)))
+        term = scored_on(run, store, as_of, bundle, model)
         run.say("week_scored", week_end=as_of.as_of_date, version=bundle.model_version)
         return publish_term(run, store, published, term, by=published_by, seconds=seconds)
-    revised = _revised(run, store, published, stands, bundle, as_of)
+    revised = _revised(run, store, published, stands, bundle, model, as_of)
     if revised is None:
         run.say("week_nothing_corrected", set_id=stands.set_id)
         return stands.set_id
@@ -101,7 +101,13 @@ def _latest_week(run: Run, store: RecordStore, term: Term, stands: PublishedSet)
 
 
 def _revised(
-    run: Run, store: RecordStore, published: Store, stands: PublishedSet, bundle: ModelBundle, as_of: AsOf
+    run: Run,
+    store: RecordStore,
+    published: Store,
+    stands: PublishedSet,
+    bundle: ModelBundle,
+    model: Path,
+    as_of: AsOf,
 ) -> tuple[ScoredTerm, int] | None:
     """Put those whose records were corrected in the place of what was published of them; None: of nobody.
 
@@ -112,7 +118,7 @@ def _revised(
     )
     if not corrected.student_ids | corrected.school_ids:
         return None
-    anew = scored_on(run, store, as_of, bundle, corrected_matrix_of(run, store, as_of))
+    anew = scored_on(run, store, as_of, bundle, model, corrected=True)
     former = served_term(published, BUREAU, stands)
     schools_of = {student.student_id: student.school_id for student in (*former.students, *anew.students)}
     ids = corrected.student_ids | {

@@ -22,7 +22,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from distributed import Client, KilledWorker
+from distributed import Client, KilledWorker, Security
 from distributed.comm import CommClosedError
 
 from riskmodel.errors import ConfigurationError, RiskmodelError, Where, WorkspaceError
@@ -66,8 +66,9 @@ def connected(
     """
     _check_encrypted(address)
     try:
+        _knock(address)
         client = Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
-    except (*_GONE, RuntimeError, TypeError, ValueError):
+    except (*_GONE, AttributeError, TypeError, ValueError):
         # Without certificates Dask speaks of types and arguments.
         raise WorkspaceError("scheduler_not_reached", Where(key=address)) from None
     try:
@@ -236,6 +237,14 @@ def _check_versions(wanted: Versions) -> None:
                 found=own.get(name, "–"),
                 wanted=version,
             )
+
+
+def _knock(address: str) -> None:
+    """Try port and certificates before Dask does: a client of its own that fails speaks up at the end."""
+    parts = urlsplit(address if "://" in address else f"tcp://{address}")
+    with socket.create_connection((parts.hostname, parts.port), timeout=_CONNECT_SECONDS) as plain:
+        if parts.scheme == "tls":
+            Security().get_connection_args("client")["ssl_context"].wrap_socket(plain).close()
 
 
 def _check_encrypted(address: str) -> None:

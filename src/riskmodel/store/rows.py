@@ -5,7 +5,7 @@ Strict both ways: an unknown field, a missing one or a value of another type is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -16,6 +16,10 @@ from riskmodel.errors import StoreError
 # A stdlib dataclass takes no configuration of its own from outside, its container does: hence tuples of one.
 _STUDENT: TypeAdapter[tuple[ScoredStudent]] = TypeAdapter(
     tuple[ScoredStudent],
+    config=ConfigDict(extra="forbid", strict=True, ser_json_inf_nan="constants", allow_inf_nan=False),
+)
+_STUDENTS: TypeAdapter[tuple[ScoredStudent, ...]] = TypeAdapter(
+    tuple[ScoredStudent, ...],
     config=ConfigDict(extra="forbid", strict=True, ser_json_inf_nan="constants", allow_inf_nan=False),
 )
 # Ranges of features reach to infinity on purpose.
@@ -54,6 +58,17 @@ def read_student(content: str) -> ScoredStudent:
     return student
 
 
+def students_text(students: Sequence[ScoredStudent]) -> bytes:
+    """Write many scored students at once, to be read again by `read_students` only."""
+    return _STUDENTS.dump_json(tuple(students))
+
+
+def read_students(content: bytes) -> tuple[ScoredStudent, ...]:
+    """Read what `students_text` wrote."""
+    students: tuple[ScoredStudent, ...] = _read(_STUDENTS, content)
+    return students
+
+
 def facts_text(facts: TermFacts) -> str:
     """Write what is true of a whole scored term, the feature dictionary included."""
     return _FACTS.dump_json((facts,)).decode()
@@ -76,7 +91,7 @@ def read_steps(content: str) -> dict[Family, tuple[Step, ...]]:
     return steps
 
 
-def _read(adapter: TypeAdapter[Any], content: str) -> Any:
+def _read(adapter: TypeAdapter[Any], content: str | bytes) -> Any:
     try:
         return adapter.validate_json(content)
     except ValidationError as problem:
