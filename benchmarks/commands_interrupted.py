@@ -51,11 +51,15 @@ class Job:
     share: float
     before: tuple[tuple[str, ...], ...] = ()
     plants: tuple[str, ...] = ()
+    plant_kills: int = 20
 
 
 JOBS = {
     "promote": Job(
-        ("promote", "--by", "Wang Fang", "--by", "Li Qiang"), share=0.4, plants=("approval in halves",)
+        ("promote", "--by", "Wang Fang", "--by", "Li Qiang"),
+        share=0.4,
+        plants=("approval in halves",),
+        plant_kills=40,
     ),
     "publish": Job(("publish",), share=0.3, plants=("complete first",)),
     "score": Job(
@@ -266,14 +270,18 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=300)
     parser.add_argument("--students", type=int, default=2400)
     parser.add_argument("--seed", type=int, default=20261128)
+    parser.add_argument("--only", choices=tuple(JOBS), nargs="*", default=tuple(JOBS), help="kill these only")
     asked = parser.parse_args()
     wrong = 0
     with tempfile.TemporaryDirectory() as place:
         bench = term_prepared(Path(place), students=asked.students)
         for name, job in JOBS.items():
             told = ready(bench, name)
+            if name not in asked.only:
+                bench.run(job.command)
+                continue
             for plant in job.plants:
-                found = kill_at_random(bench, name, told, kills=40, seed=asked.seed, plant=plant)
+                found = kill_at_random(bench, name, told, kills=job.plant_kills, seed=asked.seed, plant=plant)
                 caught = bool(found.half_published)
                 wrong += not caught
                 print(f"planted: {plant}: {'caught' if caught else 'NOT CAUGHT'} ({found})", flush=True)
