@@ -59,6 +59,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def runner(address: str, tmp_path: Path) -> Iterator[DaskRunner]:
     with connected(address, folder=tmp_path, patience_seconds=120) as made:
+        made.client.wait_for_workers(2, timeout=120)  # one that was killed before may not be back
         yield made
 
 
@@ -267,7 +268,8 @@ def test_a_full_disk_is_said_and_the_next_run_goes_on(runner: DaskRunner, tmp_pa
 
     assert raised.value.code == "worker_disk_full"
     said(raised.value, str(tmp_path))
-    assert sorted(tmp_path.iterdir()) == files[:1]
+    # A task that was begun as the first one failed may have ended well meanwhile; none is there by half.
+    assert {file.stat().st_size for file in tmp_path.iterdir()} == {100_000}
     assert runner.map(note, files) == files
     assert files[0].stat().st_mtime_ns == first
 
