@@ -344,6 +344,7 @@ def test_a_worker_that_does_not_see_the_folder_is_told_apart(
     said(later.value, "never written")
 
 
+@in_full  # three workers have to end and to come back: twenty seconds of waiting
 def test_a_bucket_that_ends_one_worker_after_the_other_is_named(runner: DaskRunner) -> None:
     with pytest.raises(WorkspaceError) as raised:
         runner.map(os._exit, [1])
