@@ -97,6 +97,7 @@ def read_on(port: int, key: str, seen: Seen, stop: threading.Event, *, pace: flo
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
 
     def ask(kind: str, path: str) -> tuple[int, bytes]:
+        began = time.monotonic()
         try:
             connection.request("GET", path, headers={"Authorization": f"Bearer {key}"})
             answer = connection.getresponse()
@@ -106,7 +107,7 @@ def read_on(port: int, key: str, seen: Seen, stop: threading.Event, *, pace: flo
             status, body = 0, type(problem).__name__.encode()
         seen.take(kind, status, body)
         if pace:
-            time.sleep(pace)
+            time.sleep(max(0.0, pace - (time.monotonic() - began)))
         return status, body
 
     while not stop.is_set():
@@ -253,6 +254,7 @@ def _planted_server(arguments: list[str]) -> int:
     """Serve, but read each student from the set before the one that the answer names."""
     from sqlalchemy import select
 
+    import serve.daily
     import serve.run
     from riskmodel.store import reading
     from riskmodel.store.tables import MOVES
@@ -264,6 +266,7 @@ def _planted_server(arguments: list[str]) -> int:
             moves = connection.scalars(select(MOVES.c.set_id).order_by(MOVES.c.number.desc())).all()
         return real(store, principal, student_id, set_id=moves[min(1, len(moves) - 1)])  # type: ignore[arg-type]
 
+    serve.daily.student_content = from_the_set_before  # type: ignore[assignment]
     reading.student_content = from_the_set_before
     return serve.run.main(arguments)
 
