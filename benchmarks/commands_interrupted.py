@@ -24,7 +24,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from unittest.mock import patch
@@ -169,11 +169,6 @@ def _was_published(store: Path) -> bool:
 
 
 @contextmanager
-def _nothing() -> Iterator[None]:
-    yield
-
-
-@contextmanager
 def _written_where_it_is_read() -> Iterator[None]:
     """Write an approval wrongly: in its place, in two halves."""
     rename = Path.rename
@@ -199,11 +194,11 @@ def _complete_first() -> Iterator[None]:
         yield
 
 
-PLANTS: dict[str, Callable[[], object]] = {
-    "": _nothing,
+PLANTS: dict[str, Callable[[], AbstractContextManager[None]]] = {
+    "": nullcontext,
     "approval in halves": _written_where_it_is_read,
     "complete first": _complete_first,
-}  # type: ignore[assignment]
+}
 
 
 def term_prepared(place: Path, *, students: int) -> Bench:

@@ -16,13 +16,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from riskmodel.domain import PublishedSet
 from riskmodel.errors import RiskmodelError
-from riskmodel.store.audit import Look
 from riskmodel.store.keys import recognise
 from riskmodel.store.principals import Principal
 from riskmodel.store.reading import current_set, student_content
 from riskmodel.store.rows import read_student
 from serve.answers import student_risk
+from serve.deps import Visit
 from serve.limits import Allowance
+from serve.security import bearer
 
 PATH = "/v1/students/{student_id}/risk"
 _BEFORE, _AFTER = PATH.split("{student_id}")
@@ -66,11 +67,11 @@ class Daily:
             if allowance.wait_seconds is not None:
                 return None
             body = _told(content, published, who, at.date())
-            look = Look(
-                at=at, key_id=who.key_id, route=PATH, method="GET", status=200, set_id=published.set_id,
-                request_id=scope["riskmodel.request_id"], purpose=who.rights.purpose, shown=(student_id,),
+            visit = Visit(
+                store=state.store, audit=state.audit, principal=who, at=at, route=PATH, method="GET",
+                request_id=scope["riskmodel.request_id"], purpose=who.rights.purpose,
             )  # fmt: skip
-            await state.audit.recorded(look)
+            await visit.noted(200, set_id=published.set_id, shown=[student_id])
         except RiskmodelError:
             return None
         scope["riskmodel.key_id"] = who.key_id
@@ -91,10 +92,8 @@ def _asked(scope: Scope) -> str | None:
 
 
 def _key(scope: Scope) -> str:
-    """Return the key as `security.known` reads it; empty where there is none."""
     told = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
-    scheme, _, plain = told.decode("latin-1").partition(" ")
-    return plain.strip() if scheme.lower() == "bearer" else ""
+    return bearer(told.decode("latin-1"))
 
 
 def _told(content: str, published: PublishedSet, who: Principal, today: date) -> bytes:

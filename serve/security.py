@@ -45,11 +45,11 @@ def known(request: Request) -> Principal:
     Problem
         `key_refused` with a challenge; `too_many_requests`.
     """
-    scheme, _, plain = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not plain:
+    plain = bearer(request.headers.get("authorization", ""))
+    if not plain:
         raise Problem("key_refused", headers={"WWW-Authenticate": _CHALLENGE})
     state = request.app.state
-    found = recognise(state.store, plain.strip(), at=state.clock())
+    found = recognise(state.store, plain, at=state.clock())
     if found is None:
         raise Problem("key_refused", headers={"WWW-Authenticate": f'{_CHALLENGE}, error="invalid_token"'})
     request.scope["riskmodel.key_id"] = found.key_id
@@ -58,3 +58,9 @@ def known(request: Request) -> Principal:
     if allowance.wait_seconds is not None:
         raise Problem("too_many_requests")
     return found
+
+
+def bearer(header: str) -> str:
+    """Return the key of an `Authorization` header; empty where there is none."""
+    scheme, _, plain = header.partition(" ")
+    return plain.strip() if scheme.lower() == "bearer" else ""
