@@ -157,6 +157,7 @@ def main() -> None:
         job, way, folder = given.work
         print(json.dumps(work_at(job, way, Path(folder))))
         return
+    against = json.loads(given.against.read_text())["jobs"] if given.against else None
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         prepare(given.jobs, folder, rows=given.rows, students=given.students, county=given.county)
@@ -165,7 +166,6 @@ def main() -> None:
             from sizes.feature_ways import check
 
             print(f"features: ours and pandas differ by {check(folder):.1e} at most\n")
-    against = json.loads(given.against.read_text())["jobs"] if given.against else None
     print("\n".join(table(found, against)))
     load = os.getloadavg()[0]
     print(f"\nmedians of {given.repeats}; one thread; {os.cpu_count()} cores, load {load:.1f}")

@@ -85,6 +85,7 @@ class Bench:
     place: Path
     config: str
     log: Path = field(init=False)
+    was_killed: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
         """Keep the words of the commands beside."""
@@ -112,6 +113,8 @@ class Bench:
             os.close(reading)
             self._be_the_command(command, writing, plant)
         os.close(writing)
+        with suppress(PermissionError, ProcessLookupError):  # whichever of the two is first
+            os.setpgid(child, child)
         if after is not None:
             time.sleep(after)
             with suppress(ProcessLookupError):  # it had ended
@@ -120,7 +123,7 @@ class Bench:
         while more := os.read(reading, 64):
             said += more
         os.close(reading)
-        os.waitpid(child, 0)
+        self.was_killed = os.WIFSIGNALED(os.waitpid(child, 0)[1])
         return DONE.encode() in said
 
     def _be_the_command(self, command: tuple[str, ...], writing: int, plant: str) -> None:
@@ -247,6 +250,7 @@ def kill_at_random(
         result.tried += 1
         result.acknowledged += acknowledged
         result.in_the_midst += not acknowledged
+        result.tracebacks += not acknowledged and not bench.was_killed  # it ended by itself, and not well
         try:
             found = bench.state()
         except HalfThereError:

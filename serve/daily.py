@@ -4,7 +4,7 @@ FastAPI's routing, parameters and layers cost more than all that is asked for on
 is the plain one, and its answer is that the student is there, the same functions as in
 `routes.students.read_student_risk` answer it here. Whatever else it is (a parameter, a purpose of its own, no
 key or a wrong one, no allowance left, no such student, no set, trouble with the store) goes the long way,
-which then does and says all of it.
+which then does and says all of it, but for the allowance: that is taken once, here.
 """
 
 from __future__ import annotations
@@ -54,17 +54,20 @@ class Daily:
     async def _answer(self, student_id: str, scope: Scope) -> bytes | None:
         """Return the answer once the look is written down; None: let the long way say what is the matter."""
         state = scope["app"].state
-        at = state.clock()
+        at, key = state.clock(), _key(scope)
+        if not key:
+            return None
         try:
-            who = recognise(state.store, _key(scope), at=at)
+            who = recognise(state.store, key, at=at)
             if who is None or not who.may("read_risk"):
+                return None
+            allowance: Allowance = state.limits.take(who.key_id)
+            scope["riskmodel.allowance"] = allowance
+            if allowance.wait_seconds is not None:
                 return None
             published = current_set(state.store)
             content = student_content(state.store, who, student_id, set_id=published.set_id)
             if content is None:
-                return None
-            allowance: Allowance = state.limits.take(who.key_id)
-            if allowance.wait_seconds is not None:
                 return None
             body = _told(content, published, who, at.date())
             visit = Visit(

@@ -53,7 +53,8 @@ def known(request: Request) -> Principal:
     if found is None:
         raise Problem("key_refused", headers={"WWW-Authenticate": f'{_CHALLENGE}, error="invalid_token"'})
     request.scope["riskmodel.key_id"] = found.key_id
-    allowance = state.limits.take(found.key_id)
+    # The short way (serve/daily.py) may have taken it already.
+    allowance = request.scope.get("riskmodel.allowance") or state.limits.take(found.key_id)
     request.scope["riskmodel.headers"] = allowance.headers
     if allowance.wait_seconds is not None:
         raise Problem("too_many_requests")

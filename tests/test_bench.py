@@ -1,11 +1,15 @@
-"""`make bench` in its smallest form: every way of every job does its work, and the table tells it."""
+"""`make bench` in its smallest form: ways of a job give the same, and the table tells what each took."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from riskmodel.store.engine import open_store
+from riskmodel.store.reading import current_set
 
 BENCHMARKS = str(Path(__file__).parents[1] / "benchmarks")
 
@@ -20,16 +24,34 @@ def bench(monkeypatch: pytest.MonkeyPatch):
         sys.modules.pop(name, None)
 
 
-def test_every_way_of_training_reasons_and_publishing_works(bench, tmp_path):
+def test_the_ways_of_training_reasons_and_publishing_do_the_same_work(bench, tmp_path, monkeypatch):
     jobs = ("training", "reasons", "publishing")
     bench.prepare(jobs, tmp_path, rows=600, students=300, county=0)
-    found = {job: {way: bench.work_at(job, way, tmp_path) for way in bench.ways_of(job)} for job in jobs}
-    lines = list(bench.table(found, found))
-    assert len(lines) == 2 + sum(len(ways) for ways in found.values())
-    assert all(
-        taken["count"] >= 30 and taken["peak_mb"] > 50 for ways in found.values() for taken in ways.values()
-    )
-    assert lines[2].startswith("| training | ours | 600 |")
+    from sizes import ways
+
+    with pytest.raises(SystemExit, match="10000 rows and more"):
+        ways.reasons_ours(tmp_path)
+    monkeypatch.setattr(ways.gbm, "BULK_ROWS", 100)
+    did = {job: {way: done(tmp_path)[0]() for way, done in ways.WAYS[job].items()} for job in jobs}
+    ours, exact, shap, _ = did["reasons"].values()
+    assert np.abs(ours[::10] - exact).max() < 1e-9
+    assert np.abs(exact[:, :-1] - shap).max() < 1e-6
+    assert not np.array_equal(ours[::10], exact), "ours was another way"
+    ours, by_hand, least = did["training"].values()
+    assert told_of(ours.trees.text) == told_of(by_hand.model_to_string()) == told_of(least.trees.text)
+    assert did["publishing"]["ours"] == current_set(open_store(tmp_path / "store")).set_id
+    assert did["publishing"]["LightGBM, pandas, SQLite"] == 300
+
+
+def told_of(text: str) -> list[str]:
+    """Return what a model's trees are made of."""
+    return [line for line in text.splitlines() if line.startswith(("split_", "threshold", "leaf_value"))]
+
+
+def test_the_table_tells_what_each_way_took(bench):
+    found = {"reasons": {"ours": bench.Measured(count=600, cpu=1.0, wall=2.0, peak_mb=300.0)}}
+    [line] = list(bench.table(found, found))[2:]
+    assert line.startswith("| reasons | ours | 600 | 1.00 | 2.00 | 300 |")
 
 
 def test_a_law_is_found_again_and_told_for_a_province(monkeypatch):

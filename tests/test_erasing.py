@@ -166,6 +166,13 @@ def leave_files(workspace: Path) -> None:
     }.items():
         (workspace / place).parent.mkdir(parents=True, exist_ok=True)
         (workspace / place).write_text(content, encoding="utf-8")
+    # A killed labelling and a killed scoring.
+    (workspace / "labels" / "x").mkdir(parents=True)
+    pq.write_table(rows, workspace / "labels" / "x" / "bucket-000.parquet.1.writing", compression="zstd")
+    (workspace / "features" / "x" / "scored-1").mkdir()
+    (workspace / "features" / "x" / "scored-1" / "part-00000.json").write_text(
+        f'[{{"student_id":"{CHILD}"}}]'
+    )
     with zipfile.ZipFile(workspace / "terms" / "t" / "list.xlsx", "w", zipfile.ZIP_DEFLATED) as packed:
         packed.writestr("xl/sharedStrings.xml", f"<si><t>{CHILD}</t></si>" * 50)
     with sqlite3.connect(workspace / "mlflow" / "mlflow.db") as file:
@@ -225,6 +232,8 @@ def test_nothing_of_an_erased_child_is_left_in_any_byte_and_others_stay_whole(
     assert (store.student_count, store.manifest.rows["students"]) == (1, 1)
     rows = pq.read_table(office.workspace / "models" / "m" / "judged-scores.parquet").to_pydict()
     assert rows == {"student_id": ["other"], "risk": [0.1], "n": [None]}
+    assert not list(office.workspace.rglob("*.writing"))
+    assert not list(office.workspace.rglob("scored-*"))
     for lists in ("sheets/set-1", "allocations/run-1"):
         assert [school.name for school in (office.workspace / lists).iterdir()] == ["B"]
     assert (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -38,9 +39,10 @@ def features_ours(folder: Path) -> tuple[Work, int]:
     """Make the matrix of the current date, all buckets one after the other."""
     run, store = _opened(folder)
     as_of = dates_of(run, store).current
+    out = folder / "features-ours"
+    shutil.rmtree(out, ignore_errors=True)  # what was made before would be taken again
 
     def work() -> object:
-        out = folder / "features-ours"
         parts = parts_for(store.student_count)
         tasks = [
             StudentStageTask(

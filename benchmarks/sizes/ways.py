@@ -7,6 +7,7 @@ timed, and how many things it works at.
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,14 +18,15 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from riskmodel.bundle import bundle_files, read_bundle, write_bundle
-from riskmodel.design import read_pieces
-from riskmodel.domain import FeatureMatrix, School, TermFacts
-from riskmodel.features.build import read_matrix
+from riskmodel.design import read_pieces, whole
+from riskmodel.domain import School, ScoredTerm, TermFacts
+from riskmodel.models import gbm
 from riskmodel.models.gbm import Gbm, parameters_of
 from riskmodel.models.learning import Grower, LearningRows, rows_to_learn
 from riskmodel.models.training import train
+from riskmodel.pipelines.scoring_parts import Scored, score_parts
 from riskmodel.recipe import PLAIN
-from riskmodel.scoring import scored_term
+from riskmodel.runners.local import LocalRunner
 from riskmodel.signing import SigningKey
 from riskmodel.store.engine import open_store
 from riskmodel.store.publishing import publish
@@ -74,8 +76,7 @@ def training_in_memory(folder: Path) -> tuple[Work, int]:
     rows = _learnt(folder)
 
     def work() -> object:
-        matrix = read_matrix(sorted((folder / LEARNT).glob("matrix-*.parquet")))
-        X = matrix.frame[list(rows.names)].to_numpy(dtype=np.float64)
+        X = drawn(folder / LEARNT)[0].read(rows.names).to_numpy(dtype=np.float64)
         told = parameters_of(PLAIN.trees)
         data = lightgbm.Dataset(X, label=rows.y, feature_name=list(rows.names), params=told)
         return lightgbm.train({**told, "seed": 1}, data, num_boost_round=PLAIN.trees.rounds)
@@ -90,27 +91,23 @@ def training_least(folder: Path) -> tuple[Work, int]:
     return lambda: grower.fit(seed=1), len(rows.y)
 
 
-def _model(folder: Path) -> Gbm:
-    return Gbm.from_text(_bundle(folder).model.scorer.trees.text)
-
-
-def _rows(folder: Path) -> tuple[np.ndarray, tuple[str, ...]]:
-    model = _model(folder)
-    matrix, _ = drawn(folder / SCORED)
-    return np.vstack([piece for _, piece in read_pieces(matrix.design(model.names))]), model.names
+def _scored(folder: Path) -> tuple[Gbm, np.ndarray]:
+    """Return the trees, and the rows that they score."""
+    model = Gbm.from_text(_bundle(folder).model.scorer.trees.text)
+    return model, whole(drawn(folder / SCORED)[0].design(model.names))
 
 
 def reasons_ours(folder: Path) -> tuple[Work, int]:
-    """Look contributions up in tables, making them included."""
-    X, _ = _rows(folder)
-    model = _model(folder)
+    """Look contributions up in tables, making them included; of fewer rows they are not made."""
+    model, X = _scored(folder)
+    if len(X) < gbm.BULK_ROWS:
+        raise SystemExit(f"--students {len(X)}: tables are made for {gbm.BULK_ROWS} rows and more")
     return lambda: model.contributions(X), len(X)
 
 
 def reasons_lightgbm(folder: Path) -> tuple[Work, int]:
     """Ask LightGBM, by `pred_contrib`, for a tenth of the rows."""
-    X, _ = _rows(folder)
-    model = _model(folder)
+    model, X = _scored(folder)
     few = X[::10]
     return lambda: model._predict(few, pred_contrib=True), len(few)
 
@@ -119,8 +116,7 @@ def reasons_shap(folder: Path) -> tuple[Work, int]:
     """Ask `shap.TreeExplainer` for a tenth of the rows, on one thread as the others."""
     import shap
 
-    X, _ = _rows(folder)
-    model = _model(folder)
+    model, X = _scored(folder)
     few = X[::10]
     model._booster.params["num_threads"] = 1
     explainer = shap.TreeExplainer(model._booster)
@@ -129,34 +125,40 @@ def reasons_shap(folder: Path) -> tuple[Work, int]:
 
 def reasons_least(folder: Path) -> tuple[Work, int]:
     """Predict the margin alone."""
-    X, _ = _rows(folder)
-    model = _model(folder)
+    model, X = _scored(folder)
     return lambda: model.margin(X), len(X)
 
 
-def _term(matrix: FeatureMatrix, bundle: Any) -> Any:
-    facts = TermFacts(
+def _facts(bundle: Any) -> TermFacts:
+    return TermFacts(
         region="bench", term="t0", as_of_date=FIRST, horizon_end=FIRST + timedelta(days=180),
         valid_until=FIRST + timedelta(days=40), model_version="bundle", rule_version="bench",
         wording_version="bench", records_hash="bench", data_complete_to=FIRST,
         probabilities=bundle.probabilities, features=bundle.features, records_delivery=1,
     )  # fmt: skip
-    schools = [School(school_id, school_id, "") for school_id in matrix.frame["school_id"].unique()]
-    return scored_term(matrix, bundle, facts=facts, schools=schools, bands=(0.2, 0.1), capacity_share=SHARE)
 
 
 def publishing_ours(folder: Path) -> tuple[Work, int]:
     """Score a cohort, give the listed their reasons and strengths, and store every answer."""
-    bundle = _bundle(folder)
-    files = sorted((folder / SCORED).glob("matrix-*.parquet"))
+    facts = _facts(_bundle(folder))
+    [file] = (folder / SCORED).glob("matrix-*.parquet")
     place = folder / "store"
+    shutil.rmtree(place, ignore_errors=True)
+    part = Scored(
+        matrix=file, learn_also=(), bundle=folder / "bundle", version="bundle",
+        public_key=(folder / "public").read_text(), out=folder / "scoring" / "part",
+    )  # fmt: skip
 
     def work() -> object:
-        term = _term(read_matrix(files), bundle)
+        students = score_parts(
+            [part], runner=LocalRunner(processes=1), bands=(0.2, 0.1), capacity_share=SHARE
+        )
+        schools = tuple(School(one, one, "") for one in sorted({each.school_id for each in students}))
         store = open_store(place, create=True)
+        term = ScoredTerm(facts, schools, students)
         return publish(store, term, published_at=datetime(2026, 1, 1, tzinfo=UTC), published_by="bench")
 
-    return work, pq.read_metadata(files[0]).num_rows
+    return work, pq.read_metadata(file).num_rows
 
 
 def publishing_by_hand(folder: Path) -> tuple[Work, int]:

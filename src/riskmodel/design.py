@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -79,6 +80,13 @@ class ArrayDesign:
     def at(self, positions: Positions) -> ArrayDesign:
         """See `Design`."""
         return ArrayDesign(self.X[positions])
+
+
+def gap_pattern(missing: NDArray[np.bool_]) -> bytes | None:
+    """Return the same for columns that lack together, which say the same by it; None: all lack, or none."""
+    if not missing.any() or missing.all():
+        return None
+    return hashlib.sha256(np.packbits(missing).tobytes()).digest()
 
 
 def as_design(X: Floats | Design) -> Design:

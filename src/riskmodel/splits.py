@@ -18,8 +18,9 @@ from riskmodel.domain import AsOf, Term
 from riskmodel.errors import NotEnoughData, Where
 
 Rows = NDArray[np.intp]
-Ids = NDArray[np.str_] | NDArray[np.int32]
 """Positions of rows, ascending."""
+Ids = NDArray[np.str_] | NDArray[np.int32]
+"""Whose each row is: texts, or places among the sorted texts."""
 
 
 def resolve(

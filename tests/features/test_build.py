@@ -9,7 +9,7 @@ from riskmodel.domain import MATRIX_KEYS, AsOf, RegionRule
 from riskmodel.errors import NotEnoughData
 from riskmodel.features import ALL_FEATURES
 from riskmodel.features.build import StudentStageTask, read_matrix, school_stage, student_stage
-from riskmodel.records.keeping.durable import remove_halves
+from riskmodel.records.keeping.durable import HALF, remove_halves
 
 pytestmark = pytest.mark.slow
 
@@ -162,14 +162,16 @@ def test_a_bucket_made_before_is_kept_until_something_it_depends_on_changes(coun
 def test_half_written_files_are_never_read(county, tmp_path) -> None:
     as_of = ((AsOf(county.DAY, county.DAY, county.TERM), RULE),)
     task = StudentStageTask(county.store(tmp_path / "store"), 0, as_of, tmp_path / "work")
-    task.folder.mkdir(parents=True)
-    (task.folder / "part-00000.parquet.1.writing").write_bytes(b"half")
+    half = tmp_path / "matrix" / "part-00000" / f"matrix-{county.DAY}-{county.TERM}.parquet.1{HALF}"
+    half.parent.mkdir(parents=True)
+    half.write_bytes(b"half")
 
-    frame = read_matrix(school_stage([student_stage(task)], out=tmp_path / "matrix")).frame
+    files = school_stage([student_stage(task)], out=tmp_path / "matrix")
 
-    assert len(frame) == 8
-    remove_halves(task.out)
-    assert list(task.out.rglob("*.writing")) == []
+    assert half not in files
+    assert len(read_matrix(files).frame) == 8
+    remove_halves(tmp_path / "matrix")
+    assert (half.exists(), all(file.exists() for file in files)) == (False, True)
 
 
 def test_worlds_taken_in_from_files_give_the_same(county, made, bureau, tmp_path) -> None:

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from riskmodel.design import PIECE_ROWS, read_pieces, whole
+from riskmodel.design import read_pieces, whole
 from riskmodel.domain import MATRIX_KEYS, FeatureMatrix
-from riskmodel.features import ALL_FEATURES
+from riskmodel.features import ALL_FEATURES, build
 from riskmodel.features.build import read_matrix, stored_matrix
 from riskmodel.features.stored import StoredMatrix
 from riskmodel.models.gbm import BinnedRows
@@ -91,5 +91,8 @@ def test_two_terms_of_one_day_are_read_whole_for_their_rows_are_mixed(files, tmp
     assert isinstance(stored_matrix([files[0], other]), FeatureMatrix)
 
 
-def test_matrices_are_written_in_groups_that_a_piece_may_hold():
-    assert 1_000 < PIECE_ROWS <= 50_000
+def test_matrices_are_written_in_groups_that_a_piece_may_hold(monkeypatch, tmp_path):
+    monkeypatch.setattr(build, "PIECE_ROWS", 3)
+    build._write([pa.table({"a": range(8)})], tmp_path / "rows.parquet", "inputs")
+    told = pq.read_metadata(tmp_path / "rows.parquet")
+    assert [told.row_group(number).num_rows for number in range(told.num_row_groups)] == [3, 3, 2]

@@ -80,13 +80,10 @@ def test_risks_and_margins_stay_true(many, bundled, tmp_path, parts):
     assert trained.counts.rows == len(many.matrix.frame)
 
 
-def test_a_sample_that_is_taken_for_everybody_is_noticed(many, monkeypatch):
-    def uncorrected(*told, **named) -> LearningRows:
-        return replace(rows_to_learn(*told, **named).sampled(), times=None)
-
-    monkeypatch.setattr(training, "rows_to_learn", uncorrected)
+def test_a_sample_that_is_taken_for_everybody_is_noticed(many):
+    rows = rows_to_learn(many.matrix, many.labels, None, recipe=SAMPLED, seed=7)
     fitted = training._fit(
-        training.rows_to_learn(many.matrix, many.labels, None, recipe=SAMPLED, seed=7),
+        replace(rows.sampled(), times=None),
         recipe=SAMPLED, seed=7, bag=1, folds=2, progress=None,
     )[0]  # fmt: skip
     left = (many.labels.frame["outcome"] == "left").to_numpy()

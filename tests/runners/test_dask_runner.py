@@ -360,6 +360,14 @@ def test_an_error_of_a_task_comes_back_as_it_was_raised(runner: DaskRunner, tmp_
     assert raised.value.code == "record_store_missing"
 
 
+def test_a_file_that_a_worker_cannot_read_is_no_lost_scheduler(runner: DaskRunner, tmp_path: Path) -> None:
+    with pytest.raises(WorkspaceError) as raised:
+        runner.map(Path.read_bytes, [tmp_path / "none.parquet"])
+
+    assert raised.value.code == "worker_reads_not"
+    said(raised.value, "none.parquet")
+
+
 def test_what_travels_tells_nobody_who_objects(tmp_path: Path) -> None:
     task = StudentStageTask(tmp_path, 0, (), tmp_path, left_out=LeftOut(("s001",)))
     assert "s001" not in repr(task)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -46,6 +47,15 @@ def both_ways(client: TestClient, county: Any, student_id: str, who: str) -> tup
     return get(client, path, key), get(client, f"{path}?set_id={current_set(county.store).set_id}", key)
 
 
+def allowances(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Note whose allowance is taken, each time."""
+    taken: list[str] = []
+    limits = client.app.state.limits  # type: ignore[attr-defined]
+    take = limits.take
+    monkeypatch.setattr(limits, "take", lambda key_id: (taken.append(key_id), take(key_id))[1])
+    return taken
+
+
 def last_look(county: Any) -> tuple[Any, ...]:
     with closing(sqlite3.connect(county.workspace / "store" / "audit.db")) as file:
         return tuple(file.execute(LOOKS).fetchone())
@@ -76,10 +86,7 @@ def test_both_ways_answer_alike_to_the_byte_whoever_asks_about_whomever(
 def test_both_ways_write_the_same_look_and_take_one_of_the_allowance(
     own_client: TestClient, own_county: Any, short: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    looks, taken = [], list[str]()
-    limits = own_client.app.state.limits  # type: ignore[attr-defined]
-    take = limits.take
-    monkeypatch.setattr(limits, "take", lambda key_id: (taken.append(key_id), take(key_id))[1])
+    looks, taken = [], allowances(own_client, monkeypatch)
     for question in ("", f"?set_id={current_set(own_county.store).set_id}"):
         answer = own_client.get(
             f"/v1/students/a1-2/risk{question}", headers={"Authorization": own_county.keys["school a1"]}
@@ -113,13 +120,30 @@ def test_what_the_client_holds_already_is_not_sent_again(
     assert (status, again[0], again[1], len(short)) == (200, 304, b"", 2)
 
 
-def test_nothing_is_shown_where_the_look_cannot_be_written(
-    own_client: TestClient, own_county: Any, short: list[str]
+def test_one_allowance_is_taken_whatever_the_answer(
+    own_client: TestClient, own_county: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    taken = allowances(own_client, monkeypatch)
+    key = own_county.keys["school a1"]
+    assert get(own_client, "/v1/students/b1-2/risk", key)[0] == 404
+    assert len(taken) == 1
+    refused = replace(own_client.app.state.limits.take("x"), wait_seconds=0.1)  # type: ignore[attr-defined]
+    monkeypatch.setattr(own_client.app.state.limits, "take", lambda key_id: taken.append(key_id) or refused)  # type: ignore[attr-defined]
+    taken.clear()
+    asked: list[str] = []
+    monkeypatch.setattr(daily, "student_content", lambda *told, **more: asked.append("a student"))
+    assert get(own_client, "/v1/students/a1-2/risk", key)[0] == 429
+    assert (len(taken), asked) == (1, [])
+
+
+def test_nothing_is_shown_where_the_look_cannot_be_written(
+    own_client: TestClient, own_county: Any, short: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = allowances(own_client, monkeypatch)
     with closing(sqlite3.connect(own_county.workspace / "store" / "audit.db")) as file, file:
         file.execute("CREATE TRIGGER full BEFORE INSERT ON look BEGIN SELECT RAISE(ABORT, 'full'); END")
     status, body, _ = get(own_client, "/v1/students/a1-2/risk", own_county.keys["school a1"])
-    assert (status, len(short)) == (503, 1)
+    assert (status, len(short), len(taken)) == (503, 1, 1)
     assert b"risk" not in body.replace(b"riskmodel", b"")
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from riskmodel.errors import StoreError
 from riskmodel.store.engine import open_store
 from riskmodel.store.keys import list_keys, make_key, recognise, revoke
 from riskmodel.store.rows import facts_text
-from riskmodel.store.tables import METADATA, SETS
+from riskmodel.store.tables import ALLOCATION_ITEMS, METADATA, SETS
 
 SECRET = "s" * 43
 VERSION_1 = """
@@ -107,3 +108,15 @@ def test_a_newer_store_is_never_changed(folder: Path) -> None:
     with pytest.raises(StoreError) as refused:
         open_store(folder, create=True)
     assert refused.value.code == "store_version"
+
+
+def test_aid_of_the_second_version_is_kept_and_lots_have_their_place(tmp_path: Path) -> None:
+    with closing(open_store(tmp_path, create=True)):
+        pass
+    with closing(sqlite3.connect(tmp_path / "published.db")) as file, file:
+        file.execute("ALTER TABLE allocation_item DROP COLUMN lot_group")
+        file.execute("ALTER TABLE allocation_item ADD COLUMN drawn BOOLEAN NOT NULL DEFAULT 0")
+        file.execute("UPDATE schema_version SET version = 2")
+    with closing(open_store(tmp_path, create=True)) as store:
+        columns = {column["name"] for column in inspect(store.engine).get_columns("allocation_item")}
+    assert columns == set(ALLOCATION_ITEMS.columns.keys())

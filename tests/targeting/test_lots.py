@@ -42,6 +42,11 @@ def test_who_is_clearly_above_or_below_the_line_is_not_drawn(facts, programmes) 
     assert len(picked) > 1
 
 
+def test_seven_of_a_hundred_are_seven(facts, programmes) -> None:
+    items = allocate(facts(*crowd(120)), programmes({"places": 100}, lottery=by_lot(share=0.07))).items
+    assert items["lot_group"].notna().sum() == 14
+
+
 def test_the_order_says_who_waits_first_of_those_who_drew_no_place(facts, programmes) -> None:
     items = allocate(facts(*crowd(30)), programmes({"places": 10}, lottery=by_lot())).items
     drawn = items[items["lot_group"].notna()]

@@ -412,8 +412,10 @@ def _part_file(bucket: Path, part: int) -> Path:
 def _inputs_hash(store: RecordStore, task: StudentStageTask) -> str:
     """Name what the result depends on: the records, the dates and rules, and the code that reads them."""
     asked: list[Any] = [[str(as_of.as_of_date), as_of.term, asdict(rule)] for as_of, rule in task.as_of]
-    told = [store.content_hash, store.bucket_count, task.bucket, asked, task.corrected, asdict(task.left_out)]
-    told.append(task.parts)
+    told = [
+        store.content_hash, store.bucket_count, task.bucket, asked, task.corrected, asdict(task.left_out),
+        task.parts,
+    ]  # fmt: skip
     digest = hashlib.sha256(json.dumps(told, default=str).encode())
     for package in ("riskmodel.features", "riskmodel.records"):
         for source in sorted(Path(str(resources.files(package))).rglob("*.py")):

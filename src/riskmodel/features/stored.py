@@ -35,7 +35,7 @@ class StoredMatrix:
         """Names of the columns that a model may use, in the order of the declarations."""
         return tuple(feature.name for feature in self.features if feature.role == "model")
 
-    @property
+    @cached_property
     def columns(self) -> frozenset[str]:
         """Names of all columns."""
         return frozenset(pq.read_schema(self.files[0]).names)

@@ -12,7 +12,6 @@ interval counts and not the value, and the alarm says so.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from riskmodel.design import ArrayDesign
+from riskmodel.design import ArrayDesign, gap_pattern
 from riskmodel.domain import FeatureInfo, Labels, Matrix, Outcome
 from riskmodel.errors import LeakSuspected
 from riskmodel.models.learning import Ids, margins_of, numbered, outcomes_of
@@ -99,37 +98,32 @@ def check_leaks(matrix: Matrix, labels: Labels) -> None:
     students = numbered(whose["student_id"])
     X = matrix.design(names).at(used)
     each: dict[str, _Auc] = {}
-    blank, raised = _Blanks(), {}
+    # Of columns that lack together the first: they say the same.
+    distinct: dict[bytes, tuple[str, Bools]] = {}
+    raised: dict[str, Bools] = {}
+
+    def add(name: str, gone: Bools) -> None:
+        pattern = gap_pattern(gone)
+        if pattern is not None:
+            distinct.setdefault(pattern, (name, gone))
+
     for number, name in enumerate(names):
         column = X.column(number)
         known = ~np.isnan(column)
         auc = _auc(column[known], left[known], students[known])
         if auc is not None:
             each[name] = auc
-        blank.add(name, ~known)
+        add(name, ~known)
         if name in flags:
             raised[f"{name} = 1"] = column == 1
     _stop("leak_single_column", {n: a for n, a in each.items() if a.beyond(SINGLE_COLUMN_AUC)},
           limit=SINGLE_COLUMN_AUC)  # fmt: skip
     cells = matrix.read([name for name in _CELLS if name in matrix.columns]).iloc[used]
     for cell in cells.columns:
-        blank.add(str(cell), (cells[cell] == "").to_numpy(dtype=bool))
-    _check_missing(blank.distinct, left, whose)
-    _check_traces({f"{name} = –": gone for name, gone in blank.distinct.items()} | raised, left, students)
-
-
-class _Blanks:
-    """Where each column is not known; of columns that lack together the first, for they say the same."""
-
-    def __init__(self) -> None:
-        self.distinct: dict[str, Bools] = {}
-        self._seen: set[bytes] = set()
-
-    def add(self, name: str, gone: Bools) -> None:
-        pattern = hashlib.sha256(np.packbits(gone).tobytes()).digest()
-        if 0 < gone.sum() < len(gone) and pattern not in self._seen:
-            self._seen.add(pattern)
-            self.distinct[name] = gone
+        add(str(cell), (cells[cell] == "").to_numpy(dtype=bool))
+    blank = dict(distinct.values())
+    _check_missing(blank, left, whose, students)
+    _check_traces({f"{name} = –": gone for name, gone in blank.items()} | raised, left, students)
 
 
 def check_declarations(features: Sequence[FeatureInfo]) -> None:
@@ -145,12 +139,11 @@ def check_declarations(features: Sequence[FeatureInfo]) -> None:
         raise LeakSuspected("leak_own_records", columns=", ".join(own))
 
 
-def _check_missing(blank: dict[str, Bools], left: Bools, rows: pd.DataFrame) -> None:
-    students = numbered(rows["student_id"])
+def _check_missing(blank: dict[str, Bools], left: Bools, rows: pd.DataFrame, students: Ids) -> None:
     each = {name: _auc(gone.astype(float), left, students) for name, gone in blank.items()}
     known = {name: auc for name, auc in each.items() if auc is not None}
     _stop("leak_missing", {n: a for n, a in known.items() if a.beyond(MISSING_AUC)}, limit=MISSING_AUC)
-    together = _auc_of_all_blanks(blank, left, rows)
+    together = _auc_of_all_blanks(blank, left, rows, students)
     if together is not None and together.beyond(MISSING_AUC):
         most = sorted(known, key=lambda name: -known[name].value)[:3]
         _stop("leak_missing_together", dict.fromkeys([", ".join(most)], together), limit=MISSING_AUC)
@@ -173,11 +166,11 @@ def _stop(code: str, found: dict[str, _Auc] | dict[str, str], *, limit: float) -
         raise LeakSuspected(code, columns=columns, limit=f"{limit:.2f}", enough=ENOUGH_EVENTS)
 
 
-def _auc_of_all_blanks(blank: dict[str, Bools], left: Bools, rows: pd.DataFrame) -> _Auc | None:
+def _auc_of_all_blanks(
+    blank: dict[str, Bools], left: Bools, rows: pd.DataFrame, students: Ids
+) -> _Auc | None:
     """Judge a model of nothing but what is missing, on schools that it has not seen."""
-    schools, households, students = (
-        numbered(rows[name]) for name in ("school_id", "household_id", "student_id")
-    )
+    schools, households = (numbered(rows[name]) for name in ("school_id", "household_id"))
     if not blank or len(np.unique(schools)) < 2:
         return None
     X, y = ArrayDesign(np.column_stack(list(blank.values()))), left.astype(np.int_)

@@ -48,10 +48,10 @@ class Calibrator:
     def risk(self, margin: Floats) -> Floats:
         """Return the calibrated probability of each margin, in (0, 1)."""
         if not self.knots:
-            return _expit(self.slope * margin + self.intercept)
+            return expit(self.slope * margin + self.intercept)
         at, log_odds = np.array(self.knots).T
         beyond = margin - np.clip(margin, at[0], at[-1])
-        return _expit(np.interp(margin, at, log_odds) + beyond)
+        return expit(np.interp(margin, at, log_odds) + beyond)
 
     def to_numbers(self) -> dict[str, Any]:
         """Return what JSON can hold; `from_numbers` gives back an equal calibrator."""
@@ -109,7 +109,7 @@ def _fit_line(margin: Floats, y: Floats) -> tuple[float, float]:
         return float(np.sum(np.logaddexp(0, odds) - target * odds))
 
     for _ in range(100):
-        risk = _expit(design @ line)
+        risk = expit(design @ line)
         step = np.linalg.solve(
             (design * (risk * (1 - risk))[:, None]).T @ design + 1e-9 * np.eye(2), design.T @ (target - risk)
         )
@@ -142,5 +142,6 @@ def _fit_isotonic(margin: Floats, y: Floats) -> Calibrator:
     return Calibrator("isotonic", 1.0, 0.0, tuple(knots))
 
 
-def _expit(log_odds: Floats) -> Floats:
+def expit(log_odds: Floats) -> Floats:
+    """Return the probability of log-odds, of which those beyond 700 would overflow."""
     return np.asarray(1 / (1 + np.exp(-np.clip(log_odds, -700, 700))), dtype=np.float64)

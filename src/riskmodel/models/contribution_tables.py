@@ -119,25 +119,6 @@ class ContributionTables:
         return added.T
 
 
-def agree(bulk: Floats, exact: Floats, *, within: float, first: int = 5) -> bool:
-    """Tell whether contributions of the same rows differ by no more, and come in the same order.
-
-    Parameters
-    ----------
-    bulk, exact
-        (n, p + 1).
-    within
-        Largest difference; nearer ones may change places.
-    first
-        How many of the largest must come in the same order.
-    """
-    if bulk.size and np.abs(bulk - exact).max() > within:
-        return False
-    size = np.abs(exact[:, :-1])
-    ours = np.take_along_axis(size, np.argsort(-np.abs(bulk[:, :-1]), axis=1)[:, :first], axis=1)
-    return bool(np.all(-np.sort(-size, axis=1)[:, :first] - ours <= 2 * within))
-
-
 def _nodes(node: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     if "split_index" in node:
         yield node

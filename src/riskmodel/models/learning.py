@@ -66,11 +66,6 @@ class LearningRows:
     directions: tuple[int, ...]
     times: Floats | None = None
 
-    def with_outcome(self) -> tuple[Design, NDArray[np.int_]]:
-        """Return X and y of the rows whose outcome is known."""
-        known = np.flatnonzero(self.known)
-        return (self.X, self.y) if len(known) == len(self.y) else (self.X.at(known), self.y[known])
-
     def at(self, positions: NDArray[np.intp]) -> LearningRows:
         """Return some rows, as if there were no others: nothing of the others may enter what is fitted."""
         return replace(
@@ -92,9 +87,8 @@ class LearningRows:
 
     def line(self) -> Logistic:
         """Fit the plain line to these rows, as far as their outcome is known."""
-        X, y = self.with_outcome()
-        times = None if self.times is None else self.times[self.known]
-        return fit_logistic(X, y, names=self.names, season=SEASON, times=times)
+        rows = self if self.known.all() else self.at(np.flatnonzero(self.known))
+        return fit_logistic(rows.X, rows.y, names=rows.names, season=SEASON, times=rows.times)
 
 
 def outcomes_of(matrix: Matrix, labels: Labels) -> pd.DataFrame:

@@ -6,7 +6,6 @@ in the term a day lies, every weight may vary with it: on a given day the model 
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -14,7 +13,8 @@ from dataclasses import asdict, dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from riskmodel.design import Design, Floats, as_design, read_pieces
+from riskmodel.design import Design, Floats, as_design, gap_pattern, read_pieces
+from riskmodel.models.calibration import expit
 from riskmodel.recipe import PRIOR_SD
 
 TOLERANCE = 1e-7
@@ -175,10 +175,9 @@ def _columns_of(design: Design) -> _Columns:
         filled = np.where(missing, median[number], column).astype(np.float32)
         moments.append(_moments(filled))
         differs[number] = len(filled) > 0 and np.ptp(filled) > 0
-        if missing.any() and not missing.all():
-            pattern = hashlib.sha256(np.packbits(missing).tobytes()).digest()
-            if pattern not in gaps:
-                gaps[pattern] = (number, _moments(missing.astype(np.float32)))
+        pattern = gap_pattern(missing)
+        if pattern is not None and pattern not in gaps:
+            gaps[pattern] = (number, _moments(missing.astype(np.float32)))
     centre, scale = np.array([*moments, *(moment for _, moment in gaps.values())]).reshape(-1, 2).T
     indicators = np.array([number for number, _ in gaps.values()], dtype=np.int_)
     return _Columns(median, indicators, centre, np.where(scale > 0, scale, 1.0), differs)
@@ -217,7 +216,7 @@ class _Rows:
                 mean = curvature = np.exp(odds)
                 losses = mean - target * odds
             else:
-                mean = _expit(odds)
+                mean = expit(odds)
                 curvature = mean * (1 - mean)
                 losses = np.logaddexp(0, odds) - target * odds
             loss += float(counted @ losses)
@@ -290,7 +289,3 @@ def _standardise(wide: NDArray[np.float32], centre: Floats, scale: Floats) -> ND
     wide -= centre.astype(np.float32)
     wide /= scale.astype(np.float32)
     return np.clip(wide, -CLIP, CLIP, out=wide)
-
-
-def _expit(odds: Floats) -> Floats:
-    return np.asarray(1 / (1 + np.exp(-odds)))

@@ -18,9 +18,11 @@ from typing import Any
 
 from riskmodel.domain import Language, ScoredStudent, TermFacts
 from riskmodel.errors import Where, WorkspaceError
+from riskmodel.pipelines.inputs import remove_scoring
 from riskmodel.pipelines.lists import write_list
 from riskmodel.pipelines.run import Run, clock
 from riskmodel.records.deliveries.erasing import erase_from_records, numbers_of
+from riskmodel.records.keeping.durable import remove_halves
 from riskmodel.records.keeping.erased import remove_rows, rows_naming
 from riskmodel.records.store import RecordStore
 from riskmodel.store.audit import AuditLog, Look, open_audit
@@ -136,6 +138,9 @@ def erase_child(run: Run, student_id: str, *, by: str) -> None:
     values = {student_id, *numbers}
     schools, names = _known_of(store, student_id)
     removed = 0
+    # What killed steps left: halves cannot be searched, and scores by row would lose their place.
+    remove_halves(run.workspace.root)
+    remove_scoring(run)
     if (run.workspace.store / FILE_NAME).exists():
         with closing(open_store(run.workspace.store)) as published:
             rows = rows_about(published, OFFICE, student_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
@@ -92,7 +93,9 @@ def matrix_of(run: Run, store: RecordStore, dates: Sequence[AsOf]) -> FeatureMat
 
 def _files_of_some(run: Run, store: RecordStore, dates: Sequence[AsOf]) -> tuple[Path, ...]:
     wanted = {f"matrix-{as_of.as_of_date}-{as_of.term}.parquet" for as_of in dates}
-    files = _files_of(replace(run, say=silent), store, _made_for(run, store, dates))
+    configured = dates_of(run, store).all
+    made_for = configured if set(dates) <= set(configured) else tuple(dates)
+    files = _files_of(replace(run, say=silent), store, made_for)
     return tuple(file for file in files if file.name in wanted)
 
 
@@ -123,11 +126,6 @@ def stored_matrix_of(run: Run, store: RecordStore, dates: Sequence[AsOf]) -> Mat
     return stored_files(run, _files_of_some(run, store, dates))
 
 
-def _made_for(run: Run, store: RecordStore, dates: Sequence[AsOf]) -> tuple[AsOf, ...]:
-    configured = dates_of(run, store).all
-    return configured if set(dates) <= set(configured) else tuple(dates)
-
-
 def corrected_matrix_of(run: Run, store: RecordStore, as_of: AsOf) -> FeatureMatrix:
     """Make the matrix of a date from what was known on it, corrected by what is known now to be wrong."""
     return read_files(run, files_of_day(run, store, as_of, corrected=True))
@@ -135,17 +133,29 @@ def corrected_matrix_of(run: Run, store: RecordStore, as_of: AsOf) -> FeatureMat
 
 def read_files(run: Run, files: Sequence[Path]) -> FeatureMatrix:
     """Read matrices as the configuration allows a model to learn from them."""
-    return features.read_matrix(files, learn_also=_learn_also(run))
+    return features.read_matrix(files, learn_also=learn_also(run))
 
 
 def stored_files(run: Run, files: Sequence[Path]) -> Matrix:
     """Return matrices as `read_files` does, left in their files."""
-    return features.stored_matrix(files, learn_also=_learn_also(run))
+    return features.stored_matrix(files, learn_also=learn_also(run))
 
 
-def _learn_also(run: Run) -> tuple[str, ...]:
+def learn_also(run: Run) -> tuple[str, ...]:
+    """Return the protected features of which the bureau decided that a model may learn from them."""
     decision = run.configuration.protected_features
     return tuple(decision.use) if decision else ()
+
+
+SCORING = "scored-"
+"""Begins the names of folders, beside a matrix, of scores that are being made."""
+
+
+def remove_scoring(run: Run, *, but: str = "") -> None:
+    """Remove what a killed scoring left, all but a folder of this name."""
+    for left in run.workspace.features.glob(f"*/{SCORING}*"):
+        if left.name != but:
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def labels_of(run: Run, store: RecordStore, dates: Sequence[AsOf], *, label_date: date) -> Labels:
@@ -173,5 +183,6 @@ def labels_of(run: Run, store: RecordStore, dates: Sequence[AsOf], *, label_date
     ]
     missing = [task for task in tasks if not task.out.exists()]
     run.runner.map(labelling.label_bucket, missing)
+    remove_halves(folder)
     versions = "+".join(dict.fromkeys(rule.version for rule in rules))
     return labelling.read_labels([task.out for task in tasks], label_date=label_date, rule_version=versions)

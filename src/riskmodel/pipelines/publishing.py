@@ -15,7 +15,7 @@ from riskmodel.errors import StoreError, Where, WorkspaceError
 from riskmodel.pipelines.approving import check_approval
 from riskmodel.pipelines.bundles import USED, read_used, trusted, try_used
 from riskmodel.pipelines.gating import check_gates
-from riskmodel.pipelines.inputs import files_of_day
+from riskmodel.pipelines.inputs import SCORING, files_of_day, learn_also, remove_scoring
 from riskmodel.pipelines.outbox import track
 from riskmodel.pipelines.reporting import check_cards
 from riskmodel.pipelines.run import Run, clock, code_hash, complete_to, dates_of, digest, model_version
@@ -96,16 +96,17 @@ def scored_on(
     files = files_of_day(run, store, as_of, corrected=corrected)
     bands = run.configuration.bands.reach_out, run.configuration.bands.check_in
     share = run.configuration.capacity.share
-    decision = run.configuration.protected_features
-    made_from = digest(*files, bundle.manifest, bands, share, decision, code_hash(""))
+    protected = learn_also(run)
+    made_from = digest(*files, bundle.manifest, bands, share, protected, code_hash(""))
+    remove_scoring(run, but=f"{SCORING}{made_from}")
     parts = [
         Scored(
             matrix=file,
-            learn_also=decision.use if decision else (),
+            learn_also=protected,
             bundle=model / USED,
             version=model.name,
             public_key=trusted(run),
-            out=file.parents[1] / f"scored-{made_from}" / file.parent.name,
+            out=file.parents[1] / f"{SCORING}{made_from}" / file.parent.name,
         )
         for file in files
     ]

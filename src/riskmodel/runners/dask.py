@@ -7,6 +7,7 @@ whose guardians object; back comes a path. Records, features and scores lie in a
 from __future__ import annotations
 
 import ipaddress
+import os
 import platform
 import socket
 import time
@@ -193,6 +194,10 @@ def work(function: Callable[[Task], Path], task: Task, wanted: Versions) -> Path
         if code is None:
             raise
         raise WorkspaceError(code, error.where, worker=socket.gethostname(), **error.slots) from None
+    except OSError as problem:  # raised as it is, it would be taken for a lost scheduler
+        file = Where(file=str(problem.filename or ""))
+        why = os.strerror(problem.errno) if problem.errno else type(problem).__name__
+        raise WorkspaceError("worker_reads_not", file, worker=socket.gethostname(), problem=why) from None
 
 
 def look_around(probe: Path, wanted: Versions) -> tuple[str, Path]:

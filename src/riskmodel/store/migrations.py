@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from sqlalchemy import Connection, insert, select, text, update
+from sqlalchemy import Connection, insert, inspect, select, text, update
 
 from riskmodel.store.rows import read_facts
 from riskmodel.store.tables import KEY_PLACES, KEYS, METADATA, SCHEMA, SCHEMA_VERSION, SETS, STUDENTS
@@ -42,4 +42,11 @@ def _to_2(connection: Connection) -> None:
         index.create(connection, checkfirst=True)
 
 
-_STEPS: Mapping[int, Callable[[Connection], None]] = {1: _to_2}
+def _to_3(connection: Connection) -> None:
+    """Of aid: who was drawn by lot with whom; before, only whether. From version 1 it is there already."""
+    if "drawn" in {column["name"] for column in inspect(connection).get_columns("allocation_item")}:
+        connection.execute(text("ALTER TABLE allocation_item ADD COLUMN lot_group INTEGER"))
+        connection.execute(text("ALTER TABLE allocation_item DROP COLUMN drawn"))
+
+
+_STEPS: Mapping[int, Callable[[Connection], None]] = {1: _to_2, 2: _to_3}

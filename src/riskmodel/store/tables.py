@@ -25,7 +25,7 @@ from sqlalchemy import (
     event,
 )
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Counts up with every change of a table below; a store of another version is refused at opening.
 `migrations.py` brings an older one to this."""
 

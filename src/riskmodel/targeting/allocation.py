@@ -14,7 +14,7 @@ from riskmodel.domain import AidAnswer
 from riskmodel.targeting.greedy import Given, all_there_is, give_by_order, give_floors
 from riskmodel.targeting.linear import Solved, give_by_programme, solve
 from riskmodel.targeting.lots import draw_lots
-from riskmodel.targeting.need import ANSWERS, Bools, Floats, Ints, Pairs, needs_of
+from riskmodel.targeting.need import ANSWERS, WAITS, Bools, Floats, Ints, Pairs, needs_of
 from riskmodel.targeting.programmes import ProgrammesFile, SchoolCapacity
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 Scenario = Literal["low", "middle", "high"]
 SCENARIOS: tuple[Scenario, ...] = ("low", "middle", "high")
-_WAITS = [number for number, each in enumerate(ANSWERS) if each.waits]
 _BUREAU = -1
 """In the place of a school's number: a waiting list of the whole bureau."""
 
@@ -188,7 +187,7 @@ def _items(
     for number in range(len(told.programmes)):
         mine = np.flatnonzero(pairs.programme == number)
         order[pairs.student[mine], number] = np.arange(1, len(mine) + 1)
-        waits = mine[np.isin(given.answers[mine], _WAITS)]
+        waits = mine[np.isin(given.answers[mine], WAITS)]
         at_school = own_places[number] | (given.answers[waits] == ANSWERS.index(AidAnswer.HOURS_USED_UP))
         lists = pd.Series(np.where(at_school, pairs.school[waits], _BUREAU))
         waiting[pairs.student[waits], number] = 1 + lists.groupby(lists).cumcount().to_numpy()

@@ -15,7 +15,7 @@ from riskmodel.domain import AidAnswer
 from riskmodel.targeting.need import ANSWERS, Bools, Floats, Ints, Pairs
 from riskmodel.targeting.programmes import ProgrammesFile, SchoolCapacity
 
-_CENT = 1e-9
+CENT = 1e-9
 """Sums of hours and yuan are compared with so much room: 0.1 + 0.2 is 0.3."""
 
 
@@ -47,9 +47,9 @@ class Left:
             return AidAnswer.ENOUGH_PROGRAMMES
         if self.places[pair.programme] < 1 or (own is not None and own.get(pair.school, 0) < 1):
             return AidAnswer.PLACES_USED_UP
-        if pair.hours > self.hours[pair.school] + _CENT:
+        if pair.hours > self.hours[pair.school] + CENT:
             return AidAnswer.HOURS_USED_UP
-        if pair.yuan > self.yuan + _CENT:
+        if pair.yuan > self.yuan + CENT:
             return AidAnswer.YUAN_USED_UP
         return None
 
@@ -113,7 +113,7 @@ def give_floors(pairs: Pairs, told: ProgrammesFile, left: Left) -> Bools:
     for number, one in enumerate(told.programmes):
         rows = np.flatnonzero(pairs.programme == number)
         for bit, floor in enumerate(one.floors.groups):
-            wanted = int(np.floor(floor.share * (0 if one.places is None else one.places) + _CENT))
+            wanted = int(np.floor(floor.share * (0 if one.places is None else one.places) + CENT))
             _give_some(pairs, rows[(pairs.group[rows] >> bit) & 1 == 1], left, taken, most=wanted)
         if one.floors.each_school:
             for school in np.unique(pairs.school[rows]):

@@ -16,12 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskmodel.domain import AidAnswer
-from riskmodel.targeting.greedy import Given
-from riskmodel.targeting.need import ANSWERS, Bools, Ints, Pairs, fixed_number
+from riskmodel.targeting.greedy import CENT, Given
+from riskmodel.targeting.need import ANSWERS, WAITS, Bools, Ints, Pairs, fixed_number
 from riskmodel.targeting.programmes import ProgrammesFile
 
 _ENOUGH = ANSWERS.index(AidAnswer.ENOUGH_PROGRAMMES)
-_WAITS = [number for number, each in enumerate(ANSWERS) if each.waits]
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ def draw_lots(
     enough[pairs.student[given.answers == _ENOUGH]] = True
     has = np.bincount(pairs.student[given.taken], minlength=len(student_ids))
     full = has >= told.budget.programmes_per_student
-    waits = np.isin(given.answers, _WAITS) & ~full[pairs.student]
+    waits = np.isin(given.answers, WAITS) & ~full[pairs.student]
     may = ~by_floor & ~enough[pairs.student] & (given.taken | waits)
     where = np.arange(len(pairs))
     group = np.zeros(len(pairs), dtype=np.int64)
@@ -71,7 +70,7 @@ def draw_lots(
     for rows in _alike(pairs, own_places):
         candidates = rows[may[rows] & ~drawn_already[pairs.student[rows]]]
         places, waiting = candidates[given.taken[candidates]], candidates[~given.taken[candidates]]
-        count = int(np.ceil(told.lottery.share * len(places)))
+        count = int(np.ceil(told.lottery.share * len(places) - CENT))  # 7 % of 100 is 7, not 8
         if not count or not len(waiting):
             continue
         slots = np.concatenate([places[-count:], waiting[:count]])

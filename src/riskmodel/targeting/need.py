@@ -26,6 +26,8 @@ Bools = NDArray[np.bool_]
 
 
 ANSWERS = tuple(AidAnswer)
+WAITS = [number for number, each in enumerate(ANSWERS) if each.waits]
+"""Indexes into `ANSWERS` of those who wait for a place."""
 BANDS = {Band.REACH_OUT: 2, Band.CHECK_IN: 1, Band.USUAL_CARE: 0}
 
 
