@@ -153,8 +153,8 @@ class Bench:
             If either is there by half.
         """
         store = self.now / "workspace" / "store"
-        served = content_of(store) if store.exists() else None
-        if store.exists() and served is None and _was_published(store):
+        served = content_of(store) if _was_published(store) else None
+        if served is None and _was_published(store):
             raise HalfThereError("the current set is not whole")
         approvals: dict[str, object] = {}
         for file in sorted((self.now / "workspace" / "models").glob(f"*/{APPROVAL}")):
@@ -167,8 +167,14 @@ class Bench:
 
 
 def _was_published(store: Path) -> bool:
+    """Tell whether a set was ever current; a store that was killed at its making has no tables yet."""
+    if not (store / FILE_NAME).exists():
+        return False
     with closing(sqlite3.connect(store / FILE_NAME)) as file:
-        return bool(file.execute("SELECT count(*) FROM pointer_move").fetchone()[0])
+        tables = {name for (name,) in file.execute("SELECT name FROM sqlite_master")}
+        return "pointer_move" in tables and bool(
+            file.execute("SELECT count(*) FROM pointer_move").fetchone()[0]
+        )
 
 
 @contextmanager
