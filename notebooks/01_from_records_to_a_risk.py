@@ -17,10 +17,8 @@
 # seconds. Every step is the function that `make run` uses.
 
 # %%
-import tempfile
 from pathlib import Path
 
-import yaml
 
 from riskmodel import pipelines
 from riskmodel.store.engine import open_store
@@ -29,37 +27,12 @@ from riskmodel.store.reading import current_set, schools, students
 from riskmodel.wording import text
 from riskmodel.wording.statements import statement_text
 
-folder = Path(tempfile.mkdtemp())
-configuration = {
-    "config_version": 1,
-    "region": "notebook",
-    "workspace": str(folder / "workspace"),
-    "seed": 7,
-    "county": {
-        "students": 2500,
-        "school_years": 2,
-        "primary_leavers_a_year": 0.06,
-        "junior_leavers_a_year": 0.1,
-    },
-    "sources": [{"name": "county", "path": str(folder / "workspace" / "county" / "records")}],
-    "as_of": {"weeks": [8, 16], "current": {"term": "2024-2025-2", "week": 16}},
-    "horizon": {"days": 90},
-    "bands": {"reach_out": 0.15, "check_in": 0.08},
-    "capacity": {"share": 0.02},
-}
-(folder / "regions").mkdir()
-(folder / "notebook.yaml").write_text(yaml.safe_dump(configuration), encoding="utf-8")
-rules = [{"version": "notebook", "valid_from": "2023-09-01", "source": "an example"}]
-(folder / "regions" / "notebook.yaml").write_text(
-    yaml.safe_dump({"config_version": 1, "rules": rules}), encoding="utf-8"
-)
-
 
 def say(code: str, *, language: str = "en", **slots: object) -> None:
     print(text(f"steps.{code}", language, **slots))
 
 
-run = pipelines.Run.of(folder / "notebook.yaml", say=say)
+run = pipelines.Run.of(Path("county.yaml"), say=say)
 
 # %% [markdown]
 # ## 记录 / Records

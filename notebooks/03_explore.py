@@ -19,13 +19,10 @@
 # distributions are shown, no student.
 
 # %%
-import shutil
-import tempfile
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pandas as pd
-import yaml
 from IPython.display import Markdown, display
 
 from riskmodel import pipelines
@@ -36,32 +33,12 @@ from riskmodel.records.asking.coverage import coverage
 from riskmodel.records.store import RecordStore
 from riskmodel.wording import text
 
-folder = Path(tempfile.mkdtemp())
-configuration = {
-    "config_version": 1,
-    "region": "notebook",
-    "workspace": str(folder / "workspace"),
-    "seed": 7,
-    "county": {"students": 1500, "school_years": 2},
-    "sources": [{"name": "county", "path": str(folder / "workspace" / "county" / "records")}],
-    "as_of": {"weeks": [12], "current": {"term": "2024-2025-2", "week": 16}},
-    "horizon": {"days": 90},
-    "bands": {"reach_out": 0.15, "check_in": 0.08},
-    "capacity": {"share": 0.02},
-}
-(folder / "regions").mkdir()
-(folder / "notebook.yaml").write_text(yaml.safe_dump(configuration), encoding="utf-8")
-rules = [{"version": "notebook", "valid_from": "2023-09-01", "source": "an example"}]
-(folder / "regions" / "notebook.yaml").write_text(
-    yaml.safe_dump({"config_version": 1, "rules": rules}), encoding="utf-8"
-)
-
 
 def say(code: str, *, language: str = "en", **slots: object) -> None:
     print(text(f"steps.{code}", language, **slots))
 
 
-run = pipelines.Run.of(folder / "notebook.yaml", say=say)
+run = pipelines.Run.of(Path("county.yaml"), say=say)
 
 # %% [markdown]
 # ## 记录：每张表多少行 / Records: rows per table
@@ -160,6 +137,3 @@ head = [line for line in lines if line.startswith(("| name", "|---"))]
 entries = [line for line in lines if any(line.startswith(f"| `{name}` |") for name in looked_at)]
 display(Markdown("\n".join([*head, *entries])))
 assert len(entries) == len(looked_at)
-
-# %%
-shutil.rmtree(folder)

@@ -19,13 +19,10 @@
 # should.
 
 # %%
-import shutil
-import tempfile
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import yaml
 from IPython.display import HTML, Image, Markdown, display
 
 from riskmodel import pipelines
@@ -37,57 +34,13 @@ from riskmodel.evaluation.gates_report import gates_table
 from riskmodel.evaluation.pictures import calibration_picture
 from riskmodel.wording import text
 
-folder = Path(tempfile.mkdtemp())
-workspace = folder / "workspace"
-configuration = {
-    "config_version": 1,
-    "region": "notebook",
-    "workspace": str(workspace),
-    "seed": 7,
-    "county": {
-        "students": 1500,
-        "first_school_year": 2022,
-        "school_years": 2,
-        "primary_leavers_a_year": 0.15,
-        "junior_leavers_a_year": 0.19,
-    },
-    "sources": [{"name": "county", "path": str(workspace / "county" / "records")}],
-    "as_of": {"weeks": [8, 14], "current": {"term": "2023-2024-2", "week": 14}},
-    "horizon": {"days": 90},
-    "bands": {"reach_out": 0.15, "check_in": 0.08},
-    "capacity": {"share": 0.05},
-}
-rules = [{"version": "notebook", "valid_from": "2021-09-01", "source": "an example"}]
-limits = {
-    "config_version": 1,
-    "auc_low": 0.5,
-    "auc_suspicious": 0.95,
-    "beaten_by": ["absence_rule", "constant"],
-    "observed_over_expected": [0.8, 1.25],
-    "group_observed_over_expected": [0.8, 1.25],
-    "calibration_slope": [0.8, 1.25],
-    "recall_gap": 0.1,
-    "known_schools": 0.8,
-    "same_list": 0.5,
-    "same_first": 0.8,
-    "same_three": 0.8,
-    "flipped_by_a_day": 0.05,
-    "newest_outcomes_days": 550,
-}
-(folder / "regions").mkdir()
-(folder / "regions" / "notebook.yaml").write_text(
-    yaml.safe_dump({"config_version": 1, "rules": rules}), encoding="utf-8"
-)
-(folder / "gates.yaml").write_text(yaml.safe_dump(limits), encoding="utf-8")
-(folder / "notebook.yaml").write_text(yaml.safe_dump(configuration), encoding="utf-8")
-
 
 def say(code: str, *, language: str = "en", **slots: object) -> None:
     if code != "table":
         print(text(f"steps.{code}", language, **slots))
 
 
-run = pipelines.Run.of(folder / "notebook.yaml", say=say)
+run = pipelines.Run.of(Path("county.yaml"), say=say)
 with run.workspace.opened():
     pipelines.make_county(run)
     pipelines.take_in_records(run)
@@ -118,7 +71,7 @@ verdicts
 # %%
 rows = judgeable(pd.read_parquet(model / "judged-scores.parquet"))
 score, risk = (next(rows[column] for column in rows if column.endswith(end)) for end in ("_score", "_risk"))
-share = configuration["capacity"]["share"]
+share = run.configuration.capacity.share
 print(f"{len(rows):,} rows, {rows['student_id'].nunique():,} students")
 
 # %% [markdown]
@@ -162,7 +115,7 @@ pd.DataFrame({
 # %%
 known = rows["outcome"].isin(["left", "stayed"]).to_numpy()
 picture = calibration_picture(
-    folder / "calibration.png",
+    run.workspace.root / "calibration.png",
     risk=risk.to_numpy()[known],
     left=(rows["outcome"] == "left").to_numpy()[known],
     language="zh",
@@ -189,4 +142,3 @@ display(HTML((model / "card.zh.html").read_text(encoding="utf-8")))
 assert {file.name for file in model.glob("*.html")} == {
     f"{name}.{language}.html" for name in ("report", "card", "datasheet") for language in ("zh", "en")
 }
-shutil.rmtree(folder)

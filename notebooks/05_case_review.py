@@ -19,13 +19,10 @@
 # how far they agree is computed in the end.
 
 # %%
-import shutil
-import tempfile
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import yaml
 from IPython.display import display
 
 from riskmodel import pipelines
@@ -38,40 +35,13 @@ from riskmodel.pipelines.run import dates_of
 from riskmodel.records.store import RecordStore
 from riskmodel.wording import text
 
-folder = Path(tempfile.mkdtemp())
-workspace = folder / "workspace"
-configuration = {
-    "config_version": 1,
-    "region": "notebook",
-    "workspace": str(workspace),
-    "seed": 7,
-    "county": {
-        "students": 1500,
-        "first_school_year": 2022,
-        "school_years": 2,
-        "primary_leavers_a_year": 0.15,
-        "junior_leavers_a_year": 0.19,
-    },
-    "sources": [{"name": "county", "path": str(workspace / "county" / "records")}],
-    "as_of": {"weeks": [8, 14], "current": {"term": "2023-2024-2", "week": 14}},
-    "horizon": {"days": 90},
-    "bands": {"reach_out": 0.15, "check_in": 0.08},
-    "capacity": {"share": 0.05},
-}
-rules = [{"version": "notebook", "valid_from": "2021-09-01", "source": "an example"}]
-(folder / "regions").mkdir()
-(folder / "regions" / "notebook.yaml").write_text(
-    yaml.safe_dump({"config_version": 1, "rules": rules}), encoding="utf-8"
-)
-(folder / "notebook.yaml").write_text(yaml.safe_dump(configuration), encoding="utf-8")
-
 
 def say(code: str, *, language: str = "en", **slots: object) -> None:
     if code != "table":
         print(text(f"steps.{code}", language, **slots))
 
 
-run = pipelines.Run.of(folder / "notebook.yaml", say=say)
+run = pipelines.Run.of(Path("county.yaml"), say=say)
 with run.workspace.opened():
     pipelines.make_county(run)
     pipelines.take_in_records(run)
@@ -85,11 +55,11 @@ with run.workspace.opened():
 # 编号与学生的对照只在这里，不写进要发给人看的表。/ Who is behind a number stays here.
 
 # %%
-model = workspace / "models" / version
+model = run.workspace.models / version
 bundle = read_judged(run, model)
 rows = judgeable(pd.read_parquet(model / "judged-scores.parquet"))
 score = next(rows[column] for column in rows if column.endswith("_score")).to_numpy()
-cases = choose_cases(rows, score, share=configuration["capacity"]["share"], seed=7)
+cases = choose_cases(rows, score, share=run.configuration.capacity.share, seed=7)
 assert len(cases) == 20
 cases["kind"].value_counts()
 
@@ -118,7 +88,7 @@ sheet = pd.concat(
 questions = ["下一步_甲", "下一步_乙", "理由是否可信_甲", "理由是否可信_乙", "还缺什么"]
 sheet[questions] = None
 assert not set(sheet.columns) & {"student_id", "kind", "outcome"}
-sheet.to_excel(folder / "cases.xlsx", index=False, engine="xlsxwriter")
+sheet.to_excel(run.workspace.root / "cases.xlsx", index=False, engine="xlsxwriter")
 display(sheet)
 
 # %% [markdown]
@@ -129,7 +99,7 @@ display(sheet)
 
 # %%
 generator = np.random.default_rng(7)
-filled = pd.read_excel(folder / "cases.xlsx", engine="calamine")
+filled = pd.read_excel(run.workspace.root / "cases.xlsx", engine="calamine")
 first = generator.choice(["家访", "谈话", "先不打扰"], len(filled))
 second = np.where(generator.random(len(filled)) < 0.7, first, "谈话")
 filled["下一步_甲"], filled["下一步_乙"] = first, second
@@ -147,6 +117,3 @@ assert found.cases == 20
 told = filled[["case", "下一步_甲", "下一步_乙"]].merge(cases[["case", "kind"]], on="case")
 display(told.sort_values(["kind", "case"]))
 pd.crosstab(told["kind"], told["下一步_甲"])
-
-# %%
-shutil.rmtree(folder)

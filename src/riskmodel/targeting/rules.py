@@ -15,7 +15,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import cel
 import numpy as np
 from numpy.typing import NDArray
 
@@ -112,6 +111,8 @@ def rule(text: object, known: Mapping[str, object]) -> Rule:
     if not isinstance(text, str):
         raise ValueError("a rule is text")
     try:
+        import cel  # half a second, at each command that asks no rule
+
         program = cel.compile(text)
     except ValueError as problem:
         raise ValueError(f"规则读不懂 / cannot be read: {text} ({str(problem).splitlines()[0]})") from None
