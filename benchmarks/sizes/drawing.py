@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from riskmodel.design import PIECE_ROWS
+from riskmodel.design import PIECE_COMPRESSION, PIECE_ROWS
 from riskmodel.domain import Labels, Matrix, Outcome
 from riskmodel.features import ALL_FEATURES
 from riskmodel.features.build import stored_matrix
@@ -63,7 +63,7 @@ def _draw_date(file: Path, day: date, rows: int, seed: list[int]) -> pd.DataFram
             feature.name: pa.array(X[:, number], from_pandas=True)
             for number, feature in enumerate(ALL_FEATURES)
         })  # fmt: skip
-        writer = writer or pq.ParquetWriter(file, table.schema)
+        writer = writer or pq.ParquetWriter(file, table.schema, compression=PIECE_COMPRESSION)
         writer.write_table(table, row_group_size=PIECE_ROWS)
         after = chance.integers(1, HORIZON.days, len(at)).astype("timedelta64[D]").astype("timedelta64[s]")
         outcomes.append(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ Positions = NDArray[np.intp]
 
 PIECE_ROWS = 16_384
 """Of 72 columns 9 MB. Files of matrices are written in groups of so many rows."""
+PIECE_COMPRESSION: Final = "lz4"
+"""Pieces are read twice for each fit: 500,000 rows of 72 columns took 0.41 s of a processor; 0.65 as snappy,
+and 0.52 without any, in a third more bytes."""
 
 
 class Design(Protocol):
@@ -43,7 +46,7 @@ class Design(Protocol):
         ...
 
     def at(self, positions: Positions) -> Design:
-        """Return some rows, positions ascending, as if there were no others."""
+        """Return some rows, positions ascending and each once, as if there were no others."""
         ...
 
 

@@ -23,7 +23,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from riskmodel.design import PIECE_ROWS
+from riskmodel.design import PIECE_COMPRESSION, PIECE_ROWS
 from riskmodel.domain import (
     MATRIX_KEYS,
     NOBODY,
@@ -391,7 +391,10 @@ def _add_up(files: Sequence[Path], out: Path) -> None:
 def _write(tables: Sequence[pa.Table], file: Path, inputs: str) -> None:
     """Write rows in groups; a file that is there is whole."""
     schema = tables[0].schema.with_metadata({"inputs": inputs})
-    with whole_file(file) as beside, pq.ParquetWriter(beside, schema) as writer:
+    with (
+        whole_file(file) as beside,
+        pq.ParquetWriter(beside, schema, compression=PIECE_COMPRESSION) as writer,
+    ):
         for table in tables:
             writer.write_table(table.cast(schema), row_group_size=PIECE_ROWS)
 

@@ -86,10 +86,13 @@ class StoredDesign:
         place, rows = self._filled[number]
         file, group, _ = self._groups[place]
         table = self._opened(file).read_row_group(group, list(self.names), use_threads=False)
-        X = np.empty((len(table), self.width))
+        X: Floats = np.empty((len(table), self.width))
         for column, name in enumerate(self.names):
             X[:, column] = table[name].to_numpy()
-        return X if self.positions is None else X[self.positions[rows] - self._starts[place]]
+        if self.positions is None or rows.stop - rows.start == len(X):
+            return X
+        chosen: Floats = X[self.positions[rows] - self._starts[place]]
+        return chosen
 
     def column(self, number: int) -> Floats:
         """See `Design`."""
