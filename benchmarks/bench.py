@@ -57,18 +57,24 @@ def _ways(job: str) -> Mapping[str, object]:
 def work_at(job: str, way: str, folder: Path) -> Measured:
     """Do a job by a way in this process."""
     work, count = _ways(job)[way](folder)  # type: ignore[operator]
-    cpu, wall = time.process_time(), time.monotonic()
+    cpu, wall = _cpu(), time.monotonic()
     work()
-    return Measured(
-        count=count,
-        cpu=time.process_time() - cpu,
-        wall=time.monotonic() - wall,
-        peak_mb=_peak_mb(),
-    )
+    return Measured(count=count, cpu=_cpu() - cpu, wall=time.monotonic() - wall, peak_mb=_peak_mb())
+
+
+def _cpu() -> float:
+    """Return the processor seconds of this process and of those that it started and that have ended."""
+    used = os.times()
+    return used.user + used.system + used.children_user + used.children_system
 
 
 def _peak_mb() -> float:
-    """Return the most that this process had in memory (`ru_maxrss` would also know its parent's)."""
+    """Return the most that this process had in memory, or the largest of those that it started."""
+    return max(_own_peak_mb(), resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)
+
+
+def _own_peak_mb() -> float:
+    """`ru_maxrss` would also know what the parent had."""
     status = Path("/proc/self/status")
     if not status.exists():
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -10,9 +10,9 @@ from __future__ import annotations
 import pandas as pd
 
 from . import attendance, home, marks, roll, school, season
-from .known import Known, read_known
+from .known import Known, dated, read_known
 
-__all__ = ["Known", "features", "read_known"]
+__all__ = ["Known", "dated", "features", "read_known"]
 
 DECIMALS = 9
 """Students are compared by rounded values: shares that are equal on paper shall be equal."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -44,6 +44,14 @@ class Known:
         last = before["end_date"].max()
         return before.loc[before["end_date"] == last, "start_date"].max(), last
 
+    def having(self, tables: Mapping[str, pd.DataFrame]) -> Known:
+        """Return the same with these tables in the place of their namesakes."""
+        return replace(self, tables={**self.tables, **tables})
+
+    def without(self, names: Collection[str]) -> Known:
+        """Return the same without some tables."""
+        return replace(self, tables={name: of for name, of in self.tables.items() if name not in names})
+
     def age(self, dates: pd.Series) -> pd.Series:
         """Days before the as-of date."""
         return (self.as_of_date - dates).dt.days
@@ -55,15 +63,16 @@ class Known:
 
 def read_known(connection: Any, *, delivered: tuple[str, ...], outcome_delay_days: int) -> Known:
     """Read what a connection of `riskmodel.records.asof.BucketReader.at` shows."""
-    tables = {name: _dated(connection.sql(f"SELECT * FROM {name}").df()) for name in TABLES}
-    as_of = _dated(connection.sql("SELECT * FROM as_of").df()).iloc[0]
+    tables = {name: dated(connection.sql(f"SELECT * FROM {name}").df()) for name in TABLES}
+    as_of = dated(connection.sql("SELECT * FROM as_of").df()).iloc[0]
     return Known(
         as_of["as_of_date"], pd.Timestamp(as_of["term_start"]), outcome_delay_days, tables,
         frozenset(delivered),
     )  # fmt: skip
 
 
-def _dated(frame: pd.DataFrame) -> pd.DataFrame:
+def dated(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the frame with its columns of days as `datetime64`."""
     dates = [name for name in frame if name in DATES]
     return frame.astype(dict.fromkeys(dates, "datetime64[s]"))
 
@@ -71,6 +80,7 @@ def _dated(frame: pd.DataFrame) -> pd.DataFrame:
 DATES = frozenset(
     (
         "as_of_date", "date", "start_date", "end_date", "term_start", "term_end", "open_from", "open_to",
-        "birth_date", "recorded_on", "exam_date", "expected_return",
+        "birth_date", "recorded_on", "exam_date", "expected_return", "known_from", "known_until",
+        "statement_on",
     )
 )  # fmt: skip
