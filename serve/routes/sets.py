@@ -10,15 +10,18 @@ from serve.deps import Visiting
 from serve.problems import Problem
 from serve.schemas import SetAnswer, SetList
 
+MOST_SETS = 100
+"""Sets of an answer: weekly scoring makes so many in a year or two."""
+
 router = APIRouter(prefix="/v1/sets", tags=["sets"])
 
 
 @router.get("")
 def list_sets(visit: Visiting) -> SetList:
-    """Answer with the sets that were ever current."""
+    """Answer with the sets that were ever current: the last to become so first, a hundred at most."""
     visit.principal.must("read_list")
     current = reading.current_set(visit.store).set_id
-    found = sets.published_sets(visit.store)
+    found = sets.published_sets(visit.store, most=MOST_SETS)
     visit.note(200, set_id=current)
     today = visit.at.date()
     return SetList(sets=tuple(set_answer(one, current=one.set_id == current, today=today) for one in found))

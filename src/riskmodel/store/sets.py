@@ -12,7 +12,6 @@ from riskmodel.store.engine import Store
 from riskmodel.store.rows import read_facts
 from riskmodel.store.tables import DOCUMENTS, MOVES, SETS, instant
 
-MOST_SETS = 100
 CURRENT = select(MOVES.c.set_id).order_by(MOVES.c.number.desc()).limit(1)
 """The id of the set that the pointer names; no row before anything was published."""
 
@@ -46,14 +45,14 @@ def set_of_term(store: Store, term: str) -> PublishedSet | None:
         return None if known is None else set_of(connection, known)
 
 
-def published_sets(store: Store) -> tuple[PublishedSet, ...]:
-    """Return the sets that were ever current, the last to become so first; a hundred at most."""
+def published_sets(store: Store, *, most: int | None = None) -> tuple[PublishedSet, ...]:
+    """Return the sets that were ever current, the last to become so first; all, or so many at most."""
     with store.reading() as connection:
         ids = connection.scalars(
             select(MOVES.c.set_id)
             .group_by(MOVES.c.set_id)
             .order_by(func.max(MOVES.c.number).desc())
-            .limit(MOST_SETS)
+            .limit(most)
         ).all()
         return tuple(set_of(connection, set_id) for set_id in ids)
 
