@@ -87,6 +87,33 @@ def test_old_actions_go_and_others_stay(store: Store, four: list[str], now: date
     assert outdated_actions(store, before=date(1999, 1, 1)) == 0
 
 
+def test_an_action_and_its_corrections_go_together_and_what_was_wrong_never_holds_again(
+    store: Store, four: list[str], now: datetime
+) -> None:
+    today, before = now.date(), now.date() - timedelta(days=10)
+
+    def tell(name: str, days_ago: int, corrects: str | None = None, *, withdrawn: bool = False) -> None:
+        day = today - timedelta(days=days_ago)
+        told = Action(student_id=OWN, kind="visited", day=day, done_by="x", action_id=name,
+                      corrects=corrects, withdrawn=withdrawn)  # fmt: skip
+        record_actions(store, BUREAU, [told], at=now)
+
+    tell("late", 2)
+    tell("later-still", 3, "late")
+    tell("in truth early", 20, "later-still")
+    tell("early", 20)
+    tell("in truth late", 2, "early")
+    tell("never done", 2)
+    tell("withdrawn", 20, "never done", withdrawn=True)
+    tell("not now, either", 20)
+    tell("withdrawn, too", 2, "not now, either", withdrawn=True)
+    assert outdated_actions(store, before=before) == remove_actions(store, before=before) == 5
+    told = {one.action_id: one.is_in_force for one in actions_of(store, BUREAU, OWN) or ()}
+    assert told == {
+        "early": False, "in truth late": True, "not now, either": False, "withdrawn, too": False,
+    }  # fmt: skip
+
+
 @pytest.fixture
 def runs_of_aid(store: Store, now: datetime) -> list[str]:
     """Give three runs, a hundred days apart; the first two are approved, the last is a draft."""

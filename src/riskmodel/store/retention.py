@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, Select, delete, func, select, update
 
 from riskmodel.store.engine import Store
 from riskmodel.store.publishing import previous_set_id, remove_leftovers
@@ -59,16 +59,23 @@ def remove_sets(store: Store, set_ids: Sequence[str], *, before: datetime) -> in
 
 
 def outdated_actions(store: Store, *, before: date) -> int:
-    """Count the actions that were done before a day."""
+    """Count the rows of actions that were done before a day, those that a later row corrects included."""
     with store.reading() as connection:
-        counted = select(func.count()).select_from(ACTIONS).where(ACTIONS.c.day < before.isoformat())
-        return connection.scalar(counted) or 0
+        return _count_of(connection, _outdated_actions(before))
 
 
 def remove_actions(store: Store, *, before: date) -> int:
-    """Remove the actions that were done before a day; return how many."""
+    """Remove the actions that were done before a day; return how many rows that were.
+
+    When something was done is what its last correction says. An action goes with all its corrections, or
+    stays with them: without the row that corrects or withdraws it, it would be in force again.
+    """
+    outdated = _outdated_actions(before)
     with store.writing() as connection:
-        return connection.execute(delete(ACTIONS).where(ACTIONS.c.day < before.isoformat())).rowcount
+        # Of a statement that begins with a common table, the driver does not tell how many rows went.
+        count = _count_of(connection, outdated)
+        connection.execute(delete(ACTIONS).where(ACTIONS.c.number.in_(outdated)))
+    return count
 
 
 def allocation_runs(store: Store) -> frozenset[str]:
@@ -90,6 +97,26 @@ def remove_allocation(store: Store, run_id: str, *, before: datetime) -> int:
             return 0
         connection.execute(delete(ALLOCATION_ITEMS).where(ALLOCATION_ITEMS.c.run_id == run_id))
         return connection.execute(delete(ALLOCATION_RUNS).where(ALLOCATION_RUNS.c.run_id == run_id)).rowcount
+
+
+def _outdated_actions(before: date) -> Select[tuple[int]]:
+    """Ask for the numbers of rows whose last correction tells a day before this one."""
+    of, later = ACTIONS.c, ACTIONS.alias("later").c
+    corrected = select(later.number).where(later.student_id == of.student_id, later.corrects == of.action_id)
+    last = select(of.number, of.student_id, of.corrects).where(
+        of.day < before.isoformat(), ~corrected.exists()
+    )
+    chain = last.cte("chain", recursive=True)
+    chain = chain.union(
+        select(of.number, of.student_id, of.corrects).join(
+            chain, (of.student_id == chain.c.student_id) & (of.action_id == chain.c.corrects)
+        )
+    )
+    return select(chain.c.number)
+
+
+def _count_of(connection: Connection, asked: Select[tuple[int]]) -> int:
+    return connection.scalar(select(func.count()).select_from(asked.subquery())) or 0
 
 
 def _outdated_allocations(connection: Connection, before: datetime) -> tuple[str, ...]:
