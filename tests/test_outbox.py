@@ -108,6 +108,23 @@ def test_what_belongs_to_a_training_that_was_logged_elsewhere_is_said_and_blocks
     assert run.said == ["tracked", "tracking_of_unknown"]
 
 
+@pytest.mark.parametrize("told", ["", '{"kind": "training"}', "cut sh", None])
+def test_an_entry_that_cannot_be_read_is_put_aside_and_the_others_go_on(told, tmp_path, mlflow_template):
+    run = asked(tmp_path)
+    run.workspace.tracking.mkdir()
+    shutil.copy(mlflow_template, run.workspace.tracking)
+    damaged = keep(run, published("before"))
+    if told is None:
+        (damaged / "entry.json").unlink()
+    else:
+        (damaged / "entry.json").write_text(told, encoding="utf-8")
+    assert track(run, training(), FILES)
+    assert run.said == ["tracked", "tracking_entry_unreadable"]
+    assert [one.name for one in run.workspace.untracked.iterdir()] == [f"unreadable-{damaged.name}"]
+    assert send_waiting(run)
+    assert run.said[-1] == "tracking_nothing_waits"
+
+
 # --- a server
 
 
