@@ -531,6 +531,25 @@ def test_a_tracking_that_another_program_holds_stops_nothing_and_is_told_later(u
     assert list((unpublished.workspace / "untracked").iterdir()) == []
 
 
+def test_a_publishing_that_could_not_keep_what_mlflow_is_to_be_told_is_not_done(
+    unpublished: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting = unpublished.workspace / "untracked"
+    waiting.rmdir()
+    waiting.touch()  # no folder can be made there
+    broken = CliRunner().invoke(app, ["publish", "--config", str(unpublished.config)])
+    waiting.unlink()
+    assert (broken.exit_code, "untracked" in broken.stderr) == (1, True), broken.output
+    delivered: list[str] = []
+    monkeypatch.setattr(
+        "riskmodel.pipelines.outbox.deliver", lambda _tracking, entry, *_, **__: delivered.append(entry.kind)
+    )
+    run_one(unpublished.config, "publish")
+    assert delivered == ["published"]
+    run_one(unpublished.config, "publish")
+    assert delivered == ["published"], "what stands is not told again"
+
+
 @contextmanager
 def impatient_mlflow() -> Iterator[None]:
     """Let MLflow wait for a lock a moment instead of its fixed twenty seconds."""

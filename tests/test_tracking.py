@@ -174,6 +174,35 @@ def test_a_challenger_that_is_published_is_the_champion_and_no_challenger(tracki
     assert aliases(tracking) == {"champion": 1}
 
 
+def test_an_audit_of_the_champion_makes_no_challenger_of_it(tracking, tmp_path):
+    log(tracking, tmp_path)
+    publish(tracking, tmp_path, "v1")
+    audited(tracking, tmp_path, let_through=True)
+    assert aliases(tracking) == {"champion": 1}
+
+    log(tracking, tmp_path, entry_id="v1 trained anew")
+    audited(tracking, tmp_path, let_through=True)
+    assert aliases(tracking) == {"champion": 1}
+
+
+def test_a_model_that_was_logged_twice_is_one_and_takes_no_alias_from_the_one_before(tracking, tmp_path):
+    for model_version in ("v1", "v2"):
+        log(tracking, tmp_path, model_version)
+        audited(tracking, tmp_path, let_through=True, model_version=model_version)
+        publish(tracking, tmp_path, model_version)
+    log(tracking, tmp_path, "v2", entry_id="v2 trained anew")
+    publish(tracking, tmp_path, "v2")
+    assert aliases(tracking) == {"previous": 1, "champion": 3}
+
+
+def test_a_publishing_that_broke_off_between_two_aliases_is_told_to_its_end(tracking, tmp_path):
+    log(tracking, tmp_path)
+    audited(tracking, tmp_path, let_through=True)
+    tracking.client.set_registered_model_alias("riskmodel-a-county", "champion", "1")
+    publish(tracking, tmp_path, "v1")
+    assert aliases(tracking) == {"champion": 1}
+
+
 def test_an_audit_of_a_model_that_was_never_logged_is_refused(tracking, tmp_path):
     with pytest.raises(WorkspaceError) as refused:
         audited(tracking, tmp_path, let_through=True)

@@ -73,8 +73,8 @@ class Entry:
     ----------
     kind
         `training`: a run, with everything below, and a registered version. `files`: files for the run of a
-        training. `gates`: whether no gate refused it (`let_through`); then it is the `challenger`.
-        `published`: it is the `champion`, and what was before it is `previous`.
+        training. `gates`: whether no gate refused it (`let_through`); then it is the `challenger`, unless it
+        is the champion. `published`: it is the `champion`, and what was before it is `previous`.
     tags
         Of the run and of the registered version: hashes of data, configuration and bundle among them.
     """
@@ -228,31 +228,40 @@ class _Steps:
 
     def newest(self) -> ModelVersion:
         """Return the entry that was registered last for the model version: a training can be logged twice."""
-        versions = self.client.search_model_versions(f"name = '{self.name}'")
-        wanted = self.entry.model_version
-        found = [version for version in versions if version.tags.get("model_version") == wanted]
+        found = self._entries()
         if not found:
-            raise WorkspaceError("model_not_tracked", Where(file=self.tracking.place), version=wanted)
+            raise WorkspaceError(
+                "model_not_tracked", Where(file=self.tracking.place), version=self.entry.model_version
+            )
         return max(found, key=lambda version: int(version.version))
 
     def gates(self, version: ModelVersion) -> None:
         told = "let through" if self.entry.let_through else "refused"
         self.client.set_model_version_tag(self.name, version.version, "gates", told)
-        if self.entry.let_through:
+        held = self._held()
+        if self.entry.let_through and "champion" not in held:
             self.client.set_registered_model_alias(self.name, "challenger", str(version.version))
-        elif self._aliases().get("challenger") == int(version.version):
+        elif "challenger" in held:
             self.client.delete_registered_model_alias(self.name, "challenger")
 
     def published(self, version: ModelVersion) -> None:
-        chosen, aliases = int(version.version), self._aliases()
-        champion = aliases.get("champion")
-        if champion == chosen:
-            return
-        if champion is not None:
+        champion, held = self._aliases().get("champion"), self._held()
+        if champion is not None and "champion" not in held:
             self.client.set_registered_model_alias(self.name, "previous", str(champion))
-        self.client.set_registered_model_alias(self.name, "champion", str(chosen))
-        if aliases.get("challenger") == chosen:
+        if champion != int(version.version):
+            self.client.set_registered_model_alias(self.name, "champion", str(version.version))
+        if "challenger" in held:
             self.client.delete_registered_model_alias(self.name, "challenger")
+
+    def _entries(self) -> list[ModelVersion]:
+        """Return all that was registered for the model version: they are one model, logged more than once."""
+        versions = self.client.search_model_versions(f"name = '{self.name}'")
+        return [one for one in versions if one.tags.get("model_version") == self.entry.model_version]
+
+    def _held(self) -> set[str]:
+        """Return the aliases that stand on any entry of the model version."""
+        own = {int(one.version) for one in self._entries()}
+        return {alias for alias, version in self._aliases().items() if version in own}
 
     def _aliases(self) -> dict[str, int]:
         known = self.client.get_registered_model(self.name).aliases

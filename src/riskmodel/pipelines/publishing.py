@@ -16,7 +16,7 @@ from riskmodel.pipelines.approving import check_approval
 from riskmodel.pipelines.bundles import USED, read_used, trusted, try_used
 from riskmodel.pipelines.gating import check_gates
 from riskmodel.pipelines.inputs import SCORING, files_of_day, learn_also, remove_scoring
-from riskmodel.pipelines.outbox import track
+from riskmodel.pipelines.outbox import keep, send
 from riskmodel.pipelines.reporting import check_cards
 from riskmodel.pipelines.run import Run, clock, code_hash, complete_to, dates_of, digest, model_version
 from riskmodel.pipelines.scoring_parts import Scored, score_parts
@@ -63,9 +63,10 @@ def publish_scores(run: Run) -> str:
     _check_not_older(published, dates.current)
     term = scored_on(run, store, dates.current, bundle, model)
     set_id = publish_term(run, store, published, term, by=published_by, seconds=seconds)
+    # Kept before the marker stands: whoever is killed in between publishes once more, and tells MLflow.
+    keep(run, Entry(kind="published", region=run.configuration.region, model_version=bundle.model_version))
     marker.write_text(f"{bundle.model_version} {set_id}", encoding="utf-8")
-    region = run.configuration.region
-    track(run, Entry(kind="published", region=region, model_version=bundle.model_version))
+    send(run)
     return set_id
 
 
