@@ -134,12 +134,23 @@ def test_a_hidden_cell_cannot_be_had_by_subtraction():
     assert hidden_cells({"a": (500, 40), "b": (300, 30), "c": (200, 0)}) == set()
 
 
+def test_more_is_hidden_until_what_is_hidden_together_is_no_small_cell():
+    assert hidden_cells({"a": (500, 1), "b": (400, 1), "c": (5000, 60), "d": (6000, 70)}) == {"a", "b", "c"}
+    assert hidden_cells({"a": (500, 4), "b": (8, 0), "c": (5000, 60)}) == {"a", "b", "c"}
+    assert hidden_cells({"a": (4, 0), "b": (5, 0), "c": (500, 60), "d": (900, 0)}) == {"a", "b", "c"}
+    assert hidden_cells({"a": (500, 4), "b": (400, 6), "c": (5000, 60)}) == {"a", "b"}
+
+
 @given(
     st.dictionaries(st.sampled_from("abcdef"), st.tuples(st.integers(1, 60), st.integers(0, 60)), min_size=1)
 )
 def test_never_is_one_cell_hidden_alone_and_never_a_small_one_shown(cells):
     hidden = hidden_cells(cells)
     assert len(hidden) != 1 or len(cells) == 1
+    if hidden and hidden != set(cells):
+        students, events = (sum(cells[name][at] for name in hidden) for at in (0, 1))
+        assert students >= SMALL_CELL
+        assert events == 0 or events >= SMALL_CELL
     for name, (students, events) in cells.items():
         if students < SMALL_CELL or 0 < events < SMALL_CELL:
             assert name in hidden

@@ -3,12 +3,12 @@
 Being missed is the harm here, so recall at capacity comes first. Lists are those that were drawn up for
 everybody; each leaver counts once. Intervals resample schools, for children of one school leave together. A
 group with too few leavers gets no figures: "too few to say". Cells of fewer than ten people are hidden, and
-where a hidden one could be had by subtraction, the next smallest with it.
+the next smallest with them until what is hidden together, which anybody can subtract, holds ten or more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -170,18 +170,31 @@ def group_figures(
 
 
 def hidden_cells(cells: Mapping[str, tuple[int, int]]) -> set[str]:
-    """Name the groups whose counts are not shown: too small, or to be had by subtracting the others.
+    """Name the groups whose counts are not shown: too small, or needed to hide those that are.
+
+    What is hidden together is known, for totals are shown: so it is two groups or more, and no small cell
+    itself. The next smallest are hidden with it until that is so (as in `hiding`).
 
     `cells` holds students and leavers by group. No leaver at all tells nobody's fate but that of those who
     stayed, and is shown.
     """
-    hidden = {name for name, (students, events) in cells.items()
-              if students < SMALL_CELL or 0 < events < SMALL_CELL}  # fmt: skip
-    if len(hidden) == 1 and len(cells) > 1:
-        # Zeros hide nothing: only a count that is not known otherwise makes the sum unknown.
-        rest = {name: counts for name, counts in cells.items() if name not in hidden}
-        hidden.add(min(rest, key=lambda name: (rest[name][1] == 0, rest[name][1], rest[name][0], name)))
+    hidden = {name for name, counts in cells.items() if _is_small(*counts)}
+    # Zeros hide nothing, so they go last: only a count that is not known otherwise makes the sum unknown.
+    rest = sorted(
+        cells.keys() - hidden, key=lambda name: (cells[name][1] == 0, cells[name][1], cells[name][0], name)
+    )
+    while rest and hidden and (len(hidden) < 2 or _is_small(*_together(cells, hidden))):
+        hidden.add(rest.pop(0))
     return hidden
+
+
+def _is_small(students: int, events: int) -> bool:
+    return students < SMALL_CELL or 0 < events < SMALL_CELL
+
+
+def _together(cells: Mapping[str, tuple[int, int]], names: Iterable[str]) -> tuple[int, int]:
+    students, events = zip(*(cells[name] for name in names), strict=True)
+    return sum(students), sum(events)
 
 
 def _judged(
