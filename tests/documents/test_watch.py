@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -10,7 +11,7 @@ from markupsafe import escape
 from riskmodel.documents.watch import Watched, alarm_lines, watch_page
 from riskmodel.domain import Language
 from riskmodel.evaluation.drift import LISTED, RISK, Alarm, Change, Kind
-from riskmodel.evaluation.promises import Held, Kept, ServedJudged
+from riskmodel.evaluation.promises import ByHelp, Held, Kept, ServedJudged
 from riskmodel.features import ALL_FEATURES
 from riskmodel.figures import Interval
 from riskmodel.wording import LANGUAGES, text
@@ -74,3 +75,14 @@ def test_a_quiet_page_says_how_much_was_asked(language: Language) -> None:
     assert told.quiet
     assert alarm_lines(told, language) == []
     assert text("monitor.quiet", language, asked="70", students="1,000") in watch_page(told, language)
+
+
+def test_what_became_of_those_who_were_helped_is_told_in_students_and_a_few_are_not_told_apart() -> None:
+    told = replace(BROKEN, by_help=(ByHelp(True, 120, 12, 600, 60, 41.5, None),))
+    assert "120 students on 600 student-dates; 12 students left" in watch_page(
+        watched(alarming=(told,)), "en"
+    )
+    few = replace(BROKEN, by_help=tuple(ByHelp(helped, *(None,) * 6) for helped in (True, False)))
+    page = watch_page(watched(alarming=(few,)), "en")
+    assert page.count("are not told apart") == 1
+    assert "with something done" not in page

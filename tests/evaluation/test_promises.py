@@ -118,6 +118,43 @@ def test_those_for_whom_something_was_done_are_told_apart_and_nothing_is_left_ou
     assert (with_help.helped, without.helped) == (True, False)
     assert with_help.rows == helped.sum()
     assert with_help.rows + without.rows == len(rows)
-    assert with_help.left == (rows["outcome"][helped] == "left").sum()
+    assert with_help.left == with_help.events == (rows["outcome"][helped] == "left").sum()
+    assert (with_help.students, without.students) == (with_help.rows, without.rows), "of one date"
     assert with_help.expected == pytest.approx(rows["risk"][helped].sum())
     assert without.observed_over_expected is not None
+
+
+def weekly(children: dict[str, str], *, weeks: int) -> pd.DataFrame:
+    """Serve children so many weeks, each with the outcome that is told."""
+    days = pd.date_range("2025-09-01", periods=weeks, freq="7D").astype("datetime64[s]")
+    rows = [
+        {"as_of_date": day, "student_id": child, "school_id": f"school-{number % 3}", "risk": 0.05,
+         "listed": True, "outcome": outcome}
+        for day in days
+        for number, (child, outcome) in enumerate(children.items())
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def told_by_help(rows: pd.DataFrame, helped: str) -> dict[bool, tuple[int | None, int | None, bool]]:
+    judged = judge_served(
+        rows, term="t", model_version="m", promised=PROMISED, share=0.02, seed=1,
+        helped=rows["student_id"].str.startswith(helped).to_numpy(),
+    )  # fmt: skip
+    assert judged is not None
+    return {
+        each.helped: (each.students, each.events, each.observed_over_expected is not None)
+        for each in judged.by_help
+    }
+
+
+def test_a_child_that_was_scored_each_week_is_one_leaver_and_not_twenty() -> None:
+    children = {f"a{number}": "left" for number in range(12)} | {f"b{number}": "left" for number in range(25)}
+    assert told_by_help(weekly(children, weeks=5), "a") == {True: (12, 12, False), False: (25, 25, True)}
+
+
+def test_what_became_of_a_few_who_were_helped_is_not_told_nor_to_be_had_from_the_others() -> None:
+    children = {"a": "left"} | {f"b{number}": "left" for number in range(25)}
+    assert told_by_help(weekly(children, weeks=20), "a") == {
+        True: (None, None, False), False: (None, None, False),
+    }  # fmt: skip

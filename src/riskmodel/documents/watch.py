@@ -9,7 +9,8 @@ from datetime import date
 from riskmodel.documents.page import Lines, Section, Table, to_html
 from riskmodel.domain import Language
 from riskmodel.evaluation.drift import LISTED, RISK, Alarm, Change, Kind
-from riskmodel.evaluation.promises import ServedJudged
+from riskmodel.evaluation.groups import SMALL_CELL
+from riskmodel.evaluation.promises import ByHelp, ServedJudged
 from riskmodel.evaluation.report import figure
 from riskmodel.figures import Interval
 from riskmodel.wording import has, text
@@ -183,15 +184,19 @@ def _promises(told: Watched, language: Language) -> list[Table | Lines]:
 
 def _by_help(told: Watched, language: Language) -> list[str]:
     """Say what came of those for whom something was done, and of the others: never as an effect."""
-    return [
-        text(
-            "monitor.helped" if each.helped else "monitor.not_helped", language, term=judged.term,
-            rows=f"{each.rows:,}", left=f"{each.left:,}", expected=f"{each.expected:.1f}",
-            figure=_figure("observed_over_expected", each.observed_over_expected),
-        )
-        for judged in told.judged
-        for each in judged.by_help
-    ]  # fmt: skip
+    lines = (_of_help(judged.term, each, language) for judged in told.judged for each in judged.by_help)
+    return list(dict.fromkeys(lines))  # that two groups are hidden is said once
+
+
+def _of_help(term: str, each: ByHelp, language: Language) -> str:
+    if each.students is None or each.events is None:
+        return text("monitor.help_hidden", language, term=term, small=SMALL_CELL)
+    return text(
+        "monitor.helped" if each.helped else "monitor.not_helped", language, term=term,
+        students=f"{each.students:,}", events=f"{each.events:,}", rows=f"{each.rows:,}",
+        left=f"{each.left:,}", expected=f"{each.expected:.1f}",
+        figure=_figure("observed_over_expected", each.observed_over_expected),
+    )  # fmt: skip
 
 
 def _figure(name: str, value: object) -> str:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from riskmodel.domain import Outcome, ScoredTerm
 from riskmodel.evaluation.by_school import SchoolCells, interval_of, ratio, school_weights
 from riskmodel.evaluation.capacity import judge_places
+from riskmodel.evaluation.groups import hidden_cells
 from riskmodel.figures import Interval
 
 FEWEST_EVENTS = 20
@@ -59,13 +60,24 @@ class ByHelp:
     """What came of those for whom something was done within the horizon, or of all others.
 
     The two are no comparison: people choose whom they help, and those who stay can be helped for longer.
-    `observed_over_expected` is None where fewer than `FEWEST_EVENTS` left.
+
+    Attributes
+    ----------
+    students, events
+        People, and of them those who left, each once; None, as all that follows, where one of the two cells
+        is too small to be shown (`groups.hidden_cells`).
+    rows, left, expected
+        Student-dates, those that left, and the sum of their risks.
+    observed_over_expected
+        None, too, where fewer than `FEWEST_EVENTS` people left.
     """
 
     helped: bool
-    rows: int
-    left: int
-    expected: float
+    students: int | None
+    events: int | None
+    rows: int | None
+    left: int | None
+    expected: float | None
     observed_over_expected: Interval | None
 
 
@@ -176,14 +188,33 @@ def judge_served(
 
 
 def _by_help(rows: pd.DataFrame, helped: NDArray[np.bool_], *, seed: int) -> tuple[ByHelp, ...]:
-    told = []
-    for group in (True, False):
-        chosen = rows[helped == group]
-        judged = chosen[chosen["outcome"].isin([Outcome.LEFT, Outcome.STAYED])]
-        left = int((judged["outcome"] == Outcome.LEFT).sum())
-        figure = _over_expected(judged, seed=seed) if left >= FEWEST_EVENTS else None
-        told.append(ByHelp(group, len(judged), left, float(judged["risk"].sum()), figure))
-    return tuple(told)
+    judged = rows["outcome"].isin([Outcome.LEFT, Outcome.STAYED]).to_numpy(dtype=bool)
+    groups = {"helped": rows[judged & helped], "others": rows[judged & ~helped]}
+    cells = {
+        name: (of["student_id"].nunique(), _leavers(of)["student_id"].nunique())
+        for name, of in groups.items()
+        if len(of)
+    }
+    if hidden_cells(cells):
+        return tuple(ByHelp(name == "helped", *(None,) * 6) for name in cells)
+    return tuple(
+        ByHelp(
+            name == "helped",
+            students=students,
+            events=events,
+            rows=len(groups[name]),
+            left=len(_leavers(groups[name])),
+            expected=float(groups[name]["risk"].sum()),
+            observed_over_expected=(
+                _over_expected(groups[name], seed=seed) if events >= FEWEST_EVENTS else None
+            ),
+        )
+        for name, (students, events) in cells.items()
+    )
+
+
+def _leavers(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows[rows["outcome"] == Outcome.LEFT]
 
 
 def _over_expected(rows: pd.DataFrame, *, seed: int) -> Interval:
