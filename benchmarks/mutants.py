@@ -47,7 +47,8 @@ TESTS_OF_FEATURES = {
     **{f"{group}.py": [f"{_ROOM}/test_{group}_features.py"]
        for group in ("attendance", "marks", "enrolment", "school")},
     **{f"{group}.py": [f"{_ROOM}/test_home_aid_travel_features.py"] for group in ("home", "aid", "travel")},
-    "periods.py": [_ROOM], "build.py": [f"{_ROOM}/test_build.py", _ROOM],
+    "peers.py": [f"{_ROOM}/test_peers.py"], "periods.py": [_ROOM],
+    "build.py": [f"{_ROOM}/test_build.py", _ROOM],
 }  # fmt: skip
 """Tests beside the pandas twin, which comes first: it looks at every feature at once."""
 

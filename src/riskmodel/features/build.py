@@ -37,6 +37,7 @@ from riskmodel.domain import (
 from riskmodel.errors import NotEnoughData
 from riskmodel.features import ALL_FEATURES, GROUPS, school
 from riskmodel.features.declaration import Feature
+from riskmodel.features.peers import beside_peers
 from riskmodel.features.stored import StoredMatrix
 from riskmodel.records.asking.asof import BucketReader
 from riskmodel.records.keeping.durable import whole_file
@@ -192,22 +193,12 @@ def school_part(task: SchoolStageTask) -> Path:
         return task.folder
     written: list[Path] = []
     with duckdb.connect(config=duckdb_settings()) as connection:
-        _read(connection, "all_students", files)
-        _read(connection, "all_leaving", [task.leaving])
-        dates = connection.execute(
-            "SELECT DISTINCT as_of_date, term FROM all_students ORDER BY ALL"
-        ).fetchall()
-        for as_of_date, term in dates:
-            chosen = {"as_of_date": as_of_date, "term": term}
-            for name in ("students", "leaving"):
-                connection.execute(
-                    f"""CREATE OR REPLACE TABLE {name} AS SELECT * FROM all_{name}
-                        WHERE as_of_date = $as_of_date AND term = $term""",
-                    chosen,
-                )
+        for as_of_date, term in _dates_in(files):
+            students = _on(as_of_date, term, files).sort_by("student_id")
+            matrix = _beside_others(connection, students, _on(as_of_date, term, [task.leaving]))
             # What it was made from stands beside: records that change nothing here leave the same bytes.
             written.append(task.folder / f"matrix-{as_of_date}-{term}.parquet")
-            _write([_answer(connection, _matrix_sql())], written[-1], "")
+            _write([matrix], written[-1], "")
     for stale in set(task.folder.glob("matrix-*.parquet")) - set(written):
         stale.unlink(missing_ok=True)
     with whole_file(done) as beside:
@@ -319,22 +310,37 @@ def _students_sql() -> str:
     return f"WITH keys AS ({_KEYS}), {groups} SELECT keys.*, {names} FROM keys {joins} ORDER BY student_id"
 
 
-def _matrix_sql() -> str:
-    """One query per date. Windows sort whole rows, so they are given only the columns that they name."""
-    first = [feature.name for group in GROUPS for feature in group.features]
-    expressions = " ".join(feature.expression for feature in school.GROUP.features)
-    read = ", ".join(name for name in first if re.search(rf"\b{name}\b", expressions))
-    kept = ", ".join(f"students.{name}" for name in [*MATRIX_KEYS, *first])
-    added = ", ".join(feature.name for feature in school.GROUP.features)
-    return f"""
-        WITH narrow AS (
-            SELECT student_id, school_id, grade, school_rate, township_rate, {read}
-            FROM ({school.GROUP.relation})
-        ),
-        compared AS (SELECT student_id, {_columns(school.GROUP.features)} FROM narrow)
-        SELECT {kept}, {added} FROM students JOIN compared USING (student_id)
-        ORDER BY students.as_of_date, students.student_id
+def _dates_in(files: Sequence[Path]) -> list[tuple[date, str]]:
+    told = pq.read_table(files, columns=["as_of_date", "term"], use_threads=False)
+    found = told.group_by(told.column_names, use_threads=False).aggregate([]).to_pydict()
+    return sorted(zip(*found.values(), strict=True))
+
+
+def _on(as_of_date: date, term: str, files: Sequence[Path]) -> pa.Table:
+    """Read the rows of a date from files whose row groups hold one date each."""
+    return pq.read_table(
+        files, filters=[("as_of_date", "=", as_of_date), ("term", "=", term)], use_threads=False
+    )
+
+
+def _beside_others(connection: duckdb.DuckDBPyConnection, students: pa.Table, leaving: pa.Table) -> pa.Table:
+    """Add the features of the second stage to the students of a day, sorted by `student_id`.
+
+    The query is given only the columns that it names: the others would be carried through its joins.
     """
+    first = [feature.name for group in GROUPS for feature in group.features]
+    expressions = [feature.expression for feature in school.GROUP.features]
+    named = {*re.findall(r"\w+", " ".join([school.RELATION, *expressions]))}
+    read = [name for name in students.column_names if name in named]
+    told = {name: students[name] for name in ["student_id", *read]}
+    connection.register("students", pa.table(told | beside_peers(students, expressions)))
+    connection.register("leaving", leaving)
+    added = _answer(
+        connection,
+        f"SELECT {_columns(school.GROUP.features)} FROM ({school.GROUP.relation}) ORDER BY student_id",
+    )
+    kept = students.select([*MATRIX_KEYS, *first])
+    return pa.table([*kept.columns, *added.columns], [*kept.column_names, *added.column_names])
 
 
 def _columns(features: Sequence[Feature]) -> str:

@@ -16,8 +16,8 @@ from __future__ import annotations
 from functools import partial
 
 from riskmodel.features.declaration import Feature, Group
+from riskmodel.features.peers import ENOUGH, median, percentile
 
-_ENOUGH = 5
 _SHRINKAGE_STUDENTS = 200
 _LOOK_BACK_DAYS = 365
 
@@ -58,34 +58,27 @@ school_rates AS (
 ),
 township_rates AS (
     SELECT township, stage, {_SHRUNK} AS township_rate FROM by_township JOIN county USING (stage)
+),
+grades AS (
+    SELECT school_id, grade, count(*) AS grade_students,
+           sum(count(*)) OVER (PARTITION BY school_id) AS school_students,
+           count(missed_exam_share_term) AS grade_exams_known,
+           avg(missed_exam_share_term) AS grade_missed_share
+    FROM students GROUP BY school_id, grade
 )
-SELECT students.*, coalesce(school_rate, county_rate) AS school_rate,
+SELECT students.*, grades.* EXCLUDE (school_id, grade), coalesce(school_rate, county_rate) AS school_rate,
        coalesce(township_rate, county_rate) AS township_rate
 FROM students
+JOIN grades USING (school_id, grade)
 LEFT JOIN county USING (stage)
 LEFT JOIN school_rates USING (school_id, stage)
 LEFT JOIN township_rates USING (township, stage)
 """
 
-_PEERS = "PARTITION BY school_id, grade"
-
-
-def _percentile(column: str) -> str:
-    """Rank among those of the school-grade of whom it is known: (below + half of the equal) / all."""
-    upwards = f"({_PEERS} ORDER BY {column} NULLS LAST)"
-    return f"""CASE WHEN {column} IS NOT NULL AND count({column}) OVER ({_PEERS}) > {_ENOUGH} THEN
-        (rank() OVER {upwards} - 1 + count(*) OVER {upwards}) / 2 / count({column}) OVER ({_PEERS}) END"""
-
-
-def _median(column: str) -> str:
-    """Take a value that somebody has, so that a count of days stays one."""
-    return f"""CASE WHEN count({column}) OVER ({_PEERS}) > {_ENOUGH}
-        THEN quantile_disc({column}, 0.5) OVER ({_PEERS}) END"""
-
 
 def _above(column: str) -> str:
     """Own value less the median of the school-grade."""
-    return f"{column} - {_median(column)}"
+    return f"{column} - {median(column)}"
 
 
 _attendance = partial(
@@ -99,22 +92,22 @@ GROUP = Group(
     RELATION,
     (
         _attendance(name="absence_percentile_7d", unit="share", direction=1,
-                    expression=_percentile("absence_share_7d")),
+                    expression=percentile("absence_share_7d")),
         _attendance(name="absence_percentile_28d", unit="share", direction=1,
-                    expression=_percentile("absence_share_28d"),
+                    expression=percentile("absence_share_28d"),
                     reason="reasons.absence_recent", reason_range=(0.6, 1.0)),
         _attendance(name="absence_percentile_56d", unit="share", direction=1,
-                    expression=_percentile("absence_share_56d"),
+                    expression=percentile("absence_share_56d"),
                     reason="reasons.absence_two_months", reason_range=(0.6, 1.0)),
         _attendance(name="absence_percentile_term", unit="share", direction=1,
-                    expression=_percentile("absence_share_term"),
+                    expression=percentile("absence_share_term"),
                     reason="reasons.absence_this_term", reason_range=(0.6, 1.0)),
         _attendance(name="absence_change_percentile_28d", unit="share", direction=1,
-                    expression=_percentile("absence_share_change_28d")),
+                    expression=percentile("absence_share_change_28d")),
         _attendance(name="absence_run_percentile_56d", unit="share", direction=1,
-                    expression=_percentile("longest_absence_run_56d")),
+                    expression=percentile("longest_absence_run_56d")),
         _attendance(name="days_since_absence_percentile", unit="share", direction=-1,
-                    expression=_percentile("days_since_absence")),
+                    expression=percentile("days_since_absence")),
         *(
             _attendance(name=f"absence_share_above_grade_{window}", unit="share", direction=1,
                         expression=_above(f"absence_share_{window}"),
@@ -124,15 +117,15 @@ GROUP = Group(
         ),
         *(
             _attendance(name=f"grade_median_absence_days_{window}", unit="days", role="fact",
-                        expression=_median(f"absence_days_{window}"))
+                        expression=median(f"absence_days_{window}"))
             for window in ("28d", "56d", "term")
         ),
         _marks(name="marks_percentile_365d", unit="share", direction=-1,
-               expression=_percentile("marks_mean_365d"),
+               expression=percentile("marks_mean_365d"),
                reason="reasons.marks_low_year", reason_range=(0.0, 0.3),
                strength="strengths.marks_good_year", strength_range=(0.6, 1.0)),
         _marks(name="marks_percentile_change_term", unit="share", direction=-1,
-               expression=f"({_percentile('marks_term')}) - ({_percentile('marks_previous_term')})",
+               expression=f"{percentile('marks_term')} - {percentile('marks_previous_term')}",
                reason="reasons.marks_fell_since_last_term", reason_range=(-1.0, -0.1),
                strength="strengths.marks_rose_since_last_term", strength_range=(0.1, 1.0)),
         _marks(name="marks_change_above_grade_round", unit="points", direction=-1,
@@ -145,25 +138,25 @@ GROUP = Group(
                strength="strengths.marks_rose_since_last_term", strength_range=(3.0, 100.0)),
         _marks(name="marks_slope_above_grade", unit="points", direction=-1, expression=_above("marks_slope")),
         _marks(name="missed_exam_share_above_grade_term", unit="share", direction=1,
-               expression=f"""CASE WHEN count(missed_exam_share_term) OVER ({_PEERS}) > {_ENOUGH} THEN
-                   missed_exam_share_term - avg(missed_exam_share_term) OVER ({_PEERS}) END""",
+               expression=f"""CASE WHEN grade_exams_known > {ENOUGH}
+                   THEN missed_exam_share_term - grade_missed_share END""",
                reason="reasons.exams_missed_this_term", reason_range=(0.01, 1.0)),
         _marks(name="grade_median_marks_last_round", unit="points", role="fact",
-               expression=_median("marks_last_round")),
+               expression=median("marks_last_round")),
         _marks(name="grade_median_marks_365d", unit="points", role="fact",
-               expression=_median("marks_mean_365d")),
+               expression=median("marks_mean_365d")),
         _marks(name="grade_median_marks_change_round", unit="points", role="fact",
-               expression=_median("marks_change_round")),
+               expression=median("marks_change_round")),
         _marks(name="grade_median_marks_change_term", unit="points", role="fact",
-               expression=_median("marks_change_term")),
+               expression=median("marks_change_term")),
         Feature(name="years_older_than_grade", unit="years", family="age_and_grade", source="students",
                 direction=1, kind="background",
                 expression=_above("years_over_grade_age"),
                 reason="reasons.older_than_grade", reason_range=(0.8, 20.0)),
         _school(name="school_students", unit="count", role="audit",
-                expression="count(*) OVER (PARTITION BY school_id)"),
+                expression="school_students"),
         _school(name="school_grade_students", unit="count", role="audit",
-                expression=f"count(*) OVER ({_PEERS})"),
+                expression="grade_students"),
         _school(name="school_leaving_share_earlier", unit="share", direction=1, expression="school_rate"),
         _school(name="township_leaving_share_earlier", unit="share", direction=1, expression="township_rate"),
     ),
