@@ -254,6 +254,62 @@ def test_nothing_of_an_erased_child_is_left_in_any_byte_and_others_stay_whole(
     audit.close()
 
 
+def test_a_short_number_is_the_childs_only_where_children_are_named(office: Office) -> None:
+    """`10023` is a child, a school, a count, a part of a leaf; 王芳 is a child, another one, an approver."""
+    own, namesake = ({"student_id": one, "name": "王芳"} for one in ("10023", "100234"))
+    office.deliver(students=[*TABLES["students"], own, namesake])
+    pages = {
+        "models/m/bundle/trees.txt": "leaf_value=0.1002345 10023",
+        "models/m/bundle/manifest.sig": "signed",
+        "models/m/approval.json": '{"names": ["王芳", "李强"], "decided": 10023}',
+        "models/m/facts.json": '{"students": 10023, "school_id": "10023"}',
+        "models/m/card.zh.html": "<td>10023</td>",
+        "indicators/d/figures.csv": "school_id,numerator\n10023,10023\n",
+        "lookup.key": "10023",
+    }
+    lists = {
+        "models/m/lists.csv": "\ufeffschool_id,student_id,name\n{own}10023,100234,王芳\nA,5,10023\n",
+        "monitor/x.jsonl": '{own}{{"student_id": "100234"}}\n{{"count": "10023"}}\n',
+    }
+    own_lines = ('A,10023,"王\n芳"\n', '{"student_id": "10023"}\n')
+    for place, content in pages.items():
+        (office.workspace / place).parent.mkdir(parents=True, exist_ok=True)
+        (office.workspace / place).write_text(content, encoding="utf-8")
+    for (place, content), line in zip(lists.items(), own_lines, strict=True):
+        (office.workspace / place).parent.mkdir(parents=True, exist_ok=True)
+        (office.workspace / place).write_text(content.format(own=line), encoding="utf-8")
+    for name, cell in (("own", "<si><t>10023</t></si>"), ("counts", '<row r="10023"><v>10023</v></row>')):
+        with zipfile.ZipFile(office.workspace / "terms" / "t" / f"{name}.xlsx", "w") as packed:
+            packed.writestr("xl/x.xml", cell)
+    with sqlite3.connect(office.workspace / "mlflow" / "mlflow.db") as file:
+        file.execute("CREATE TABLE params (key TEXT, value TEXT)")
+        file.execute("INSERT INTO params VALUES ('students', '10023')")
+    file.close()
+    matrix = office.workspace / "features" / "x" / "matrix-2.parquet"
+    pq.write_table(pa.table({"student_id": ["10023", "100234"], "school_id": ["A", "10023"]}), matrix)
+    erased = office.run("erase", "10023", "--by", "赵主任")
+    assert erased.exit_code == 0, erased.output
+    for place, content in pages.items():
+        assert (office.workspace / place).read_text(encoding="utf-8") == content
+    for place, content in lists.items():
+        assert (office.workspace / place).read_text(encoding="utf-8") == content.format(own="")
+    assert {one.stem for one in office.workspace.glob("terms/t/*.xlsx")} == {"list", "counts"}
+    assert pq.read_table(matrix).to_pydict() == {"student_id": ["100234"], "school_id": ["10023"]}
+    store = RecordStore.open(office.workspace / "records")
+    assert ids(store, "students") == ids(store, "enrolments") == {CHILD, "other", "100234"}
+
+
+def test_an_id_within_a_longer_one_is_another_childs(office: Office) -> None:
+    other = f"{CHILD}0"
+    office.deliver(students=[*TABLES["students"], {"student_id": other, "name": "王明"}])
+    page = office.workspace / "terms" / "t" / "page.html"
+    page.write_text(f"{CHILD}的家，{other}，X{CHILD}", encoding="utf-8")
+    erased = office.run("erase", CHILD, "--by", "赵主任")
+    assert erased.exit_code == 0, erased.output
+    assert page.read_text(encoding="utf-8") == f"×××的家，{other}，X{CHILD}"
+    assert ids(RecordStore.open(office.workspace / "records"), "students") == {"other", other}
+
+
 def test_an_erased_child_stays_out_when_the_same_files_come_again(office: Office) -> None:
     assert office.run("erase", CHILD, "--by", "赵主任").exit_code == 0
     more = [*TABLES["students"], {"student_id": "third", "name": "李四"}]

@@ -18,6 +18,7 @@ from typing import Any
 
 from riskmodel.domain import Language, ScoredStudent, TermFacts
 from riskmodel.errors import Where, WorkspaceError
+from riskmodel.pipelines.child_marks import ChildMarks
 from riskmodel.pipelines.inputs import remove_scoring
 from riskmodel.pipelines.lists import write_list
 from riskmodel.pipelines.run import Run, clock
@@ -37,13 +38,10 @@ from riskmodel.wording.statements import statement_text, unknown_text
 from riskmodel.workspace import file_stem
 
 OFFICE = Principal(key_id="riskmodel", role="bureau")
-ERASED = "×××"
-"""In the place of an id or a number within a text that stays."""
 _KEPT_APART = ("records", "store")
 """Folders that rooms of their own see to."""
 _MADE_AGAIN = ("sheets", "check", "exports")
 """Folders whose files a command writes anew: one that names the child goes whole."""
-_BY_LINES = (".csv", ".jsonl", ".ndjson")
 _PACKED = (".xlsx", ".zip", ".pdf", ".png")
 
 
@@ -154,7 +152,7 @@ def erase_child(run: Run, student_id: str, *, by: str) -> None:
     for file in _parquet_files(run.workspace.root):
         if _folder(run, file) not in _KEPT_APART:
             removed += remove_rows(file, values)
-    changed += _clean_other_files(run, values | names)
+    changed += _clean_other_files(run, ChildMarks(values), names)
     # The records last: until then a second call finds the same numbers and names.
     removed += erase_from_records(store, values, by=by.strip(), on=run.today)
     left = traces(run.workspace.root, values)
@@ -164,16 +162,9 @@ def erase_child(run: Run, student_id: str, *, by: str) -> None:
 
 
 def traces(root: Path, values: Collection[str]) -> list[Path]:
-    """Return the files of a workspace, the sources' own left out, in whose bytes an id or a number stands."""
-    wanted = [value.encode() for value in values]
-
-    def names_the_child(file: Path) -> bool:
-        if file.suffix == ".parquet":
-            return len(rows_naming(file, values)) > 0
-        content = _bytes_of(file)
-        return any(value in content for value in wanted)
-
-    return [file for file in _files(root) if names_the_child(file)]
+    """Return the files of a workspace, the sources' own left out, in which an id or a number stands."""
+    marks = ChildMarks(values)
+    return [file for file in _files(root) if marks.stand_in(file)]
 
 
 def _known_of(store: RecordStore, student_id: str) -> tuple[set[str], set[str]]:
@@ -208,36 +199,34 @@ def _remove_lists_of(root: Path, schools: Collection[str]) -> int:
     return removed
 
 
-def _clean_other_files(run: Run, marks: Collection[str]) -> int:
-    """Take the child out of every other file: the whole file, its lines, or its id and numbers."""
+def _clean_other_files(run: Run, marks: ChildMarks, names: Collection[str]) -> int:
+    """Take the child out of every other file: the whole file, its lines, or its id and numbers.
+
+    A name counts only in files that a command writes anew: elsewhere it may be another's, an approver's too.
+    """
     changed = 0
     for file in _files(run.workspace.root):
         if file.suffix in (".parquet", ".db") or _folder(run, file) in _KEPT_APART:
             continue
-        if not any(mark.encode() in _bytes_of(file) for mark in marks):
+        made_again = _folder(run, file) in _MADE_AGAIN
+        if not marks.stand_in(file) and not (made_again and _holds(file, names)):
             continue
         changed += 1
-        if _folder(run, file) in _MADE_AGAIN or file.suffix in _PACKED:
+        if made_again or file.suffix in _PACKED:
             file.unlink()
             continue
-        content = file.read_bytes()
-        if file.suffix in _BY_LINES:
-            lines = content.splitlines(keepends=True)
-            content = b"".join(one for one in lines if not any(mark.encode() in one for mark in marks))
-        for mark in marks:
-            content = content.replace(mark.encode(), ERASED.encode())
         beside = file.with_name(f"{file.name}.partial")
-        beside.write_bytes(content)
+        beside.write_bytes(marks.without(file))
         beside.replace(file)
     return changed
 
 
-def _bytes_of(file: Path) -> bytes:
-    """Return a file's bytes; of a packed one, those of its parts."""
+def _holds(file: Path, names: Collection[str]) -> bool:
+    content = file.read_bytes()
     if zipfile.is_zipfile(file):
         with zipfile.ZipFile(file) as packed:
-            return b"\n".join(packed.read(name) for name in packed.namelist())
-    return file.read_bytes()
+            content = b"\n".join(packed.read(name) for name in packed.namelist())
+    return any(name.encode() in content for name in names)
 
 
 def _files(root: Path) -> list[Path]:

@@ -25,6 +25,12 @@ from riskmodel.errors import Where, WorkspaceError
 from riskmodel.records.keeping.durable import settle
 
 FILE = "erased.json"
+NAME_A_CHILD = frozenset(
+    {"student_id", "roll_number", "number", "by_number", "subject", "other", "left", "right"}
+)
+"""Columns of tables and lists in which a child's id or roll number stands."""
+_SHORT, _FIGURE_DIGITS = 6, 15
+"""Characters: what is shorter may be any code. Digits: fewer may be a count, a day, a moment."""
 
 
 @dataclass(frozen=True)
@@ -86,14 +92,23 @@ def add_erased(store: Path, values: Collection[str], *, by: str, on: date) -> No
     settle(store)
 
 
+def may_be_a_figure(value: str) -> bool:
+    """Tell whether an id or a number could be a figure, a code or another thing's id as well."""
+    return len(value) < _SHORT or (value.isascii() and value.isdigit() and len(value) < _FIGURE_DIGITS)
+
+
 def rows_naming(file: Path, values: Collection[str]) -> pa.Table:
-    """Return the rows of a Parquet file in which any text column is one of these values."""
+    """Return the rows of a Parquet file in which a text column is one of these values.
+
+    One that may be a figure, such as `10023`, may be a school's or a household's id as well: it counts only
+    in columns that name children.
+    """
     rows = pq.read_table(file)
     return rows.filter(_naming(rows, values))
 
 
 def remove_rows(file: Path, values: Collection[str]) -> int:
-    """Rewrite a Parquet file without the rows in which any text column is one of these values.
+    """Rewrite a Parquet file without the rows that `rows_naming` finds.
 
     The file is put in its place whole, or not at all. Return how many rows went.
     """
@@ -117,10 +132,11 @@ def remove_rows(file: Path, values: Collection[str]) -> int:
 
 
 def _naming(rows: pa.Table, values: Collection[str]) -> pa.ChunkedArray:
-    wanted = pa.array(sorted(values), pa.string())
+    certain = [value for value in values if not may_be_a_figure(value)]
     naming = pa.chunked_array([pa.array([False] * len(rows), pa.bool_())])
     for position, column in enumerate(rows.schema):
         kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
         if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+            wanted = pa.array(sorted(values if column.name in NAME_A_CHILD else certain), pa.string())
             naming = pc.or_(naming, pc.is_in(rows.column(position).cast(pa.string()), value_set=wanted))
     return naming
