@@ -75,6 +75,18 @@ def test_it_is_kept_when_the_same_children_are_published_anew(bureau: Bureau) ->
     assert "g8-c02-001.zh.html" in naming(bureau, "王*")
 
 
+def test_the_line_of_the_child_goes_from_the_lists_of_models_and_terms_and_no_other(bureau: Bureau) -> None:
+    head, own, others = "school_id,class_name,student_id\n", "a,3,s1\n", "a,s1,s10\ns1,3,s2\n"
+    lists = [bureau.workspace / place / "lists.csv" for place in ("models/m", "terms/2025-2026-1/m")]
+    for file in lists:
+        file.parent.mkdir(parents=True)
+        file.write_text(head + own + others, encoding="utf-8-sig")
+    done = bureau.run("object", "s1", "--by", "x")
+    assert done.exit_code == 0, done.output
+    assert [file.read_text(encoding="utf-8-sig") for file in lists] == [head + others] * 2
+    assert all(str(file) in done.output for file in lists)
+
+
 @pytest.mark.parametrize("school_id", ["../../../escaped", "/escaped", "a*", ".."])
 def test_a_school_whatever_its_id_holds_has_its_folder_within_the_workspace(
     bureau: Bureau, school_id: str
