@@ -110,3 +110,13 @@ def test_a_value_of_whole_schools_counts_as_many_draws_as_there_are_schools() ->
     now.X[:, 0] += 2
     found = alarms_of(measure(now, [with_lateness(each, seed) for seed, each in enumerate(EARLIER)]))
     assert not [alarm for alarm in found if alarm.source == "attendance"]
+
+
+def test_a_term_from_before_a_table_was_delivered_hides_no_change_of_its_values() -> None:
+    oldest = replace(EARLIER[3], X=EARLIER[3].X.copy())
+    oldest.X[:, NAMES.index("marks")] = np.nan
+    now = spoilt("marks", lambda values: values * 1.5)
+    found = alarms_of(measure(now, (*EARLIER[:3], oldest)))
+    assert ("values", "grades") in [(alarm.kind.value, alarm.source) for alarm in found]
+    quiet = alarms_of(measure(day(5), (*EARLIER[:3], oldest)))
+    assert not [alarm for alarm in quiet if alarm.kind is Kind.VALUES]

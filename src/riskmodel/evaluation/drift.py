@@ -229,20 +229,24 @@ def _of_unit(now: Day, earlier: Sequence[Day], school: str | None) -> Iterator[C
             # A school that is a few days late lacks a short window: of a school whole tables are asked below.
             counts = _draws(days, [np.isnan(values) for values in columns])
             yield _known(columns, counts, name, source, school)
-        if any(len(values) < FEWEST for values in known):
+        # A term from before a table was delivered says nothing of its values; the others do.
+        told = [number for number, values in enumerate(known) if len(values) >= FEWEST]
+        if told[:1] != [0] or len(told) < 2:
             continue
+        columns, known = [columns[number] for number in told], [known[number] for number in told]
+        asked = [days[number] for number in told]
         common = [_most_common(values) for values in known[1:]]
         if school is None or max(common) <= WHOLE_SCHOOL:
             # What is one for a whole school says nothing of its students.
             sizes = [len(values) for values in known]
             if school is None:
-                sizes = _draws(days, columns)
+                sizes = _draws(asked, columns)
             ordered = [np.sort(values) for values in known]
             yield _values(ordered, sizes, name, source, school, now.in_days[column])
             if known[0].min() == known[0].max():
                 yield _constant(common, len(known[0]), name, source, school)
-            if source in MOVES_EVERY_TERM and len(there) > 1:
-                same = _same(days, column, school)
+            if source in MOVES_EVERY_TERM and len(asked) > 2:
+                same = _same(asked, column, school)
                 if same:
                     yield same
     if school is not None:

@@ -87,7 +87,7 @@ def monitor(run: Run) -> bool:
 
 def _watched(run: Run, store: RecordStore, published: Store, stands: PublishedSet) -> Watched:
     bundle = read_in_use(run, run.workspace.models / stands.facts.model_version)
-    as_of, earlier = _dates(run, store, stands)
+    as_of, earlier = watched_dates(run, store, stands)
     if not earlier:
         raise NotEnoughData("monitor_no_earlier_term", Where(key=stands.facts.term))
     # A date of its own each: what was kept of earlier weeks is found again.
@@ -123,8 +123,11 @@ def _watched(run: Run, store: RecordStore, published: Store, stands: PublishedSe
     )
 
 
-def _dates(run: Run, store: RecordStore, stands: PublishedSet) -> tuple[AsOf, tuple[AsOf, ...]]:
-    """Return the day of the set in use, and the same week of earlier terms, the latest first."""
+def watched_dates(run: Run, store: RecordStore, stands: PublishedSet) -> tuple[AsOf, tuple[AsOf, ...]]:
+    """Return the day of the set in use, and the same week of earlier terms, the latest first.
+
+    A term that was over by that week, or for which the region has no rule, is left out.
+    """
     terms = {term.term: term for term in store.terms()}
     own = terms[stands.facts.term]
     week = (stands.facts.as_of_date - own.start_date).days // 7
@@ -139,8 +142,11 @@ def _dates(run: Run, store: RecordStore, stands: PublishedSet) -> tuple[AsOf, tu
 
 
 def _week(run: Run, term: Term, week: int) -> AsOf | None:
-    found = as_of_on(run, WeekOfTerm(term=term.term, week=week), (term,))
-    return found if found.as_of_date <= term.end_date else None
+    """Return a week of a term; None where the term was over by then."""
+    try:
+        return as_of_on(run, WeekOfTerm(term=term.term, week=week), (term,))
+    except NotEnoughData:
+        return None
 
 
 def _has_rule(run: Run, as_of: AsOf) -> bool:
