@@ -110,7 +110,7 @@ def county(tmp_path_factory: pytest.TempPathFactory) -> County:
         for student in students(published, BUREAU, school.school_id, limit=500).students
     ]
     assert dates_of(run, store).current.as_of_date == CURRENT
-    return County(config, run, store, current_bundle(run, store), tuple(found))
+    return County(config, run, store, current_bundle(run), tuple(found))
 
 
 @lru_cache

@@ -396,10 +396,17 @@ def test_two_people_approve_a_model_and_none_without_them_takes_its_place(
     run(config, "report")
     once = ("promote", "--by", "甲", "--by", " 甲 ")
     assert text("errors.approval_needs_two", "zh", count=1) in refused_by(config, *once)
-    run(config, "promote", "--by", "甲", "--by", "乙")
+    # A review takes days; meanwhile a word of the configuration, or the records, change.
+    as_it_was = config.read_bytes()
+    config.write_bytes(as_it_was + b"# a word that changes nothing\n")
+    two = ("promote", "--by", "甲", "--by", "乙")
+    another = text("steps.model_of_earlier_records", "en", version=made.model_version)
+    assert another in run(config, *two)
     (kept,) = (asked.workspace.terms / "2024-2025-2").glob("*/approval.json")
     assert json.loads(kept.read_text(encoding="utf-8"))["names"] == ["甲", "乙"]
-    run(config, "publish")
+    assert text("errors.model_unknown", "en") in refused_by(config, "publish", "--model", "../models")
+    assert another in run(config, "publish")
+    config.write_bytes(as_it_was)
     assert current_set(store).facts.model_version == made.model_version
     assert text("errors.not_approved", "en") in refused_by(simpler, "publish")
     assert current_set(store).facts.model_version == made.model_version
@@ -411,9 +418,12 @@ def test_two_people_approve_a_model_and_none_without_them_takes_its_place(
     entry = client.get_model_version_by_alias("riskmodel-here", "champion")
     assert entry.tags["model_version"] == champion[1].model_version
 
+    bureau.gates(**WIDE, newest_outcomes_days=1)
+    assert text("gates.name.not_stale", "en") in refused_by(config, "publish")
     bureau.gates(**WIDE, newest_outcomes_days=1000)
     audit_model(asked, bootstraps=2)
     assert text("errors.approval_of_other_gates", "en") in refused_by(config, "publish")
+    assert text("errors.approval_report_is_older", "en") in refused_by(config, *two)
 
 
 def test_limits_that_cannot_be_stop_an_audit_before_anything_is_fitted(

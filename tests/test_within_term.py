@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import patch
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,7 +16,9 @@ import yaml
 from typer.testing import CliRunner
 
 from riskmodel.cli import app
-from riskmodel.domain import PublishedSet, ScoredStudent
+from riskmodel.config import HorizonDays
+from riskmodel.domain import PublishedSet, ScoredStudent, Term
+from riskmodel.pipelines.within_term import week_to_score
 from riskmodel.store.engine import open_store
 from riskmodel.store.principals import Principal
 from riskmodel.store.reading import current_set
@@ -118,3 +123,31 @@ def test_a_week_is_scored_without_training_and_a_correction_revises_it_for_that_
     assert revised_students(store, BUREAU, third).changed == {corrected}
     assert [each.set_id for each in published_sets(store)] == [third.set_id, second.set_id, first.set_id]
     assert after[corrected].attendance_history != before[corrected].attendance_history
+
+    # What somebody has taken back does not come again by itself, from the same records.
+    does(config, "rollback", "--by", "甲")
+    assert in_use(config)[0] == second
+    for week in ((), ("--week", "11")):
+        said = does(config, "score", *week, fails=True)
+        assert "甲" in said
+        assert third.set_id in said
+    listed = does(config, "sets")
+    assert f"→ {second.set_id}" in listed
+    assert f"× {third.set_id}" in listed
+    # Nor are risks of one horizon told as those of another.
+    told = yaml.safe_load(config.read_text(encoding="utf-8")) | {"horizon": {"days": 120}}
+    config.write_text(yaml.safe_dump(told), encoding="utf-8")
+    assert "looks ahead otherwise" in does(config, "score", fails=True)
+
+
+def test_what_was_published_of_a_day_that_ends_no_week_is_the_latest_to_be_revised() -> None:
+    term = Term("2026-1", date(2026, 3, 2), date(2026, 7, 3))
+    run: Any = SimpleNamespace(
+        configuration=SimpleNamespace(horizon=HorizonDays(days=90)), rule=lambda as_of: None
+    )
+    facts = SimpleNamespace(term="2026-1", as_of_date=date(2026, 3, 20), horizon_end=date(2026, 6, 18))
+    stands: Any = SimpleNamespace(facts=facts)
+    records: Any = SimpleNamespace(terms=lambda: (term,))
+    with patch("riskmodel.pipelines.within_term.complete_to", lambda *_: date(2026, 3, 21)):
+        found = week_to_score(run, records, stands, None)
+    assert found.as_of_date == date(2026, 3, 20)

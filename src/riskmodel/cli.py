@@ -26,9 +26,10 @@ if TYPE_CHECKING:
 
 TERM_OF_WORK = (
     "county", "mapping", "intake", "check", "indicators", "behind", "reconcile", "features", "train",
-    "backtest", "audit", "report", "promote", "publish", "score", "monitor", "rollback", "track", "explain",
-    "target", "sheets", "reports", "guides", "feedback", "tickets", "actions", "ledger", "object", "retain",
-    "keys", "looks", "export-child", "erase", "serve", "backup", "restore", "term", "run",
+    "backtest", "audit", "report", "promote", "publish", "score", "monitor", "sets", "rollback", "track",
+    "explain", "target", "sheets", "reports", "guides", "feedback", "tickets", "actions", "ledger",
+    "object", "retain", "keys", "looks", "export-child", "erase", "serve", "backup", "restore", "term",
+    "run",
 )  # fmt: skip
 
 
@@ -68,6 +69,7 @@ TargetBy = Annotated[str, typer.Option("--by", help=text("commands.target_by", "
 Data = Annotated[Path | None, typer.Option("--data", help=text("commands.data", "en"))]
 Force = Annotated[bool, typer.Option("--force", help=text("commands.force", "en"))]
 RunnerOption = Annotated[RunnerName, typer.Option("--runner", help=text("commands.runner", "en"))]
+ModelOption = Annotated[str | None, typer.Option("--model", help=text("commands.model", "en"))]
 Scheduler = Annotated[str | None, typer.Option("--scheduler", help=text("commands.scheduler", "en"))]
 Port = Annotated[int, typer.Option("--port", min=1, max=65535)]
 ALARM = 3
@@ -276,9 +278,17 @@ def backtest(config: Config = DEMO, runner: RunnerOption = "local", scheduler: S
 
 
 @app.command(help=_help("publish"))
-def publish(config: Config = DEMO, runner: RunnerOption = "local", scheduler: Scheduler = None) -> None:
+def publish(
+    config: Config = DEMO,
+    model: ModelOption = None,
+    runner: RunnerOption = "local",
+    scheduler: Scheduler = None,
+) -> None:
     """Score the current date and publish."""
-    _step(config, "publish_scores", runner=runner, scheduler=scheduler)
+    with _job(config, runner=runner, scheduler=scheduler) as run:
+        from riskmodel.pipelines import publish_scores
+
+        publish_scores(run, version=model)
 
 
 @app.command(help=_help("score"))
@@ -310,12 +320,13 @@ def monitor(config: Config = DEMO, runner: RunnerOption = "local", scheduler: Sc
 def promote(
     by: Annotated[list[str], typer.Option("--by", help=text("commands.promote_by", "en"))],
     config: Config = DEMO,
+    model: ModelOption = None,
 ) -> None:
     """Note that two people approve the model."""
     with _job(config) as job:
         from riskmodel.pipelines import promote_model
 
-        promote_model(job, by)
+        promote_model(job, by, version=model)
 
 
 @app.command(help=_help("rollback"))
@@ -329,6 +340,15 @@ def rollback(
         from riskmodel.pipelines import roll_back
 
         roll_back(job, by=by, set_id=to)
+
+
+@app.command(help=_help("sets"))
+def sets(config: Config = DEMO) -> None:
+    """List what was published."""
+    with _job(config, alone=False) as run:
+        from riskmodel.pipelines import list_sets
+
+        list_sets(run)
 
 
 @app.command(help=_help("track"))

@@ -108,7 +108,7 @@ class Evaluation:
 
     `rows` counts student-dates judged, `left_rows` those of them that left; `students` and `events` count
     people, each once. `unaccounted`, `unknown` and `already_gone` rows are not judged and are counted
-    apart. Intervals come from `resamples` bootstrap samples of students drawn with `seed`.
+    apart. Intervals come from `resamples` bootstrap samples of `resampled` drawn with `seed`.
     """
 
     test_dates: tuple[date, ...]
@@ -127,6 +127,7 @@ class Evaluation:
     paired_average_precision_difference: Mapping[str, Interval] = field(default_factory=dict)
     left_rows: int = 0
     resamples: int = 0
+    resampled: Literal["students", "schools"] = "students"
     unconfirmed_transfers: tuple[TransferFigures, ...] = ()
     """Left out (as in all other figures), as staying, as leaving; empty where none is unconfirmed."""
 

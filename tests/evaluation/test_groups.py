@@ -10,6 +10,7 @@ from riskmodel.evaluation.groups import (
     NOT_KNOWN,
     SMALL_CELL,
     Calibrated,
+    RecallGap,
     calibrated,
     group_figures,
     groups_of,
@@ -164,3 +165,35 @@ def test_who_is_in_no_group_is_a_group_of_those_not_known():
     assert groups["left_behind"].tolist() == ["no", "both_parents_away", NOT_KNOWN]
     assert groups["township"].tolist() == ["甲镇", "乙镇", NOT_KNOWN]
     assert list(groups) == ["sex", "stage", "township", "left_behind"]
+
+
+def alike(seed: int, groups: int = 24, leavers: int = 40) -> pd.DataFrame:
+    """Draw groups whose leavers are all found as often: 36 of 100."""
+    rng = np.random.default_rng(seed)
+    group = np.repeat(np.arange(groups), leavers)
+    return pd.DataFrame({
+        "student_id": [f"s{number}" for number in range(group.size)],
+        "school_id": [f"{of}-{rng.integers(20)}" for of in group],
+        "outcome": "left", "town": [f"t{of}" for of in group], "listed": rng.random(group.size) < 0.36,
+    })  # fmt: skip
+
+
+def gap_of(rows: pd.DataFrame) -> RecallGap:
+    (gap,) = group_figures(
+        rows, rows[["town"]], risk=None, listed=rows["listed"].to_numpy(), seed=1, resamples=200
+    )[1]
+    return gap
+
+
+def test_of_many_groups_that_are_found_alike_no_two_are_told_apart_because_they_were_picked():
+    gaps = [gap_of(alike(seed)).gap for seed in range(20)]
+    assert min(gap.value for gap in gaps) > 0.2, "they look apart"
+    assert sum(gap.low > 0 for gap in gaps) <= 2
+
+
+def test_of_many_groups_one_that_is_missed_is_told():
+    rows = alike(1)
+    rows.loc[rows["town"] == "t7", "listed"] = False
+    gap = gap_of(rows)
+    assert gap.least == "t7"
+    assert gap.gap.low > 0.1

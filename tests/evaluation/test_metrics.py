@@ -242,3 +242,36 @@ def test_the_share_of_the_knowable_is_one_for_the_truth_and_less_for_a_worse_sco
     assert worse.low < worse.value < worse.high < 1
     assert share_of_knowable(0.65, 0.8) == pytest.approx(0.5)
     assert np.isnan(share_of_knowable(0.6, 0.5))
+
+
+def town(seed: int, schools: int = 40, each: int = 60) -> pd.DataFrame:
+    """Draw schools that differ: children of one leave together. The risk knows the mean of all schools."""
+    rng = np.random.default_rng(seed)
+    of_school = 1 / (1 + np.exp(3.0 - rng.normal(0, 1.0, schools)))
+    left = rng.random(schools * each) < np.repeat(of_school, each)
+    return pd.DataFrame({
+        "student_id": [f"s{number}" for number in range(left.size)],
+        "school_id": np.repeat([f"school-{number}" for number in range(schools)], each),
+        "as_of_date": pd.Timestamp("2025-10-01"),
+        "outcome": np.where(left, "left", "stayed"),
+    })  # fmt: skip
+
+
+def test_where_schools_differ_intervals_draw_schools_and_hold_the_truth_as_often_as_they_say():
+    truth = (1 / (1 + np.exp(3.0 - np.random.default_rng(0).normal(0, 1.0, 100_000)))).mean()
+    held = {"schools": 0, "students": 0}
+    for seed in range(40):
+        frame = town(seed)
+        risk = np.full(len(frame), truth) + np.random.default_rng(seed).normal(0, 1e-6, len(frame))
+        for unit, rows in (("schools", frame), ("students", frame.drop(columns="school_id"))):
+            judged = judge(rows, risk, risk, resamples=100)
+            assert judged.resampled == unit
+            over = judged.models[0].observed_over_expected
+            held[unit] += over.low <= 1 <= over.high
+    assert held["schools"] >= 36
+    assert held["students"] <= 33
+
+
+def test_of_few_schools_students_are_drawn():
+    frame = town(1, schools=19)
+    assert judge(frame, np.arange(len(frame), dtype=float), resamples=2).resampled == "students"

@@ -17,7 +17,7 @@ from riskmodel.errors import StoreError
 from riskmodel.store import publishing, reading
 from riskmodel.store.engine import Store, open_store
 from riskmodel.store.principals import Principal
-from riskmodel.store.publishing import go_back, publish, remove_leftovers
+from riskmodel.store.publishing import go_back, publish, remove_leftovers, taken_back
 from riskmodel.store.tables import MOVES, SCHOOLS, SETS, STUDENTS
 
 Terms = Callable[..., ScoredTerm]
@@ -97,16 +97,23 @@ def test_former_sets_stay_and_the_pointer_can_go_back(
         ]
 
 
-def test_going_back_twice_returns_to_the_later_set_and_any_one_can_be_named(
+def test_going_back_twice_never_returns_to_what_was_taken_back_unless_it_is_named(
     store: Store, term: Terms, now: datetime
 ) -> None:
     first, second, third = (
         publish(store, term(each=number), published_at=now, published_by="x") for number in (1, 2, 3)
     )
     assert go_back(store, to=None, by="a", at=now) == second
-    assert go_back(store, to=None, by="a", at=now) == third
-    assert go_back(store, to=first, by="a", at=now) == first
-    assert reading.current_set(store).set_id == first
+    assert taken_back(store) == {third: "a"}
+    assert go_back(store, to=None, by="b", at=now) == first
+    with pytest.raises(StoreError, match="nothing"):
+        go_back(store, to=None, by="b", at=now)
+    fourth = publish(store, term(each=4), published_at=now, published_by="x")
+    assert go_back(store, to=None, by="a", at=now) == first
+    assert taken_back(store) == {third: "a", second: "b", fourth: "a"}
+    assert go_back(store, to=third, by="a", at=now) == third
+    assert taken_back(store) == {second: "b", fourth: "a"}
+    assert reading.current_set(store).set_id == third
 
 
 def test_there_is_nothing_to_go_back_to_before_the_second_publishing(

@@ -100,10 +100,16 @@ def judgeable(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def judge_groups(
-    rows: pd.DataFrame, *, risk: Floats, share: float, seed: int, resamples: int = 1000
+    rows: pd.DataFrame,
+    *,
+    risk: Floats,
+    share: float,
+    seed: int,
+    resamples: int = 1000,
+    rank: Floats | None = None,
 ) -> tuple[tuple[GroupFigures, ...], tuple[RecallGap, ...]]:
-    """Judge every group on the bureau's list."""
-    listed = top_lists(rows, risk, share=share)
+    """Judge every group on the bureau's list, on which `rank` puts people; None: the risk."""
+    listed = top_lists(rows, risk if rank is None else rank, share=share)
     return group_figures(rows, groups_in(rows), risk=risk, listed=listed, seed=seed, resamples=resamples)
 
 

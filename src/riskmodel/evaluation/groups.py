@@ -225,7 +225,8 @@ def calibrated(over: Interval | None, *, events: int) -> Calibrated:
     low, high = over.value, over.value
     lowest, highest = OVER_EXPECTED
     if events < MANY_EVENTS:
-        low, high = (over.low or over.value), (over.high or over.value)
+        low = over.value if over.low is None else over.low
+        high = over.value if over.high is None else over.high
         lowest = highest = 1.0
     if low > highest:
         return Calibrated.TOO_LOW
@@ -233,9 +234,26 @@ def calibrated(over: Interval | None, *, events: int) -> Calibrated:
 
 
 def _gap(grouping: str, recalls: Mapping[str, Floats]) -> RecallGap:
-    most = max(recalls, key=lambda name: recalls[name][0])
-    least = min(recalls, key=lambda name: recalls[name][0])
-    return RecallGap(grouping, most, least, interval_of(recalls[most] - recalls[least]))
+    """Tell the largest gap, with an interval that holds for every pair at once: this one was picked.
+
+    Of 24 groups that are found alike, the most different two look far apart by chance. The width is that
+    which the largest of all pairs' differences, each over its own spread, keeps to in 95 % of the resamples
+    (max-t: Westfall and Young 1993).
+    """
+    names = list(recalls)
+    values = np.array([recalls[name] for name in names])
+    most, least = int(np.argmax(values[:, 0])), int(np.argmin(values[:, 0]))
+    errors = values[:, 1:] - values[:, :1]
+    one, other = np.triu_indices(len(names), 1)
+    apart = errors[one] - errors[other]
+    spread = np.nanstd(apart, axis=1)
+    sure = spread > 0
+    gap, half = float(values[most, 0] - values[least, 0]), 0.0
+    if sure.any():
+        largest = np.fmax.reduce(np.abs(apart[sure]) / spread[sure, None])
+        of_pair = float(np.nanstd(errors[most] - errors[least]))
+        half = float(np.nanquantile(largest, 0.95)) * of_pair
+    return RecallGap(grouping, names[most], names[least], Interval(gap, gap - half, gap + half))
 
 
 def _largest_first(values: np.ndarray[tuple[int, ...], np.dtype[np.str_]]) -> Sequence[str]:

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 SHARES = (0.01, 0.02, 0.05, 0.10)
 """List lengths, as shares of the cohort, at which every training is judged."""
 
+FEWEST_SCHOOLS = 20
+"""Of fewer, intervals that draw schools are too narrow themselves (Cameron, Gelbach and Miller 2008)."""
+
 ScoresLike: TypeAlias = tuple[ArrayLike, ArrayLike | None]
 """A score that ranks (more is more likely to leave), and the calibrated risk or None, one per row."""
 
@@ -56,6 +59,8 @@ def evaluate(
     frame
         One row per scored student-date, in the order of the scores: `student_id`, `as_of_date`, `outcome`
         (values of Outcome). As-of dates of which no outcome is known are left out and counted as unknown.
+        Where it has `school_id`, of `FEWEST_SCHOOLS` and more, samples draw schools, as children of one
+        school leave together; else they draw students.
     training_rows, training_events
         What the first model was trained on, to stand beside its figures.
 
@@ -66,10 +71,11 @@ def evaluate(
     """
     rows = _Rows.of(frame)
     judges = [_Judge.of(name, scores, rows, len(frame)) for name, scores in models.items()]
-    count = int(rows.students.max()) + 1
-    values = [judge.figures(np.ones(count), shares) for judge in judges]
+    drawn_from = int(rows.units.max()) + 1
+    values = [judge.figures(np.ones(rows.units.size), shares) for judge in judges]
     draws: list[list[dict[str, float]]] = [[] for _ in judges]
-    for weights in samples(count, seed=seed, resamples=resamples):
+    for times in samples(drawn_from, seed=seed, resamples=resamples):
+        weights = times[rows.units]
         for judge, drawn in zip(judges, draws, strict=True):
             drawn.append(judge.figures(weights, shares))
     return Evaluation(
@@ -91,6 +97,7 @@ def evaluate(
         paired_average_precision_difference=_differences("average_precision", judges, values, draws),
         left_rows=int(rows.left.sum()),
         resamples=resamples,
+        resampled="schools" if drawn_from < rows.units.size else "students",
     )
 
 
@@ -134,10 +141,14 @@ def share_of_knowable(auc_model: float, auc_knowable: float) -> float:
 
 @dataclass(frozen=True)
 class _Rows:
-    """The rows of as-of dates with known outcomes, as numbers; `kept` are their places in the frame."""
+    """The rows of as-of dates with known outcomes, as numbers; `kept` are their places in the frame.
+
+    `units` has a number per student: that of the school of the first row, or the student's own.
+    """
 
     kept: Integers
     students: Integers
+    units: Integers
     dates: Integers
     left: Bools
     judged: Bools
@@ -168,10 +179,17 @@ class _Rows:
         if not left.any() or left.sum() == judged.sum():
             missing = "nobody_left" if not left.any() else "nobody_stayed"
             raise NotEnoughData(missing, rows=int(judged.sum()), dates=", ".join(map(str, days)))
-        ids, students = np.unique(frame["student_id"].to_numpy(dtype=str)[kept], return_inverse=True)
+        ids, first, students = np.unique(
+            frame["student_id"].to_numpy(dtype=str)[kept], return_index=True, return_inverse=True
+        )
+        units = np.arange(ids.size)
+        if "school_id" in frame:
+            schools, school = np.unique(frame["school_id"].to_numpy(dtype=str)[kept], return_inverse=True)
+            units = school[first] if schools.size >= FEWEST_SCHOOLS else units
         return cls(
             kept=kept,
             students=students,
+            units=units,
             dates=dates,
             left=left,
             judged=judged,

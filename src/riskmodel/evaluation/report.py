@@ -93,7 +93,7 @@ def count_lines(evaluation: Evaluation, language: Language, *, trained: bool = T
         _say("judged", language, dates=dates, **numbers),
         _say("apart", language, **numbers),
         *([_say("trained_on", language, **numbers)] if trained else []),
-        _say("intervals", language, **numbers),
+        _say("intervals", language, resampled=_say(f"resampled.{evaluation.resampled}", language), **numbers),
     ]
     if evaluation.events < FEW_EVENTS:
         lines.append(_say("few_events", language, **numbers))

@@ -7,7 +7,7 @@ it did through `Run.say`, uses again what was made from the same inputs, and say
 from __future__ import annotations
 
 from riskmodel.pipelines.acting import take_actions
-from riskmodel.pipelines.approving import promote_model, roll_back
+from riskmodel.pipelines.approving import list_sets, promote_model, roll_back
 from riskmodel.pipelines.auditing import audit_model
 from riskmodel.pipelines.backtesting import backtest
 from riskmodel.pipelines.backup import back_up, restore
@@ -71,6 +71,7 @@ __all__ = [
     "list_allocations",
     "list_behind",
     "list_keys",
+    "list_sets",
     "list_tickets",
     "make_county",
     "make_key",

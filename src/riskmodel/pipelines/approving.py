@@ -11,21 +11,26 @@ from pathlib import Path
 
 from riskmodel.errors import StoreError, Where, WorkspaceError
 from riskmodel.evaluation.gates import Verdict, read_gates_found
+from riskmodel.pipelines.bundles import USED
 from riskmodel.pipelines.gating import GATES, check_gates
 from riskmodel.pipelines.in_use import model_in_use
 from riskmodel.pipelines.outbox import track
-from riskmodel.pipelines.reporting import check_cards
+from riskmodel.pipelines.reporting import check_cards, check_report
 from riskmodel.pipelines.run import Run, model_version
 from riskmodel.pipelines.term_folder import APPROVAL, keep_term
 from riskmodel.records.store import RecordStore
 from riskmodel.store.engine import Store, open_store
-from riskmodel.store.publishing import go_back
+from riskmodel.store.publishing import go_back, taken_back
 from riskmodel.store.reading import current_set
+from riskmodel.store.sets import published_sets, publishers
 from riskmodel.tracking import Entry
 
-READ = ("report.zh.html", GATES)
+REPORT = "report.zh.html"
+READ = (REPORT, GATES)
 """What must be there to be read before anybody approves."""
 PEOPLE = 2
+BY_COMMAND = "riskmodel publish"
+"""Who publishes a model that nobody approved."""
 
 
 @dataclass(frozen=True)
@@ -42,25 +47,33 @@ class Approval:
     decided: int
 
 
-def promote_model(run: Run, names: Sequence[str]) -> Approval:
+def promote_model(run: Run, names: Sequence[str], *, version: str | None = None) -> Approval:
     """Note that two people approve the model that was trained, audited and reported on.
 
     It stands in the model's folder, and in that of the term.
 
+    Parameters
+    ----------
+    version
+        Which model; None: that of today's records and configuration or, where these have changed since, the
+        one that was reported on last.
+
     Raises
     ------
     WorkspaceError
-        If there are not two different names, the model was not audited or not reported on, a gate refuses
-        it, or its card is not what the run says.
+        If there are not two different names, the model was not audited or not reported on since, a gate
+        refuses it, or its card is not what the run says.
     """
     people = tuple(dict.fromkeys(name.strip() for name in names if name.strip()))
     if len(people) != PEOPLE:
         raise WorkspaceError("approval_needs_two", count=len(people))
-    store = RecordStore.open(run.workspace.records)
-    folder = run.workspace.models / model_version(run, store)
+    folder = model_named(run, version) or model_of_today(run) or _reported_last(run)
+    if folder is None:
+        raise WorkspaceError("model_not_trained", Where(file=str(run.workspace.models)))
     for name in READ:
         if not (folder / name).exists():
             raise WorkspaceError("approval_nothing_to_read", Where(file=str(folder / name)))
+    check_report(folder)
     check_gates(run, folder)
     check_cards(folder)
     gates = (folder / GATES).read_bytes()
@@ -80,11 +93,58 @@ def promote_model(run: Run, names: Sequence[str]) -> Approval:
     return approval
 
 
+def model_named(run: Run, version: str | None) -> Path | None:
+    """Return the folder of a model that somebody names.
+
+    Raises
+    ------
+    WorkspaceError
+        If there is no model of that name.
+    """
+    if version is None:
+        return None
+    folder = run.workspace.models / version
+    # A name, and not a way out of the folder.
+    if folder.parent != run.workspace.models or not (folder / USED).exists():
+        raise WorkspaceError("model_unknown", Where(file=str(run.workspace.models), key=version))
+    return folder
+
+
+def model_of_today(run: Run) -> Path | None:
+    """Return the folder of the model of today's records, configuration and code; None: it is not trained."""
+    folder = run.workspace.models / model_version(run, RecordStore.open(run.workspace.records))
+    return folder if (folder / USED).exists() else None
+
+
+def approved_last(run: Run) -> Path | None:
+    """Return the folder of the model that was approved last; None where none was.
+
+    A review takes days, in which records arrive: what was read and approved is published with them.
+    """
+    files = run.workspace.models.glob(f"*/{APPROVAL}")
+    at = {file.parent: json.loads(file.read_text(encoding="utf-8"))["approved_at"] for file in files}
+    return _told_of(run, max(at, key=at.__getitem__, default=None))
+
+
+def _reported_last(run: Run) -> Path | None:
+    files = list(run.workspace.models.glob(f"*/{REPORT}"))
+    last = max(files, key=lambda file: file.stat().st_mtime_ns, default=None)
+    return _told_of(run, last and last.parent)
+
+
+def _told_of(run: Run, folder: Path | None) -> Path | None:
+    """Say that a model is not that of today's records."""
+    if folder is not None:
+        run.say("model_of_earlier_records", version=folder.name)
+    return folder
+
+
 def check_approval(run: Run, published: Store, folder: Path) -> str:
     """Return who publishes: the people who approved the model; where nobody did, the command itself.
 
-    Once a model that is in use was approved, one that was not does not take its place. An approval counts
-    for the answers of the gates that were read.
+    Once a model that is in use was approved, or a set was published by people, one that was not approved does
+    not take its place, wherever the file of the approval went. An approval counts for the answers of the
+    gates that were read.
 
     Raises
     ------
@@ -98,14 +158,15 @@ def check_approval(run: Run, published: Store, folder: Path) -> str:
             raise StoreError("approval_of_other_gates", Where(file=str(file)))
         return " + ".join(told["names"])
     in_use = model_in_use(run, published)
-    if in_use is not None and (run.workspace.models / in_use / APPROVAL).exists():
+    approved = in_use is not None and (run.workspace.models / in_use / APPROVAL).exists()
+    if approved or publishers(published) - {BY_COMMAND}:
         raise StoreError("not_approved", Where(file=str(folder)))
     run.say("published_without_approval")
-    return "riskmodel publish"
+    return BY_COMMAND
 
 
 def roll_back(run: Run, *, by: str, set_id: str | None = None) -> str:
-    """Put the set that was current before in its place again, or a given one; return its id.
+    """Put the set that was published before in its place again, or a given one; return its id.
 
     Nothing is scored anew: schools get the answers that were published then, to the bit.
 
@@ -124,3 +185,19 @@ def roll_back(run: Run, *, by: str, set_id: str | None = None) -> str:
     told = Entry(kind="published", region=run.configuration.region, model_version=stands.facts.model_version)
     track(run, told)
     return now
+
+
+def list_sets(run: Run) -> None:
+    """Say what was published, the last to become current first: what `roll_back` can be asked for."""
+    published = open_store(run.workspace.store)
+    left = taken_back(published)
+    current = current_set(published).set_id
+    for each in published_sets(published):
+        run.say(
+            "set_line",
+            mark="→" if each.set_id == current else "×" if each.set_id in left else " ",
+            set_id=each.set_id,
+            as_of_date=each.facts.as_of_date,
+            version=each.facts.model_version,
+            published_at=each.published_at.date(),
+        )

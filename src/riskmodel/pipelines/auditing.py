@@ -20,6 +20,7 @@ from riskmodel.bundle import ModelBundle
 from riskmodel.domain import AsOf
 from riskmodel.errors import NotEnoughData
 from riskmodel.evaluation.audit import (
+    GROUP,
     Audit,
     OtherModel,
     audit_json,
@@ -31,11 +32,12 @@ from riskmodel.evaluation.audit import (
 )
 from riskmodel.evaluation.capacity import judge_places, top_lists
 from riskmodel.evaluation.contributions_pictures import family_sums
+from riskmodel.evaluation.cutoffs import cutoffs_of
 from riskmodel.evaluation.gates import refused
 from riskmodel.evaluation.stability import ReasonStability, against_direction, flipped, same_reasons
 from riskmodel.figures import Evaluation
 from riskmodel.models.scorer import Scorer
-from riskmodel.pipelines.gating import GATES, ask_gates, limits_of
+from riskmodel.pipelines.gating import AUDIT, GATES, ask_gates, limits_of
 from riskmodel.pipelines.judging import JUDGED_SCORES, OUT_OF_FOLD, Judged
 from riskmodel.pipelines.outbox import keep, track
 from riskmodel.pipelines.refitting import Part, Refitting
@@ -57,7 +59,6 @@ ABSENCE_WINDOWS = {
     "absence_share_56d": 40,
 }
 """School days in a week are five: a day of absence is so much of each window."""
-AUDIT = "audit.json"
 
 
 def audit_model(run: Run, *, bootstraps: int = BOOTSTRAPS) -> Audit | None:
@@ -120,7 +121,8 @@ def _audit(run: Run, store: RecordStore, dates: Dates, folder: Path, *, bootstra
     if risk is None:
         raise AssertionError("rows are scored out of fold only where there are probabilities")
     refitting = Refitting.of(run, store, dates, recipe=_recipe_of(judged.bundle), judged=rows)
-    groups, gaps = judge_groups(rows, risk=risk, share=share, seed=seed)
+    rank = _rank(judged.bundle, rows, risk)
+    groups, gaps = judge_groups(rows, risk=risk, rank=rank, share=share, seed=seed)
 
     def others(what: str, parts: Mapping[str, Part]) -> tuple[tuple[OtherModel, ...], dict[str, Floats]]:
         margins = {name: scorer.margin(refitting.X) for name, scorer in refitting.fit(parts).items()}
@@ -141,7 +143,7 @@ def _audit(run: Run, store: RecordStore, dates: Dates, folder: Path, *, bootstra
         test_dates=tuple(sorted(set(rows["as_of_date"].dt.date))),
         label_date=date.fromisoformat(judged.bundle.manifest["label_date"]),
         training_dates=tuple(date.fromisoformat(day) for day in judged.bundle.manifest["as_of_dates"]),
-        places=judge_places(rows, risk, share=share, seed=seed),
+        places=judge_places(rows, rank, share=share, seed=seed),
         groups=groups,
         gaps=gaps,
         cutoffs=judge_cutoffs(rows, learnt, gaps, risk=risk, share=share, seed=seed),
@@ -153,6 +155,14 @@ def _audit(run: Run, store: RecordStore, dates: Dates, folder: Path, *, bootstra
         known_schools=float(rows["school_id"].isin(known).mean()),
         near_line=_near_line(rows, judged.margin, list(margins.values()), share=share),
     )
+
+
+def _rank(bundle: ModelBundle, rows: pd.DataFrame, risk: Floats) -> Floats:
+    """Return by what lists go: the risk or, where a bureau decided so, the risk over the group's cut-off."""
+    told = bundle.manifest["cutoffs"]
+    if told is None:
+        return risk
+    return risk / cutoffs_of(rows[f"{GROUP}{told['by']}"].to_numpy(dtype=str), told["cutoffs"])
 
 
 def _unseen_schools(learnt: pd.DataFrame, *, share: float, seed: int) -> Evaluation | None:

@@ -104,7 +104,7 @@ def explain_student(run: Run, student_id: str, *, as_of_date: date | None = None
     """
     store = RecordStore.open(run.workspace.records)
     as_of = _asked(run, store, as_of_date)
-    bundle = current_bundle(run, store)
+    bundle = current_bundle(run)
     rows = trace(store, student_id, as_of_date=as_of.as_of_date, rule=run.rule(as_of), term=as_of.term)
     # A place in the school-grade needs the whole school, and the same batch gives the same bits.
     matrix = matrix_of(run, store, (as_of,))

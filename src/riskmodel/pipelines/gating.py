@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 from riskmodel.config import gates_file, read_gate_limits
 from riskmodel.errors import Where, WorkspaceError
-from riskmodel.evaluation.audit import Audit
+from riskmodel.evaluation.audit import Audit, read_audit
 from riskmodel.evaluation.gates import (
     GateFound,
     Limits,
@@ -24,7 +24,7 @@ from riskmodel.pipelines.bundles import read_used
 from riskmodel.pipelines.run import Run
 from riskmodel.wording import LANGUAGES
 
-GATES = "gates.json"
+AUDIT, GATES = "audit.json", "gates.json"
 
 
 def limits_of(run: Run) -> Limits:
@@ -69,21 +69,41 @@ def ask_gates(
 
 
 def check_gates(run: Run, folder: Path) -> None:
-    """Stop a model that a gate refused, and say where no gate was asked.
+    """Stop a model that a gate refused, or would refuse by today's limits; say where no gate was asked.
+
+    Limits that were made wider count from the next audit on: what was read told of the former ones.
 
     Raises
     ------
     WorkspaceError
-        If a gate refused the model.
+        If a gate refuses the model.
+    ConfigurationError
+        If the limits of today cannot be read.
     """
     file = folder / GATES
     if not file.exists():
         run.say("gates_not_asked")
         return
-    found = refused(read_gates_found(file.read_text(encoding="utf-8")))
+    kept = read_gates_found(file.read_text(encoding="utf-8"))
+    found = tuple(dict.fromkeys((*refused(kept), *refused(_by_limits_of_today(run, folder, kept)))))
     _say_each(run, found)
     if found:
         raise WorkspaceError("model_refused", Where(file=str(file)), count=len(found))
+
+
+def _by_limits_of_today(run: Run, folder: Path, kept: Sequence[GateFound]) -> tuple[GateFound, ...]:
+    audit, evaluation = folder / AUDIT, folder / "evaluation.json"
+    age = next((each.value.value for each in kept if each.gate == "not_stale" and each.value), None)
+    if age is None or not audit.exists():
+        return ()
+    return judge_gates(
+        read_evaluation(evaluation.read_text(encoding="utf-8")),
+        read_audit(audit.read_text(encoding="utf-8")),
+        limits_of(run),
+        # As far apart as they were when the gates were asked: a model is not staler for being published late.
+        newest_learnt=date.max - timedelta(days=age),
+        current=date.max,
+    )
 
 
 def _say_each(run: Run, found: Sequence[GateFound]) -> None:

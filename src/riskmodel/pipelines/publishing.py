@@ -12,13 +12,13 @@ from riskmodel.bundle import ModelBundle
 from riskmodel.config import actions_file, read_actions, read_ledger_rules, region_rules_file
 from riskmodel.domain import AsOf, Band, ScoredStudent, ScoredTerm, TermFacts
 from riskmodel.errors import StoreError, Where, WorkspaceError
-from riskmodel.pipelines.approving import check_approval
+from riskmodel.pipelines.approving import approved_last, check_approval, model_named, model_of_today
 from riskmodel.pipelines.bundles import USED, read_used, trusted, try_used
 from riskmodel.pipelines.gating import check_gates
 from riskmodel.pipelines.inputs import SCORING, files_of_day, learn_also, remove_scoring
 from riskmodel.pipelines.outbox import keep, send
-from riskmodel.pipelines.reporting import check_cards
-from riskmodel.pipelines.run import Run, clock, code_hash, complete_to, dates_of, digest, model_version
+from riskmodel.pipelines.reporting import check_cards, check_horizon
+from riskmodel.pipelines.run import Run, clock, code_hash, complete_to, dates_of, digest
 from riskmodel.pipelines.scoring_parts import Scored, score_parts
 from riskmodel.records.asking.roll_numbers import roll_numbers
 from riskmodel.records.store import RecordStore
@@ -43,10 +43,25 @@ BUREAU = Principal(key_id="riskmodel", role="bureau")
 """Who writes sheets: the bureau itself, which sees all schools."""
 
 
-def publish_scores(run: Run) -> str:
-    """Score the current date's cohort, publish it, and make its model the champion; return the set id."""
+def publish_scores(run: Run, *, version: str | None = None) -> str:
+    """Score the current date's cohort, publish it, and make its model the champion; return the set id.
+
+    Parameters
+    ----------
+    version
+        Which model; None: that of today's records and configuration or, where these have changed since, the
+        one that was approved last.
+
+    Raises
+    ------
+    WorkspaceError
+        If there is no such model, a gate refuses it, or it looks ahead as far as nobody configures any more.
+    """
     store = RecordStore.open(run.workspace.records)
-    model = current_model(run, store)
+    model = model_named(run, version) or model_of_today(run) or approved_last(run)
+    if model is None:
+        raise WorkspaceError("model_not_trained", Where(file=str(run.workspace.models)))
+    check_horizon(run, model)
     published = open_store(run.workspace.store, create=True)
     marker = run.workspace.store / "PUBLISHED_FROM"
     stands = _standing(marker, published, model.name)
@@ -161,23 +176,18 @@ def _cards(model: Path) -> tuple[Document, ...]:
     )
 
 
-def current_bundle(run: Run, store: RecordStore) -> ModelBundle:
-    """Read the model that these records, this configuration and this code made; see `current_model`."""
-    return read_used(run, current_model(run, store))
-
-
-def current_model(run: Run, store: RecordStore) -> Path:
-    """Return the folder of the model that these records, this configuration and this code made.
+def current_bundle(run: Run) -> ModelBundle:
+    """Read the model that these records, this configuration and this code made.
 
     Raises
     ------
     WorkspaceError
         If there is none yet.
     """
-    folder = run.workspace.models / model_version(run, store)
-    if not (folder / USED).exists():
+    folder = model_of_today(run)
+    if folder is None:
         raise WorkspaceError("model_not_trained", Where(file=str(run.workspace.models)))
-    return folder
+    return read_used(run, folder)
 
 
 def write_sheets(run: Run, *, school_ids: Sequence[str] = ()) -> tuple[Path, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
 from dataclasses import asdict, replace
@@ -39,10 +40,9 @@ from riskmodel.evaluation.pictures import (
 from riskmodel.evaluation.report import read_evaluation
 from riskmodel.features import PROTECTED
 from riskmodel.models.training import MINIMUM_TRAINING_EVENTS
-from riskmodel.pipelines.auditing import AUDIT
 from riskmodel.pipelines.bundles import JUDGED, USED, read_judged, read_used
 from riskmodel.pipelines.challenging import CHOICE
-from riskmodel.pipelines.gating import GATES
+from riskmodel.pipelines.gating import AUDIT, GATES
 from riskmodel.pipelines.in_use import model_in_use
 from riskmodel.pipelines.inputs import matrix_of
 from riskmodel.pipelines.judging import JUDGED_SCORES, Judged
@@ -123,6 +123,46 @@ def check_cards(folder: Path) -> None:
                 found=wrong[0].found or "–",
                 count=len(wrong),
             )
+
+
+def check_report(folder: Path) -> None:
+    """Hold a model's report against its audit and the answers of the gates: what people read must be of them.
+
+    Raises
+    ------
+    WorkspaceError
+        If the model was audited anew since it was reported on.
+    """
+    told = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+    if told.get("read") != _read_of(folder):
+        raise WorkspaceError("approval_report_is_older", Where(file=str(folder / FACTS)))
+
+
+def check_horizon(run: Run, folder: Path) -> None:
+    """Hold the horizon of a model that was reported on against the configuration's.
+
+    Raises
+    ------
+    WorkspaceError
+        If it looks ahead another number of days than is configured today.
+    """
+    file, horizon = folder / FACTS, run.configuration.horizon
+    if not file.exists():
+        return  # of today's configuration: another one's is published only where it was approved
+    told = json.loads(file.read_text(encoding="utf-8"))["horizon"]
+    asked = horizon.days if isinstance(horizon, HorizonDays) else None
+    if told != asked:
+        where = Where(file=str(run.file), key="horizon")
+        raise WorkspaceError("horizon_differs", where, told=told or "–", asked=asked or "–")
+
+
+def _read_of(folder: Path) -> dict[str, str | None]:
+    """Return the sha256 of what a report tells of; None where it is not there."""
+    files = {name: folder / name for name in (AUDIT, GATES)}
+    return {
+        name: hashlib.sha256(file.read_bytes()).hexdigest() if file.exists() else None
+        for name, file in files.items()
+    }
 
 
 def _values_of(run: Run, store: RecordStore, rows: pd.DataFrame) -> pd.DataFrame:
@@ -228,6 +268,7 @@ def _keep_facts(run: Run, folder: Path, told: Told) -> None:
     facts = {
         "horizon": horizon.days if isinstance(horizon, HorizonDays) else None,
         "decided": decision.decided if decision else None,
+        "read": _read_of(folder),
         "dates": ", ".join(str(day) for day in told.evaluation.test_dates),
         "coverage": {**asdict(told.coverage), "reported": shares, "missing": missing},
         "numbers": {

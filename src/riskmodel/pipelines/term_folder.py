@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from riskmodel.config import WeekOfTerm, gates_file, recipe_file, region_rules_file
-from riskmodel.pipelines.auditing import AUDIT
 from riskmodel.pipelines.challenging import CHOICE
-from riskmodel.pipelines.gating import GATES
+from riskmodel.pipelines.gating import AUDIT, GATES
 from riskmodel.pipelines.reporting import CARDS, COMPARISON, FACTS
 from riskmodel.pipelines.run import Run
 from riskmodel.pipelines.training import DATA_MANIFEST

@@ -103,7 +103,10 @@ def train_model(run: Run) -> str:
     recipe = judged.recipe if judged else recipe
     if run.configuration.publish_simpler and evaluation is not None and "logistic" in not_beaten(evaluation):
         run.say("simpler_published")
-        recipe, judged = LINEAR, None
+        # What is published is what is audited, approved and promised: the simpler one is judged as any other.
+        shutil.rmtree(folder / JUDGED)
+        recipe = LINEAR
+        evaluation, judged = judge_recipe(run, store, dates, folder, recipe=recipe)
     if judged is not None and dates.training == dates.training_for_test:
         trained = judged
         scored = pd.read_parquet(folder / OUT_OF_FOLD) if trained.probabilities else None
@@ -208,11 +211,17 @@ def _keep_judged(
     run: Run, store: RecordStore, folder: Path, field: Field, trained: TrainedModel
 ) -> ModelBundle:
     """Write the model that is judged, and read it back: the one path to a score is that of production."""
-    version = judged_version(folder.name)
-    files = bundle_files(trained, model_version=version, data_hash=store.content_hash, key=signing_key(run))
+    scored = _out_of_fold(field.learnt, trained) if trained.probabilities else None
+    files = bundle_files(
+        trained,
+        model_version=judged_version(folder.name),
+        data_hash=store.content_hash,
+        key=signing_key(run),
+        cutoffs=_cutoffs(run, scored),
+    )
     write_bundle(folder / JUDGED, files)
-    if trained.probabilities:
-        _out_of_fold(field.learnt, trained).to_parquet(folder / OUT_OF_FOLD, index=False)
+    if scored is not None:
+        scored.to_parquet(folder / OUT_OF_FOLD, index=False)
     return read_judged(run, folder)
 
 

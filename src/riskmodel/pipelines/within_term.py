@@ -8,7 +8,7 @@ from pathlib import Path
 from riskmodel.bundle import ModelBundle
 from riskmodel.config import WeekOfTerm
 from riskmodel.domain import AsOf, PublishedSet, ScoredTerm, Term
-from riskmodel.errors import NotEnoughData, Where, WorkspaceError
+from riskmodel.errors import NotEnoughData, StoreError, Where, WorkspaceError
 from riskmodel.pipelines.approving import check_approval
 from riskmodel.pipelines.bundles import read_in_use
 from riskmodel.pipelines.gating import check_gates
@@ -18,8 +18,10 @@ from riskmodel.pipelines.run import Run, as_of_on, clock, complete_to
 from riskmodel.records.asking.corrections import corrected_since
 from riskmodel.records.store import RecordStore
 from riskmodel.store.engine import Store, open_store
+from riskmodel.store.publishing import taken_back
 from riskmodel.store.reading import current_set
 from riskmodel.store.served import served_term
+from riskmodel.store.sets import published_sets
 
 
 def score_week(run: Run, *, week: int | None = None) -> str:
@@ -38,19 +40,22 @@ def score_week(run: Run, *, week: int | None = None) -> str:
     Raises
     ------
     StoreError
-        If nothing was published yet, or the model has lost its approval.
+        If nothing was published yet, the model has lost its approval, or what would be scored again from the
+        same records was taken back by somebody.
     WorkspaceError
-        If the model in use is gone, a gate refuses it, or the week lies before the one that is published.
+        If the model in use is gone, a gate refuses it, it looks ahead otherwise than is configured, or the
+        week lies before the one that is published.
     NotEnoughData
         If the records do not tell the week yet.
     """
     store = RecordStore.open(run.workspace.records)
     published = open_store(run.workspace.store)
     stands = current_set(published)
-    as_of = _week_to_score(run, store, stands, week)
+    as_of = week_to_score(run, store, stands, week)
     if (as_of.as_of_date, store.content_hash) == (stands.facts.as_of_date, stands.facts.records_hash):
         run.say("week_stands", set_id=stands.set_id, as_of_date=as_of.as_of_date)
         return stands.set_id
+    _check_not_taken_back(published, stands, as_of, store.content_hash)
     model = run.workspace.models / stands.facts.model_version
     bundle = read_in_use(run, model)
     check_gates(run, model)
@@ -71,12 +76,21 @@ def score_week(run: Run, *, week: int | None = None) -> str:
     return set_id
 
 
-def _week_to_score(run: Run, store: RecordStore, stands: PublishedSet, week: int | None) -> AsOf:
+def week_to_score(run: Run, store: RecordStore, stands: PublishedSet, week: int | None) -> AsOf:
+    """Return the day that `score_week` scores; see there for what is refused."""
     term = next((term for term in store.terms() if term.term == stands.facts.term), None)
     if term is None:
         raise NotEnoughData("term_of_set_unknown", Where(key=stands.facts.term))
+    published_day = as_of_on(run, stands.facts.as_of_date, (term,))
+    if published_day.horizon_end != stands.facts.horizon_end:
+        where = Where(file=str(run.file), key="horizon")
+        ends = (stands.facts.horizon_end, published_day.horizon_end)
+        raise WorkspaceError("horizon_differs", where, told=ends[0], asked=ends[1])
     if week is None:
-        week = _latest_week(run, store, term, stands)
+        last = _latest_week(run, store, term, stands)
+        as_of = as_of_on(run, WeekOfTerm(term=term.term, week=last), (term,))
+        # What is published may be of a day that ends no week.
+        return max(as_of, published_day, key=lambda each: each.as_of_date)
     as_of = as_of_on(run, WeekOfTerm(term=term.term, week=week), (term,))
     reach = complete_to(run, store, as_of)
     if as_of.as_of_date > min(reach, term.end_date):
@@ -91,6 +105,16 @@ def _week_to_score(run: Run, store: RecordStore, stands: PublishedSet, week: int
             stands=stands.facts.as_of_date,
         )
     return as_of
+
+
+def _check_not_taken_back(published: Store, stands: PublishedSet, as_of: AsOf, records_hash: str) -> None:
+    """Do not score again, from the same records and by the same model, what somebody has taken back."""
+    left = taken_back(published)
+    asked = (as_of.as_of_date, stands.facts.model_version, records_hash)
+    for each in published_sets(published) if left else ():
+        facts = each.facts
+        if each.set_id in left and (facts.as_of_date, facts.model_version, facts.records_hash) == asked:
+            raise StoreError("week_taken_back", set_id=each.set_id, by=left[each.set_id])
 
 
 def _latest_week(run: Run, store: RecordStore, term: Term, stands: PublishedSet) -> int:

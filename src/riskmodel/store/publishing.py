@@ -107,7 +107,7 @@ def go_back(store: Store, *, to: str | None, by: str, at: datetime) -> str:
     Parameters
     ----------
     to
-        Its id; None: the one that was current before the present one came.
+        Its id; None: see `previous_set_id`.
 
     Raises
     ------
@@ -126,9 +126,36 @@ def go_back(store: Store, *, to: str | None, by: str, at: datetime) -> str:
 
 
 def previous_set_id(connection: Connection) -> str | None:
-    """Return the set that was current before the present one came; None: there was none."""
-    moves = connection.scalars(select(MOVES.c.set_id).order_by(MOVES.c.number.desc())).all()
-    return next((set_id for set_id in moves if set_id != moves[0]), None)
+    """Return the set to go back to from the present one; None: there is none.
+
+    It is the last that was published before it and was not left by going back: who asks twice does not get
+    again what somebody has taken back.
+    """
+    first, left = _history(connection)
+    current = current_set_id(connection)
+    before = [each for each in first if first[each] < first[current] and each not in left]
+    return max(before, key=first.__getitem__, default=None)
+
+
+def taken_back(store: Store) -> dict[str, str]:
+    """Return the sets that were left by going back, and who decided so; not those that came back since."""
+    with store.reading() as connection:
+        return _history(connection)[1]
+
+
+def _history(connection: Connection) -> tuple[dict[str, int], dict[str, str]]:
+    """Return when each set became current first, and which were left by going back, by whom."""
+    first: dict[str, int] = {}
+    left: dict[str, str] = {}
+    current: str | None = None
+    moves = select(MOVES.c.number, MOVES.c.set_id, MOVES.c.moved_by).order_by(MOVES.c.number)
+    for number, set_id, by in connection.execute(moves):
+        if current is not None and set_id in first and first[set_id] < first[current]:
+            left[current] = by
+        left.pop(set_id, None)
+        first.setdefault(set_id, number)
+        current = set_id
+    return first, left
 
 
 def remove_leftovers(store: Store) -> int:

@@ -134,7 +134,10 @@ def _outdated_allocations(connection: Connection, before: datetime) -> tuple[str
 def _outdated(connection: Connection, before: datetime) -> tuple[str, ...]:
     if connection.scalar(select(MOVES.c.number).limit(1)) is None:
         return ()
-    stays = {current_set_id(connection), previous_set_id(connection)}
+    # What was current last before the present one is what one goes to after a rollback that was a mistake.
+    moves = connection.scalars(select(MOVES.c.set_id).order_by(MOVES.c.number.desc())).all()
+    former = next((each for each in moves if each != moves[0]), None)
+    stays = {current_set_id(connection), previous_set_id(connection), former}
     asked = select(SETS.c.set_id).where(
         SETS.c.state == "complete", SETS.c.published_at < instant_text(before)
     )

@@ -57,6 +57,12 @@ def published_sets(store: Store, *, most: int | None = None) -> tuple[PublishedS
         return tuple(set_of(connection, set_id) for set_id in ids)
 
 
+def publishers(store: Store) -> frozenset[str]:
+    """Return who answers for what is kept: names of people, or of a command."""
+    with store.reading() as connection:
+        return frozenset(connection.scalars(select(SETS.c.published_by).where(SETS.c.state == "complete")))
+
+
 def document(store: Store, set_id: str, name: str, language: Language) -> str | None:
     """Return a page that was published with a set; None where there is none."""
     with store.reading() as connection:
