@@ -95,8 +95,7 @@ def train_model(run: Run) -> str:
         # Before the work: wrong limits stop the step while nothing is done.
         limits_of(run)
     dates = dates_of(run, store)
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    _empty(folder)
     recipe, search = searched(run, store, dates)
     others = [searched(run, store, dates, recipe=other)[0] for other in run.challengers]
     evaluation, judged = judge_recipe(run, store, dates, folder, recipe=recipe, challengers=others)
@@ -104,7 +103,7 @@ def train_model(run: Run) -> str:
     if run.configuration.publish_simpler and evaluation is not None and "logistic" in not_beaten(evaluation):
         run.say("simpler_published")
         # What is published is what is audited, approved and promised: the simpler one is judged as any other.
-        shutil.rmtree(folder / JUDGED)
+        _empty(folder)
         recipe = LINEAR
         evaluation, judged = judge_recipe(run, store, dates, folder, recipe=recipe)
     if judged is not None and dates.training == dates.training_for_test:
@@ -141,6 +140,11 @@ def train_model(run: Run) -> str:
     if not trained.probabilities:
         tell_first_term(run, store, dates, events=trained.counts.events)
     return version
+
+
+def _empty(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
 
 
 def judge_recipe(
