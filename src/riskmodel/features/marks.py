@@ -27,15 +27,17 @@ told AS (
     WHERE exam_date <= as_of_date AND exam_date > as_of_date - {_YEARS_BACK_DAYS}
       AND (status = 'absent' OR (status = 'sat' AND score IS NOT NULL))
 ),
-gaps AS (
-    SELECT *, coalesce(age - lag(age) OVER latest > {_GAP_DAYS}, true) AS begins
-    FROM told
-    WINDOW latest AS (PARTITION BY student_id, status ORDER BY age)
+days AS (
+    SELECT student_id, age, coalesce(age - lag(age) OVER latest > {_GAP_DAYS}, true) AS begins
+    FROM (SELECT DISTINCT student_id, age FROM told WHERE status = 'sat')
+    WINDOW latest AS (PARTITION BY student_id ORDER BY age)
+),
+rounds AS (
+    SELECT student_id, age, sum(CAST(begins AS INTEGER)) OVER (PARTITION BY student_id ORDER BY age) AS round
+    FROM days
 )
-SELECT *,
-       CASE WHEN status = 'sat'
-            THEN sum(CAST(begins AS INTEGER)) OVER (PARTITION BY student_id, status ORDER BY age) END AS round
-FROM gaps
+SELECT told.*, CASE WHEN status = 'sat' THEN round END AS round
+FROM told LEFT JOIN rounds USING (student_id, age)
 """
 
 _TERM = "date >= term_start"

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -55,24 +54,31 @@ def beside_peers(students: pa.Table, expressions: Iterable[str]) -> dict[str, pa
 
 
 def _peers(students: pa.Table) -> NDArray[np.intp]:
-    """Give each school-grade a number, from 0."""
+    """Give each school-grade a number."""
     schools = students["school_id"].combine_chunks().dictionary_encode().indices.to_numpy()
-    grades = students["grade"].to_numpy()
-    numbers: NDArray[np.intp] = np.unique(np.stack([schools, grades]), axis=1, return_inverse=True)[1].ravel()
+    grades = students["grade"].to_numpy().astype(np.intp)
+    numbers: NDArray[np.intp] = schools * (grades.max(initial=0) + 1) + grades
     return numbers
 
 
 def _compare(values: Floats, peers: NDArray[np.intp]) -> tuple[Floats, Floats]:
     """Return each one's percentile, and the median of each one's peers; NaN where not known."""
-    percentiles = np.full(len(values), np.nan)
-    medians = np.full(int(peers.max(initial=-1)) + 1, np.nan)
     known = np.flatnonzero(~np.isnan(values))
     upwards = known[np.lexsort((values[known], peers[known]))]
-    ends = np.cumsum(np.bincount(peers[known], minlength=len(medians)))
-    for number, (start, end) in enumerate(pairwise([0, *ends.tolist()])):
-        if end - start > ENOUGH:
-            own = values[upwards[start:end]]
-            below, up_to = own.searchsorted(own, "left"), own.searchsorted(own, "right")
-            percentiles[upwards[start:end]] = (below + up_to) / 2 / len(own)
-            medians[number] = own[(len(own) - 1) // 2]
+    group, own = peers[upwards], values[upwards]
+    counts = np.bincount(group, minlength=int(peers.max(initial=0)) + 1)
+    starts = np.cumsum(counts) - counts
+
+    begins = np.ones(len(own), dtype=np.bool_)
+    begins[1:] = (group[1:] != group[:-1]) | (own[1:] != own[:-1])
+    equal = np.cumsum(begins) - 1
+    first = np.flatnonzero(begins)
+    below, up_to = first[equal], np.append(first[1:], len(own))[equal]
+    enough = counts > ENOUGH
+    percentiles = np.full(len(values), np.nan)
+    percentiles[upwards] = np.where(
+        enough[group], (below + up_to - 2 * starts[group]) / 2 / counts[group], np.nan
+    )
+    medians = np.full(len(counts), np.nan)
+    medians[enough] = own[(starts + (counts - 1) // 2)[enough]]
     return percentiles, medians[peers]
