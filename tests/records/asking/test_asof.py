@@ -105,6 +105,31 @@ def test_school_days_are_monday_to_friday_within_terms_less_and_plus_the_calenda
     assert sorted(days["B"]) == [2, 3, 4, 7, 8, 9, 10, 11, 20, 30]
 
 
+def test_each_day_is_answered_as_by_a_reader_of_its_own_in_whatever_order_they_are_asked(bureau, tmp_path):
+    folder, closed = tmp_path / "store", SPELL | {"end_date": "2024-10-09", "recorded_on": "2024-10-11"}
+    said = {"student_id": "s1", "recorded_on": "2024-10-11", "siblings": 2}
+    two_days = ABSENT | {"start_date": "2024-10-09", "end_date": "2024-10-10", "recorded_on": "2024-10-08"}
+    tables = {"enrolments": [SPELL, closed], "attendance": [ABSENT, two_days]}
+    tables["family"] = [said, said | {"recorded_on": "2024-09-10"}]
+    bureau(tables, store=folder, delivered_on=date(2024, 11, 1))
+    tables["family"].remove(said)
+    store = bureau(tables, store=folder, delivered_on=date(2024, 12, 1))
+    relations = [each.name for each in TABLES] + ["cohort", "school_days", "reported_days"]
+    days = [date(2024, 10, day) for day in (8, 9, 10, 11, 12, 10)]
+    days += [date(2024, 11, 30), date(2024, 12, 1), date(2024, 12, 2), date(2024, 10, 8)]
+
+    def shown(reader, day):
+        connection = reader.at(day, RULE)
+        return {name: sorted(map(repr, connection.execute(f"FROM {name}").fetchall())) for name in relations}
+
+    with reader_of(store) as reader:
+        together = [shown(reader, day) for day in days]
+    for day, answer in zip(days, together, strict=True):
+        with reader_of(store) as alone:
+            assert shown(alone, day) == answer, day
+    assert [len(answer["family"]) for answer in together] == [1, 1, 1, 2, 2, 1, 2, 1, 1, 1]
+
+
 def test_a_period_that_no_school_reported_is_not_known(bureau):
     report = {"school_id": "A", "start_date": "2024-10-08", "end_date": "2024-10-09"}
     store = bureau({

@@ -1,11 +1,13 @@
 """Records as known on a day: nothing else can be reached through the connection's own names.
 
 Everything stored of one bucket is loaded once into a schema of its own (`raw`); for each as-of date the
-relations of the contract are made anew from it, in full, so that a query at one date never sees another.
+relations of the contract are made from it, in full, so that a query at one date never sees another. One of
+which nothing became known between two dates, and nothing was withdrawn, stays as it is.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Collection, Iterable
 from datetime import date
 from pathlib import Path
@@ -16,7 +18,7 @@ import duckdb
 from riskmodel.domain import NOBODY, LeftOut, RegionRule
 from riskmodel.records.asking.cohort import create_cohort
 from riskmodel.records.asking.consent import leave_out
-from riskmodel.records.contract import TABLES, Table
+from riskmodel.records.contract import ATTENDANCE, TABLES, Table
 from riskmodel.records.keeping.engine import duckdb_settings
 from riskmodel.records.keeping.rows import (
     STORED,
@@ -159,7 +161,8 @@ class BucketReader:
         self._only = frozenset(each.name for each in TABLES if only is None or each.name in only)
         self._corrected = corrected
         self._store = store if isinstance(store, RecordStore) else RecordStore.open(store)
-        self._calendar_state: tuple[int, ...] | None = None
+        self._changes: dict[str, list[date]] = {}
+        self._shown: dict[str, int] = {}
         settings = duckdb_settings(threads=threads, memory_limit=memory_limit)
         self._connection = duckdb.connect(config=settings)
         self._load(bucket)
@@ -196,12 +199,12 @@ class BucketReader:
             begun last), else the last one begun before it. `as_of` has an empty term where there is none.
         """
         connection = self._connection
-        for each in TABLES:
-            self._cut(each, as_of_date)
+        cut = {each.name for each in TABLES if self._cut(each, as_of_date)}
         for statement in _ATTENDANCE_HOLDS.split(";"):
             connection.execute(statement, {"day": as_of_date} if "$day" in statement else None)
         connection.execute(_AS_OF, {"day": as_of_date, "term": term})
-        self._school_days(as_of_date)
+        if cut & {"schools", "terms", "calendar"}:
+            connection.execute(_SCHOOL_DAYS)
         self._reported_days(as_of_date)
         create_cohort(connection, as_of_date=as_of_date, rule=rule, term=term)
         return connection
@@ -229,10 +232,18 @@ class BucketReader:
                         FROM ({stored})""",
                     {"file": str(file)},
                 )
+            self._changes[each.name] = self._days_of_change(each)
         self._name_townships()
         connection.execute("CREATE TABLE tables_present (table_name VARCHAR)")
         for name in self._store.tables:
             connection.execute("INSERT INTO tables_present VALUES ($name)", {"name": name})
+
+    def _days_of_change(self, of: Table) -> list[date]:
+        found = self._connection.execute(
+            f"""SELECT DISTINCT day FROM (SELECT unnest([known_from, known_until]) AS day FROM raw.{of.name})
+                WHERE day IS NOT NULL ORDER BY day"""
+        )
+        return [day for (day,) in found.fetchall()]
 
     def _name_townships(self) -> None:
         file = self._store.file("schools")
@@ -240,24 +251,15 @@ class BucketReader:
             township = township_of_one_place("read_parquet($file)")
             self._connection.execute(f"UPDATE raw.{name} SET township = {township}", {"file": str(file)})
 
-    def _cut(self, of: Table, day: date) -> None:
+    def _cut(self, of: Table, day: date) -> bool:
+        """Make a table as known on a day; tell whether it had to be: it may be as on the day before."""
+        shown = bisect_right(self._changes[of.name], day)
+        if shown == self._shown.get(of.name) and of is not ATTENDANCE:
+            return False
         held = held_rows(of, column_types(of))
         self._connection.execute(f"CREATE OR REPLACE TABLE main.{of.name} AS {held}", {"day": day})
-
-    def _school_days(self, day: date) -> None:
-        """Make the school days, unless what they are made from is as on the day before."""
-        state = tuple(
-            self._connection.execute(
-                f"""SELECT count(*) FILTER (known_from <= $day), count(*) FILTER (known_until <= $day)
-                    FROM raw.{name}""",
-                {"day": day},
-            ).fetchall()[0]
-            for name in ("schools", "terms", "calendar")
-        )
-        flat = tuple(number for pair in state for number in pair)
-        if flat != self._calendar_state:
-            self._connection.execute(_SCHOOL_DAYS)
-            self._calendar_state = flat
+        self._shown[of.name] = shown
+        return True
 
     def _reported_days(self, day: date) -> None:
         if "attendance" not in self._store.tables:
