@@ -42,8 +42,7 @@ def costs(run: Run) -> Iterator[tuple[str, str, int, float, float]]:
 
 
 def _query(group: Group, feature: Feature | None) -> str:
-    told = f", {_columns([feature])}" if feature else ""
-    return f"WITH rows_of AS ({group.relation}) SELECT student_id{told} FROM rows_of GROUP BY student_id"
+    return group.query(_columns([feature]) if feature else "NULL AS nothing")
 
 
 def _measured(run: Run, store: RecordStore, as_of: AsOf, query: str) -> tuple[int, float, float]:

@@ -19,6 +19,14 @@ _COUNTED = ", ".join(
     f"count(*) FILTER ({condition} AND reported) AS reported_{window}"
     for window, condition in WINDOWS.items()
 )
+_ABSENT = ", ".join(
+    f"sum(days_absent) FILTER ({condition}) AS absent_{window}" for window, condition in WINDOWS.items()
+)
+_UNEXCUSED = ", ".join(
+    f"""sum(days_unexcused) FILTER ({WINDOWS[window]}) AS unexcused_{window},
+        bool_or(days_unexcused IS NULL AND days_absent > 0) FILTER ({WINDOWS[window]}) AS unsaid_{window}"""
+    for window in ("28d", "56d")
+)
 _SUMMED = ", ".join(f"sum(reported_{window}) AS reported_{window}" for window in WINDOWS)
 
 RELATION = f"""
@@ -77,7 +85,7 @@ daily AS (
     FROM spread
 ),
 whole AS (
-    SELECT student_id, date, nth, nth_last,
+    SELECT student_id, age, nth = nth_last AS is_last,
            nth - row_number() OVER (PARTITION BY student_id ORDER BY nth) AS island
     FROM (SELECT student_id, school_id, date FROM daily
           GROUP BY ALL HAVING sum(days_absent) > 0.99)
@@ -85,35 +93,41 @@ whole AS (
     WHERE reported
 ),
 runs AS (
-    SELECT student_id, date,
-           row_number() OVER (PARTITION BY student_id, island ORDER BY nth) AS run,
-           nth = nth_last AS run_is_open
-    FROM whole
+    SELECT student_id, count(*) AS run, min(age) AS age, bool_or(is_last) AS run_is_open
+    FROM whole GROUP BY student_id, island
+),
+longest AS (
+    SELECT student_id, max(run) FILTER ({WINDOWS["56d"]}) AS run_56d,
+           max(run) FILTER (run_is_open) AS running_run
+    FROM runs GROUP BY student_id
+),
+absences AS (
+    SELECT student_id, {_ABSENT}, {_UNEXCUSED}, sum(times_late) FILTER ({WINDOWS["56d"]}) AS late_56d,
+           min(age) FILTER (days_absent > 0) AS days_since_absence
+    FROM (SELECT daily.*, periods.*, as_of_date - date AS age FROM daily CROSS JOIN periods)
+    GROUP BY student_id
 )
-SELECT own.*, daily.* EXCLUDE (student_id, school_id), periods.*, as_of_date - daily.date AS age,
-       run, run_is_open
-FROM own CROSS JOIN periods
-LEFT JOIN daily USING (student_id)
-LEFT JOIN runs ON runs.student_id = own.student_id AND runs.date = daily.date
+SELECT own.*, absences.* EXCLUDE (student_id), longest.* EXCLUDE (student_id)
+FROM own
+LEFT JOIN absences USING (student_id)
+LEFT JOIN longest USING (student_id)
 """
 
 
-def _days(window: str, column: str = "days_absent") -> str:
-    """Sum a column over a window; NULL where nothing was reported in it."""
-    told = f"coalesce(sum({column}) FILTER ({WINDOWS[window]}), 0)"
-    return f"CASE WHEN any_value(reported_{window}) > 0 THEN {told} END"
+def _days(window: str, summed: str = "absent") -> str:
+    """Tell a sum over a window; NULL where nothing was reported in it."""
+    return f"CASE WHEN reported_{window} > 0 THEN coalesce({summed}_{window}, 0) END"
 
 
-def _where_told(window: str, column: str) -> str:
+def _unexcused(window: str) -> str:
     """As `_days`, but NULL where there are absences of which nobody said it."""
-    silent = f"bool_or({column} IS NULL AND days_absent > 0) FILTER ({WINDOWS[window]})"
-    return f"CASE WHEN NOT coalesce({silent}, false) THEN {_days(window, column)} END"
+    return f"CASE WHEN NOT coalesce(unsaid_{window}, false) THEN {_days(window, 'unexcused')} END"
 
 
 def _share(window: str, days: str | None = None) -> str:
     """Divide by the days reported, or by more absences where some are told of days that were not."""
     absences = days or _days(window)
-    return f"(({absences}) / greatest(({absences}), any_value(reported_{window})))"
+    return f"(({absences}) / greatest(({absences}), reported_{window}))"
 
 
 _attendance = partial(
@@ -142,42 +156,41 @@ GROUP = Group(
                     expression=f"{_share('term')} - {_share('previous_term')}",
                     reason="reasons.absence_since_last_term", reason_range=(0.02, 1.0)),
         _attendance(name="unexcused_absence_share_28d", unit="share", direction=1,
-                    expression=_share("28d", _where_told("28d", "days_unexcused")),
+                    expression=_share("28d", _unexcused("28d")),
                     reason="reasons.absence_unexcused", reason_range=(0.01, 1.0)),
         _attendance(name="unexcused_absence_share_56d", unit="share", direction=1,
-                    expression=_share("56d", _where_told("56d", "days_unexcused")),
+                    expression=_share("56d", _unexcused("56d")),
                     reason="reasons.absence_unexcused", reason_range=(0.01, 1.0)),
         _attendance(name="longest_absence_run_56d", unit="days", direction=1,
-                    expression=f"""CASE WHEN any_value(reported_56d) > 0
-                        THEN coalesce(max(run) FILTER ({WINDOWS['56d']}), 0) END""",
+                    expression="CASE WHEN reported_56d > 0 THEN coalesce(run_56d, 0) END",
                     reason="reasons.absence_run", reason_range=(2.0, 400.0)),
         _attendance(name="running_absence_run", unit="days", direction=1,
-                    expression="""CASE WHEN any_value(reported_history) > 0
-                        THEN coalesce(any_value(run) FILTER (run_is_open), 0) END""",
+                    expression="CASE WHEN reported_history > 0 THEN coalesce(running_run, 0) END",
                     reason="reasons.absence_running", reason_range=(2.0, 400.0)),
         _attendance(name="days_since_absence", unit="days", direction=-1,
-                    expression=f"""CASE WHEN any_value(reported_history) > 0 THEN least({HISTORY_DAYS},
-                        coalesce(min(age) FILTER (days_absent > 0), {HISTORY_DAYS})) END""",
+                    expression=f"""CASE WHEN reported_history > 0
+                        THEN least({HISTORY_DAYS}, coalesce(days_since_absence, {HISTORY_DAYS})) END""",
                     strength="strengths.attendance_steady", strength_range=(56.0, float(HISTORY_DAYS))),
         _attendance(name="times_late_56d", unit="count", direction=1,
-                    expression=_days("56d", "times_late"),
+                    expression=_days("56d", "late"),
                     reason="reasons.lateness", reason_range=(2.0, 400.0)),
         _attendance(name="unreported_share_56d", unit="share",
-                    expression="1 - any_value(reported_56d) / nullif(any_value(school_days_56d), 0)"),
+                    expression="1 - reported_56d / nullif(school_days_56d, 0)"),
         *(
             _attendance(name=f"absence_days_{window}", unit="days", role="fact", expression=_days(window))
             for window in ("14d", "28d", "prior_28d", "56d", "term", "previous_term")
         ),
         _attendance(name="unexcused_absence_days_56d", unit="days", role="fact",
-                    expression=_where_told("56d", "days_unexcused")),
+                    expression=_unexcused("56d")),
         *(
             _attendance(name=f"absence_days_block_{n}", unit="days", role="fact",
                         expression=_days(f"block_{n}"))
             for n in BLOCKS
         ),
         _attendance(name="reported_days_56d", unit="days", role="fact",
-                    expression="any_value(reported_56d)"),
+                    expression="reported_56d"),
         _attendance(name="attendance_report_age_days", unit="days", role="fact",
-                    expression="any_value(days_since_report)"),
+                    expression="days_since_report"),
     ),
+    per_student=True,
 )  # fmt: skip

@@ -300,10 +300,7 @@ def _answer(connection: duckdb.DuckDBPyConnection, sql: str, **parameters: int) 
 def _students_sql() -> str:
     """One query per date: each group's features, grouped by student, beside the cohort."""
     groups = ", ".join(
-        f"{group.name}_rows AS ({group.relation}), "
-        f"{group.name}_features AS (SELECT student_id, {_columns(group.features)} "
-        f"FROM {group.name}_rows GROUP BY student_id)"
-        for group in GROUPS
+        f"{group.name}_features AS ({group.query(_columns(group.features))})" for group in GROUPS
     )
     joins = " ".join(f"LEFT JOIN {group.name}_features USING (student_id)" for group in GROUPS)
     names = ", ".join(feature.name for group in GROUPS for feature in group.features)

@@ -36,8 +36,16 @@ class Group:
         A query (CTEs allowed) over the as-of relations with a column `student_id`. Its rows are grouped
         by student, so that an expression is an aggregate; `any_value` reads what is the same in all rows
         of a student. A student without a row has NULL in every feature of the group.
+    per_student
+        The relation has one row of each student already, and an expression is read from it as it stands.
     """
 
     name: str
     relation: str
     features: tuple[Feature, ...]
+    per_student: bool = False
+
+    def query(self, columns: str) -> str:
+        """Return the query of some columns, made of expressions, with `student_id` before them."""
+        grouping = "" if self.per_student else "GROUP BY student_id"
+        return f"WITH rows_of AS ({self.relation}) SELECT student_id, {columns} FROM rows_of {grouping}"
