@@ -38,8 +38,8 @@ def test_the_rows_of_a_student_lie_in_the_bucket_that_any_engine_finds(bureau):
 
 
 def test_the_number_of_buckets_grows_with_the_students_and_is_fixed_by_the_first_delivery(bureau):
-    students = (1, 5_000, 5_001, 20_000, 20_001, 1_000_000)
-    assert [bucket_count_for(number) for number in students] == [1, 1, 2, 2, 3, 100]
+    students = (1, 5_000, 5_001, 25_000, 25_001, 1_000_000)
+    assert [bucket_count_for(number) for number in students] == [1, 1, 2, 2, 3, 80]
 
 
 def test_what_a_store_says_of_itself(bureau):

@@ -353,8 +353,8 @@ def _dated(table: pa.Table, as_of: AsOf) -> pa.Table:
     rows = len(table)
     return pa.table(
         {
-            "as_of_date": pa.array([as_of.as_of_date] * rows, pa.date32()),
-            "term": pa.array([as_of.term] * rows, pa.string()),
+            "as_of_date": pa.repeat(pa.scalar(as_of.as_of_date, pa.date32()), rows),
+            "term": pa.repeat(as_of.term, rows),
             **{name: table[name] for name in rest},
         }
     )
