@@ -180,11 +180,11 @@ def _was_published(store: Path) -> bool:
 @contextmanager
 def _written_where_it_is_read() -> Iterator[None]:
     """Write an approval wrongly: in its place, in two halves."""
-    rename = Path.rename
+    replace = Path.replace
 
     def in_halves(self: Path, target: Path) -> Path:
         if Path(target).name != APPROVAL:
-            return rename(self, target)
+            return replace(self, target)
         whole = self.read_bytes()
         with Path(target).open("wb") as file:
             file.write(whole[: len(whole) // 2])
@@ -193,7 +193,7 @@ def _written_where_it_is_read() -> Iterator[None]:
             file.write(whole[len(whole) // 2 :])
         return Path(target)
 
-    with patch.object(Path, "rename", in_halves):
+    with patch.object(Path, "replace", in_halves):
         yield
 
 

@@ -197,3 +197,19 @@ def test_of_many_groups_one_that_is_missed_is_told():
     gap = gap_of(rows)
     assert gap.least == "t7"
     assert gap.gap.low > 0.1
+
+
+def test_a_group_that_is_hidden_beside_a_small_one_is_still_asked_for_its_gap():
+    rows = alike(1, groups=3)
+    rows.loc[rows["town"] == "t1", "listed"] = False
+    small = rows[rows["town"] == "t0"].head(3).assign(town="few", student_id=["a", "b", "c"])
+    # t1 is made the smallest but one, so that it is hidden with the small one.
+    rows = pd.concat([rows.drop(rows.index[rows["town"] == "t1"][-10:]), small], ignore_index=True)
+    figures, (gap,) = group_figures(
+        rows, rows[["town"]], risk=None, listed=rows["listed"].to_numpy(), seed=1, resamples=200
+    )
+    (hidden,) = (one for one in figures if one.group == "t1")
+    assert (hidden.students, hidden.events, hidden.recall) == (None, None, None)
+    assert gap.least == "t1"
+    assert gap.gap.low > 0.1
+    assert gap.gap.value == round(gap.gap.value, 2)

@@ -8,7 +8,7 @@ the next smallest with them until what is hidden together, which anybody can sub
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -165,7 +165,7 @@ def group_figures(
             if recall is not None:
                 recalls[name] = recall
         if len(recalls) > 1:
-            gaps.append(_gap(grouping, recalls))
+            gaps.append(_gap(grouping, recalls, hidden))
     return tuple(figures), tuple(gaps)
 
 
@@ -200,12 +200,15 @@ def _together(cells: Mapping[str, tuple[int, int]], names: Iterable[str]) -> tup
 def _judged(
     grouping: str, group: str, one: Counted, draws: Floats, *, hidden: bool
 ) -> tuple[GroupFigures, Floats | None]:
-    """Return a group's figures and its recall: the value first, then that of each sample."""
+    """Return a group's figures and its recall: the value first, then that of each sample.
+
+    Who is hidden because another group is small is asked for a gap all the same.
+    """
     students, events = (None, None) if hidden else (one.students, one.events)
-    if hidden or one.events < FEW_EVENTS:
+    recall = None if one.events < FEW_EVENTS else ratio(one.found, one.leavers, draws)
+    if hidden or recall is None:
         none = (None, None, None, None)
-        return GroupFigures(grouping, group, students, events, *none, Calibrated.TOO_FEW), None
-    recall = ratio(one.found, one.leavers, draws)
+        return GroupFigures(grouping, group, students, events, *none, Calibrated.TOO_FEW), recall
     over = None if one.expected is None else interval_of(ratio(one.left, one.expected, draws))
     figures = GroupFigures(
         grouping, group, students, events,
@@ -233,12 +236,14 @@ def calibrated(over: Interval | None, *, events: int) -> Calibrated:
     return Calibrated.TOO_HIGH if high < lowest else Calibrated.AS_EXPECTED
 
 
-def _gap(grouping: str, recalls: Mapping[str, Floats]) -> RecallGap:
+def _gap(grouping: str, recalls: Mapping[str, Floats], hidden: Container[str]) -> RecallGap:
     """Tell the largest gap, with an interval that holds for every pair at once: this one was picked.
 
     Of 24 groups that are found alike, the most different two look far apart by chance. The width is that
     which the largest of all pairs' differences, each over its own spread, keeps to in 95 % of the resamples
     (max-t: Westfall and Young 1993).
+
+    That of a hidden group is told to a hundredth: from all its digits its leavers could be counted.
     """
     names = list(recalls)
     values = np.array([recalls[name] for name in names])
@@ -253,7 +258,10 @@ def _gap(grouping: str, recalls: Mapping[str, Floats]) -> RecallGap:
         largest = np.fmax.reduce(np.abs(apart[sure]) / spread[sure, None])
         of_pair = float(np.nanstd(errors[most] - errors[least]))
         half = float(np.nanquantile(largest, 0.95)) * of_pair
-    return RecallGap(grouping, names[most], names[least], Interval(gap, gap - half, gap + half))
+    told = [gap, gap - half, gap + half]
+    if names[most] in hidden or names[least] in hidden:
+        told = [round(each, 2) for each in told]
+    return RecallGap(grouping, names[most], names[least], Interval(*told))
 
 
 def _largest_first(values: np.ndarray[tuple[int, ...], np.dtype[np.str_]]) -> Sequence[str]:

@@ -18,6 +18,7 @@ from riskmodel.pipelines.outbox import track
 from riskmodel.pipelines.reporting import check_cards, check_report
 from riskmodel.pipelines.run import Run, model_version
 from riskmodel.pipelines.term_folder import APPROVAL, keep_term
+from riskmodel.records.keeping.durable import whole_file
 from riskmodel.records.store import RecordStore
 from riskmodel.store.engine import Store, open_store
 from riskmodel.store.publishing import go_back, taken_back
@@ -85,9 +86,8 @@ def promote_model(run: Run, names: Sequence[str], *, version: str | None = None)
         hashlib.sha256(gates).hexdigest(),
         sum(each.verdict is Verdict.TOO_FEW for each in found),
     )
-    beside = folder / f".{APPROVAL}"
-    beside.write_text(json.dumps(asdict(approval), ensure_ascii=False, indent=1), encoding="utf-8")
-    beside.rename(folder / APPROVAL)
+    with whole_file(folder / APPROVAL) as beside:
+        beside.write_text(json.dumps(asdict(approval), ensure_ascii=False, indent=1), encoding="utf-8")
     keep_term(run, folder.name)
     run.say("promoted", version=folder.name, names=" + ".join(people), decided=approval.decided)
     return approval
