@@ -22,7 +22,7 @@ from riskmodel.records.store import RecordStore
 from riskmodel.runners.local import LocalRunner
 from sizes.ways import Way, Work
 
-COUNTY = "county"
+COUNTY, COUNT = "county", "student-dates"
 STUDENT_TABLES = ("students", "enrolments", "attendance", "grades", "family", "subsidies")
 
 
@@ -32,6 +32,8 @@ def prepare(folder: Path, *, students: int) -> None:
     config = configured(7, folder / COUNTY, students=students, times_leavers=1, school_years=2)
     for step in ("county", "intake"):
         measured(step, config)
+    # Counted once: reading all cohorts for it would be the most that a way has in memory.
+    (folder / COUNT).write_text(str(sum(len(known["cohort"]) for known in _given(folder))))
 
 
 def _opened(folder: Path) -> tuple[Run, RecordStore]:
@@ -154,7 +156,7 @@ def _given(folder: Path) -> tuple[Known, ...]:
 
 
 def _student_dates(folder: Path) -> int:
-    return sum(len(known["cohort"]) for known in _given(folder))
+    return int((folder / COUNT).read_text())
 
 
 FEATURE_WAYS: dict[str, Way] = {
