@@ -274,8 +274,8 @@ def test_a_full_disk_is_said_and_the_next_run_goes_on(runner: DaskRunner, tmp_pa
 
     assert raised.value.code == "worker_disk_full"
     said(raised.value, str(tmp_path))
-    # A task that was begun as the first one failed may have ended well meanwhile, or be at it under a name that
-    # nobody reads; none is there by half.
+    # A task that was begun as the first one failed may have ended well meanwhile, or be at it still, under a
+    # name that nobody reads; none is there by half.
     there = [file for file in tmp_path.iterdir() if not file.name.endswith(HALF)]
     assert {file.stat().st_size for file in there} == {100_000}
     assert runner.map(note, files) == files
