@@ -160,6 +160,17 @@ def test_looks_of_many_threads_and_two_processes_never_break_the_chain(
     second.close()
 
 
+def test_who_wrote_last_need_not_be_who_writes_next(audit: AuditLog, now: datetime, tmp_path: Path) -> None:
+    other = open_audit(tmp_path)
+    for number, log in enumerate((audit, audit, other, audit, other, other)):
+        log.record(a_look(now, number))
+    with audit.reading() as connection:
+        asked = [key for (key,) in connection.execute("SELECT key_id FROM look ORDER BY number")]
+    assert asked == [f"key-{number}" for number in range(6)]
+    assert (audit.verify().rows, audit.verify().broken_at) == (6, None)
+    other.close()
+
+
 def test_a_look_that_cannot_be_written_is_an_error(audit: AuditLog, now: datetime, tmp_path: Path) -> None:
     holder = sqlite3.connect(tmp_path / "audit.db", isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")

@@ -26,7 +26,7 @@ from queue import Empty, SimpleQueue
 from typing import IO
 
 from riskmodel.errors import StoreError, Where
-from riskmodel.store.chain import FIRST, ChainCheck, check_chain, link
+from riskmodel.store.chain import FIRST, ChainCheck, chained_text, check_chain
 from riskmodel.store.principals import Purpose
 from riskmodel.store.tables import instant_text
 
@@ -35,8 +35,15 @@ _VERSION = 2
 _COLUMNS = (
     "at", "key_id", "route", "method", "status", "set_id", "student_ref", "shown", "request_id", "purpose",
 )  # fmt: skip
-_PLACES = ", ".join("?" * (len(_COLUMNS) + 2))
-_INSERT = f"INSERT INTO look ({', '.join(_COLUMNS)}, previous, hash) VALUES ({_PLACES})"
+_CHAINED = ("previous", *_COLUMNS, "hash")
+_HEAD = f"coalesce((SELECT hash FROM look ORDER BY number DESC LIMIT 1), '{FIRST}')"
+_VALUES = ", ".join(f"json_extract(value, '$[{place}]')" for place in range(len(_CHAINED)))
+_INSERT = (
+    f"INSERT INTO look ({', '.join(_CHAINED)}) SELECT {_VALUES} "
+    f"FROM json_each(:rows) WHERE {_HEAD} = :head ORDER BY key"
+)
+"""All rows of a batch, begun, put in and committed by one call into SQLite; none where the chain has another
+head. Each call that returns to Python waits its turn among all that the process answers meanwhile."""
 _MOST_AT_ONCE = 200
 """Rows a transaction, but that of a list stay together: more would keep the first of them waiting."""
 _Row = tuple[object, ...]
@@ -92,6 +99,7 @@ class AuditLog:
         self._keyed = hmac.new(salt, digestmod=hashlib.sha256)
         self._turns = turns
         self._wait = wait
+        self._head: str | None = None  # the last row's hash, if it was ours
         self._lock = threading.Lock()
         self._waiting: SimpleQueue[_Waiting | None] = SimpleQueue()
         self._gathered: list[tuple[list[_Row], asyncio.Future[None]]] = []
@@ -194,21 +202,25 @@ class AuditLog:
         # Who asked may have gone by now: nothing was shown to them. An answer to them would end this thread.
         batch = [one for one in told if one[1].set_running_or_notify_cancel()]
         try:
-            with self._lock, self._turn(), _Immediate(self._connection) as connection:
-                last = connection.execute("SELECT hash FROM look ORDER BY number DESC LIMIT 1").fetchone()
-                previous = last[0] if last else FIRST
-                chained = []
-                for row in chain.from_iterable(rows for rows, _ in batch):
-                    digest = link(previous, _hashed(row))
-                    chained.append((*row, previous, digest))
-                    previous = digest
-                connection.executemany(_INSERT, chained)
+            with self._lock, self._turn():
+                self._append([row for rows, _ in batch for row in rows])
         except Exception:
             for _, written in batch:
                 written.set_exception(StoreError("audit_unwritable", Where(file=FILE_NAME)))
         else:
             for _, written in batch:
                 written.set_result(None)
+
+    def _append(self, rows: Sequence[_Row]) -> None:
+        """Put rows behind the last one, which is another process's as soon as that had its turn."""
+        while rows:
+            head, self._head = self._head, None
+            if head is None:
+                head = self._connection.execute(f"SELECT {_HEAD}").fetchone()[0]
+            chained, last = chained_text(head, rows)
+            if self._connection.execute(_INSERT, {"rows": chained, "head": head}).rowcount:
+                self._head = last
+                return
 
     @contextmanager
     def _turn(self) -> Iterator[None]:

@@ -33,6 +33,19 @@ def link(previous: str, content: Sequence[object]) -> str:
     return hashlib.sha256(_compact([previous, *content]).encode()).hexdigest()
 
 
+def chained_text(head: str, rows: Iterable[Sequence[object]]) -> tuple[str, str]:
+    """Chain rows behind a hash; return them as one JSON array, and the hash of the last.
+
+    Each is an array: the hash before it, its content, its own hash.
+    """
+    written = []
+    for content in rows:
+        told = _compact([head, *content])
+        head = hashlib.sha256(told.encode()).hexdigest()
+        written.append(f'{told[:-1]},"{head}"]')
+    return f"[{','.join(written)}]", head
+
+
 def check_chain(rows: Iterable[Row], *, counted: int, known_head: str | None = None) -> ChainCheck:
     """Check every row against the one before it.
 
