@@ -32,6 +32,8 @@ SCORES = "scores"
 """What stands where a feature names the table that it is made from."""
 FEWEST = 20
 """Values on each side that a distribution is compared from."""
+FEWEST_TERMS = 3
+"""Earlier terms that must know a feature of the county: fewer do not tell how far terms usually are apart."""
 FALSE_DISCOVERIES = 0.01
 
 
@@ -229,9 +231,11 @@ def _of_unit(now: Day, earlier: Sequence[Day], school: str | None) -> Iterator[C
             # A school that is a few days late lacks a short window: of a school whole tables are asked below.
             counts = _draws(days, [np.isnan(values) for values in columns])
             yield _known(columns, counts, name, source, school)
-        # A term from before a table was delivered says nothing of its values; the others do.
+        # Of the county a term from before a table was delivered says nothing, and the others do; what moves
+        # at one school from year to year only all of them tell.
         told = [number for number, values in enumerate(known) if len(values) >= FEWEST]
-        if told[:1] != [0] or len(told) < 2:
+        needed = len(days) if school is not None else min(len(days), 1 + FEWEST_TERMS)
+        if told[:1] != [0] or len(told) < needed:
             continue
         columns, known = [columns[number] for number in told], [known[number] for number in told]
         asked = [days[number] for number in told]

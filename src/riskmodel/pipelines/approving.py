@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from riskmodel.domain import AsOf
 from riskmodel.errors import StoreError, Where, WorkspaceError
 from riskmodel.evaluation.gates import Verdict, read_gates_found
 from riskmodel.pipelines.bundles import USED
@@ -116,14 +117,34 @@ def model_of_today(run: Run) -> Path | None:
     return folder if (folder / USED).exists() else None
 
 
-def approved_last(run: Run) -> Path | None:
+def approved_last(run: Run, published: Store) -> Path | None:
     """Return the folder of the model that was approved last; None where none was.
 
-    A review takes days, in which records arrive: what was read and approved is published with them.
+    A review takes days, in which records arrive: what was read and approved is published with them. A model
+    from which somebody has gone back to another one is left out.
     """
-    files = run.workspace.models.glob(f"*/{APPROVAL}")
+    left = taken_back(published)
+    versions = {each.facts.model_version for each in published_sets(published) if each.set_id in left}
+    versions.discard(model_in_use(run, published) or "")
+    files = [file for file in run.workspace.models.glob(f"*/{APPROVAL}") if file.parent.name not in versions]
     at = {file.parent: json.loads(file.read_text(encoding="utf-8"))["approved_at"] for file in files}
     return _told_of(run, max(at, key=at.__getitem__, default=None))
+
+
+def check_not_taken_back(published: Store, as_of: AsOf, *, version: str, records_hash: str) -> None:
+    """Do not publish again, by the same model from the same records, what somebody has taken back.
+
+    Raises
+    ------
+    StoreError
+        If that is what would be published.
+    """
+    left = taken_back(published)
+    for each in published_sets(published) if left else ():
+        facts = each.facts
+        told = (facts.as_of_date, facts.model_version, facts.records_hash)
+        if each.set_id in left and told == (as_of.as_of_date, version, records_hash):
+            raise StoreError("set_taken_back", set_id=each.set_id, by=left[each.set_id])
 
 
 def _reported_last(run: Run) -> Path | None:

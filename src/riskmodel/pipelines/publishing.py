@@ -12,7 +12,13 @@ from riskmodel.bundle import ModelBundle
 from riskmodel.config import actions_file, read_actions, read_ledger_rules, region_rules_file
 from riskmodel.domain import AsOf, Band, ScoredStudent, ScoredTerm, TermFacts
 from riskmodel.errors import StoreError, Where, WorkspaceError
-from riskmodel.pipelines.approving import approved_last, check_approval, model_named, model_of_today
+from riskmodel.pipelines.approving import (
+    approved_last,
+    check_approval,
+    check_not_taken_back,
+    model_named,
+    model_of_today,
+)
 from riskmodel.pipelines.bundles import USED, read_used, trusted, try_used
 from riskmodel.pipelines.gating import check_gates
 from riskmodel.pipelines.inputs import SCORING, files_of_day, learn_also, remove_scoring
@@ -56,13 +62,15 @@ def publish_scores(run: Run, *, version: str | None = None) -> str:
     ------
     WorkspaceError
         If there is no such model, a gate refuses it, or it looks ahead as far as nobody configures any more.
+    StoreError
+        If it needs an approval, is older than what stands, or was taken back.
     """
     store = RecordStore.open(run.workspace.records)
-    model = model_named(run, version) or model_of_today(run) or approved_last(run)
+    published = open_store(run.workspace.store, create=True)
+    model = model_named(run, version) or model_of_today(run) or approved_last(run, published)
     if model is None:
         raise WorkspaceError("model_not_trained", Where(file=str(run.workspace.models)))
     check_horizon(run, model)
-    published = open_store(run.workspace.store, create=True)
     marker = run.workspace.store / "PUBLISHED_FROM"
     stands = _standing(marker, published, model.name)
     if stands is not None:
@@ -76,6 +84,7 @@ def publish_scores(run: Run, *, version: str | None = None) -> str:
     bundle = read_used(run, model)
     dates = dates_of(run, store)
     _check_not_older(published, dates.current)
+    check_not_taken_back(published, dates.current, version=model.name, records_hash=store.content_hash)
     term = scored_on(run, store, dates.current, bundle, model)
     set_id = publish_term(run, store, published, term, by=published_by, seconds=seconds)
     # Kept before the marker stands: whoever is killed in between publishes once more, and tells MLflow.

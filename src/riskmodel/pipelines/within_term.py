@@ -8,8 +8,8 @@ from pathlib import Path
 from riskmodel.bundle import ModelBundle
 from riskmodel.config import WeekOfTerm
 from riskmodel.domain import AsOf, PublishedSet, ScoredTerm, Term
-from riskmodel.errors import NotEnoughData, StoreError, Where, WorkspaceError
-from riskmodel.pipelines.approving import check_approval
+from riskmodel.errors import NotEnoughData, Where, WorkspaceError
+from riskmodel.pipelines.approving import check_approval, check_not_taken_back
 from riskmodel.pipelines.bundles import read_in_use
 from riskmodel.pipelines.gating import check_gates
 from riskmodel.pipelines.publishing import BUREAU, publish_term, scored_on
@@ -18,10 +18,8 @@ from riskmodel.pipelines.run import Run, as_of_on, clock, complete_to
 from riskmodel.records.asking.corrections import corrected_since
 from riskmodel.records.store import RecordStore
 from riskmodel.store.engine import Store, open_store
-from riskmodel.store.publishing import taken_back
 from riskmodel.store.reading import current_set
 from riskmodel.store.served import served_term
-from riskmodel.store.sets import published_sets
 
 
 def score_week(run: Run, *, week: int | None = None) -> str:
@@ -55,8 +53,9 @@ def score_week(run: Run, *, week: int | None = None) -> str:
     if (as_of.as_of_date, store.content_hash) == (stands.facts.as_of_date, stands.facts.records_hash):
         run.say("week_stands", set_id=stands.set_id, as_of_date=as_of.as_of_date)
         return stands.set_id
-    _check_not_taken_back(published, stands, as_of, store.content_hash)
-    model = run.workspace.models / stands.facts.model_version
+    version = stands.facts.model_version
+    check_not_taken_back(published, as_of, version=version, records_hash=store.content_hash)
+    model = run.workspace.models / version
     bundle = read_in_use(run, model)
     check_gates(run, model)
     check_cards(model)
@@ -105,16 +104,6 @@ def week_to_score(run: Run, store: RecordStore, stands: PublishedSet, week: int 
             stands=stands.facts.as_of_date,
         )
     return as_of
-
-
-def _check_not_taken_back(published: Store, stands: PublishedSet, as_of: AsOf, records_hash: str) -> None:
-    """Do not score again, from the same records and by the same model, what somebody has taken back."""
-    left = taken_back(published)
-    asked = (as_of.as_of_date, stands.facts.model_version, records_hash)
-    for each in published_sets(published) if left else ():
-        facts = each.facts
-        if each.set_id in left and (facts.as_of_date, facts.model_version, facts.records_hash) == asked:
-            raise StoreError("week_taken_back", set_id=each.set_id, by=left[each.set_id])
 
 
 def _latest_week(run: Run, store: RecordStore, term: Term, stands: PublishedSet) -> int:
