@@ -34,7 +34,14 @@ TEST = ({"term": "2025-2026-1", "week": 8},)
 """A week that was learnt from: risks of another week of the term are not calibrated."""
 
 
-def run_steps(students: int, folder: Path, *, steps: Sequence[str] = STEPS) -> tuple[Cost, ...]:
+def run_steps(
+    students: int,
+    folder: Path,
+    *,
+    steps: Sequence[str] = STEPS,
+    recipe: str | None = RECIPE,
+    school_years: int = SCHOOL_YEARS,
+) -> tuple[Cost, ...]:
     """Do all steps on a county, or only those that are still to be done; return what each took."""
     kept = folder / "costs.json"
     costs = [Cost(**cost) for cost in json.loads(kept.read_text())] if kept.exists() else []
@@ -45,8 +52,8 @@ def run_steps(students: int, folder: Path, *, steps: Sequence[str] = STEPS) -> t
             folder,
             students=students,
             times_leavers=1,
-            recipe=RECIPE,
-            school_years=SCHOOL_YEARS,
+            recipe=recipe,
+            school_years=school_years,
             weeks=WEEKS,
             test=TEST,
         )

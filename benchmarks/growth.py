@@ -1,10 +1,10 @@
 """How the cost of each step grows with the students, and what a province and the country would need.
 
-Counties of each size are made over six school years and worked at by the commands (see `county_steps.py`),
-each in a process of its own. What was measured is kept in the folder: a run that was broken off goes on, and
-another size may be added later. Printed are a table, the law `cost = a x students^b` of each step with what
-it says of a million students, and, from stated assumptions, cores, memory, disk and yuan; the picture goes
-into the folder.
+Counties of each size are made over some school years and worked at by the commands (see `county_steps.py`),
+by the fixed recipe, each in a process of its own. What was measured is kept in the folder: a run that was
+broken off goes on, and another size may be added later. Printed are a table, the law `cost = a x students^b`
+of each step with what it says of a million students, and, from stated assumptions, cores, memory, disk and
+yuan; the picture goes into the folder.
 
     python benchmarks/growth.py FOLDER --students 2000 5000 10000 20000
 """
@@ -49,10 +49,15 @@ class Law:
         return self.a * students**self.b
 
 
-def measured(folder: Path, sizes: Sequence[int]) -> dict[int, dict[str, Cost]]:
+def measured(folder: Path, sizes: Sequence[int], *, years: int) -> dict[int, dict[str, Cost]]:
     """Measure each size that was not measured before, the smallest first; return what each step took."""
     return {
-        students: {cost.step: cost for cost in run_steps(students, folder / str(students), steps=STEPS)}
+        students: {
+            cost.step: cost
+            for cost in run_steps(
+                students, folder / str(students), steps=STEPS, recipe=None, school_years=years
+            )
+        }
         for students in sorted(sizes)
     }
 
@@ -123,8 +128,9 @@ def main() -> None:
     asked = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     asked.add_argument("folder", type=Path)
     asked.add_argument("--students", type=int, nargs="+", default=[2_000, 5_000, 10_000, 20_000])
+    asked.add_argument("--years", type=int, default=2, help="school years of records")
     given = asked.parse_args()
-    found = measured(given.folder, given.students)
+    found = measured(given.folder, given.students, years=given.years)
     bytes_of = {
         students: sum(file.stat().st_size for file in _kept(given.folder / str(students)))
         for students in found

@@ -11,14 +11,9 @@ from typing import Any
 
 import pytest
 
-from riskmodel.domain import AsOf
-from riskmodel.errors import StoreError
-from riskmodel.pipelines.approving import (
-    BY_COMMAND,
-    approved_last,
-    check_approval,
-    check_not_taken_back,
-)
+from riskmodel.domain import RegionRule
+from riskmodel.errors import StoreError, WorkspaceError
+from riskmodel.pipelines.approving import BY_COMMAND, approved_last, check_approval, check_fits
 from riskmodel.store.engine import Store, open_store
 from riskmodel.store.publishing import go_back, publish
 
@@ -65,6 +60,15 @@ def test_what_people_published_is_replaced_by_no_unapproved_model_though_the_app
     assert refused.value.code == "not_approved"
 
 
+def test_beside_a_model_that_was_approved_none_that_nobody_read_is_published(
+    store: Store, tmp_path: Path
+) -> None:
+    model(tmp_path, "read by two", approved=True)
+    with pytest.raises(StoreError) as refused:
+        check_approval(run_in(tmp_path), store, model(tmp_path, "trained in between"))
+    assert refused.value.code == "not_approved"
+
+
 def test_the_model_that_was_approved_last_is_published_but_for_one_that_somebody_went_back_from(
     store: Store, tmp_path: Path
 ) -> None:
@@ -78,16 +82,45 @@ def test_the_model_that_was_approved_last_is_published_but_for_one_that_somebody
     assert approved_last(run, store) == former
 
 
-def test_what_was_taken_back_is_not_published_again_from_the_same_records(store: Store) -> None:
-    publish(store, make_term(), published_at=NOW, published_by="a")
-    bad = publish(store, make_term(model_version="bad"), published_at=NOW, published_by="a")
-    day = make_term().facts.as_of_date
-    as_of = AsOf(day, date(2027, 4, 29), "2026-2027-1")
-    check_not_taken_back(store, as_of, version="bad", records_hash="00ff")
-    go_back(store, to=None, by="丙", at=NOW)
-    with pytest.raises(StoreError) as refused:
-        check_not_taken_back(store, as_of, version="bad", records_hash="00ff")
-    assert refused.value.code == "set_taken_back"
-    assert all(word in refused.value.text("en") for word in (bad, "丙"))
-    check_not_taken_back(store, as_of, version="bad", records_hash="corrected")
-    check_not_taken_back(store, as_of, version="other", records_hash="00ff")
+def decided(folder: Path, **changed: Any) -> tuple[Any, Path]:
+    """Return a run of today's decisions, and the folder of a model made under these but for `changed`."""
+    used = model(folder, "made before") / "bundle"
+    used.mkdir()
+    told = {"horizon": 180, "rule_version": "2020", "as_of_dates": ["2025-10-27"]} | changed
+    columns = told.pop("model_columns", ["absence_share_28d"])
+    (used / "manifest.json").write_text(json.dumps(told))
+    (used / "features.json").write_text(json.dumps({"model_columns": columns}))
+    rule = RegionRule(version="2020", valid_from=date(2020, 1, 1), source="an example")
+    run = SimpleNamespace(
+        configuration=SimpleNamespace(protected_features=None),
+        file=Path("c.yaml"),
+        horizon=180,
+        rules=(rule,),
+    )
+    return run, used.parent
+
+
+def test_a_model_made_under_todays_decisions_fits(tmp_path: Path) -> None:
+    check_fits(*decided(tmp_path))
+
+
+def test_of_a_model_that_learnt_under_several_rules_each_counts(tmp_path: Path) -> None:
+    check_fits(*decided(tmp_path, rule_version="2015+2020"))
+
+
+@pytest.mark.parametrize(
+    ("key", "changed"),
+    [
+        ("horizon", {"horizon": 90}),
+        ("horizon", {"horizon": "end_of_term"}),
+        ("rules", {"rule_version": "2020-draft"}),
+        ("protected_features", {"model_columns": ["absence_share_28d", "disability_registered"]}),
+    ],
+)
+def test_a_model_made_under_another_decision_is_refused_and_the_decision_named(
+    tmp_path: Path, key: str, changed: dict[str, Any]
+) -> None:
+    with pytest.raises(WorkspaceError) as refused:
+        check_fits(*decided(tmp_path, **changed))
+    assert refused.value.code == "model_of_other_decisions"
+    assert key in refused.value.text("zh")

@@ -303,10 +303,10 @@ def test_an_id_within_a_longer_one_is_another_childs(office: Office) -> None:
     other = f"{CHILD}0"
     office.deliver(students=[*TABLES["students"], {"student_id": other, "name": "王明"}])
     page = office.workspace / "terms" / "t" / "page.html"
-    page.write_text(f"{CHILD}的家，{other}，X{CHILD}", encoding="utf-8")
+    page.write_text(f"{CHILD}的家，{other}，X{CHILD}，{CHILD}-2", encoding="utf-8")
     erased = office.run("erase", CHILD, "--by", "赵主任")
     assert erased.exit_code == 0, erased.output
-    assert page.read_text(encoding="utf-8") == f"×××的家，{other}，X{CHILD}"
+    assert page.read_text(encoding="utf-8") == f"×××的家，{other}，X{CHILD}，{CHILD}-2"
     assert ids(RecordStore.open(office.workspace / "records"), "students") == {"other", other}
 
 

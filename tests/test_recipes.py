@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pandas as pd
@@ -26,13 +26,14 @@ from riskmodel.pipelines.gating import check_gates
 from riskmodel.pipelines.inputs import labels_of, matrix_of
 from riskmodel.pipelines.judging import learnt_on
 from riskmodel.pipelines.publishing import BUREAU
-from riskmodel.pipelines.reporting import check_cards
+from riskmodel.pipelines.reporting import check_cards, check_report, write_report
 from riskmodel.pipelines.run import Run, dates_of, silent
 from riskmodel.pipelines.term import prepare_term
 from riskmodel.records.store import RecordStore
 from riskmodel.scoring import score
 from riskmodel.store.engine import open_store
 from riskmodel.store.reading import current_set, schools, students
+from riskmodel.store.sets import published_sets
 from riskmodel.store.tables import SETS
 from riskmodel.tracking import open_tracking
 from riskmodel.wording import LANGUAGES, text
@@ -346,7 +347,8 @@ def test_a_model_of_which_no_gate_was_asked_is_let_through_and_that_is_said(
     full: tuple[Path, str, ModelBundle], tmp_path: Path
 ) -> None:
     said: list[str] = []
-    check_gates(Run.of(full[0], say=lambda code, **_: said.append(code)), tmp_path)
+    asked = Run.of(full[0], say=lambda code, **_: said.append(code))
+    check_gates(asked, tmp_path, scored=date(2025, 4, 1))
     assert said == ["gates_not_asked"]
 
 
@@ -375,25 +377,68 @@ def test_a_model_that_a_gate_refuses_is_not_published_and_one_let_through_is(
     assert "✗" not in run(config, "publish")
 
 
+def test_a_model_grows_old_until_the_day_that_is_scored_and_is_refused_then(
+    bureau: Bureau, full: tuple[Path, str, ModelBundle]
+) -> None:
+    config, _, made = full
+    said: list[str] = []
+    asked = Run.of(config, say=lambda _code, **told: said.append(str(told.get("gate"))))
+    folder = asked.workspace.models / made.model_version
+    bureau.gates(**WIDE)
+    audit_model(asked, bootstraps=2)
+    day = dates_of(asked, RecordStore.open(asked.workspace.records)).current.as_of_date
+    check_gates(asked, folder, scored=day)
+    said.clear()
+    with pytest.raises(WorkspaceError):
+        check_gates(asked, folder, scored=day + timedelta(days=2000))
+    assert len(said) == len(LANGUAGES)
+    # What another version of the program has found is read as it was found.
+    audit = folder / "audit.json"
+    as_it_was = audit.read_bytes()
+    audit.write_text('{"another": "form"}', encoding="utf-8")
+    check_gates(asked, folder, scored=day + timedelta(days=2000))
+    audit.write_bytes(as_it_was)
+
+
 def refused_by(config: Path, *command: str) -> str:
     ran = CliRunner().invoke(app, [*command, "--config", str(config)])
     assert ran.exit_code == 1, ran.output
     return ran.output
 
 
+def broken(_folder: Path) -> None:
+    raise KeyboardInterrupt
+
+
 def test_two_people_approve_a_model_and_none_without_them_takes_its_place(
-    bureau: Bureau, champion: tuple[str, ModelBundle], full: tuple[Path, str, ModelBundle]
+    bureau: Bureau,
+    champion: tuple[str, ModelBundle],
+    full: tuple[Path, str, ModelBundle],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     config, _, made = full
     simpler = bureau.folder / "simpler.yaml"
     store = open_store(bureau.folder / "workspace" / "store")
     asked = Run.of(config, say=silent)
     bureau.gates(**WIDE)
+    (before, *_) = (
+        each.set_id for each in published_sets(store) if each.facts.model_version == champion[1].model_version
+    )
     assert text("errors.approval_nothing_to_read", "en") in refused_by(
         simpler, "promote", "--by", "甲", "--by", "乙"
     )
     audit_model(asked, bootstraps=2)
+    with monkeypatch.context() as broken_off:
+        broken_off.setattr("riskmodel.pipelines.reporting.check_cards", broken)
+        with pytest.raises(KeyboardInterrupt):
+            write_report(asked)
+    with pytest.raises(WorkspaceError) as refused:
+        check_report(asked.workspace.models / made.model_version)
+    assert refused.value.code == "approval_report_is_older"
     run(config, "report")
+    prepared = asked.workspace.terms / "2024-2025-2" / made.model_version
+    prepared.mkdir(parents=True)
+    (prepared / "configuration.yaml").write_text("as it was prepared", encoding="utf-8")
     once = ("promote", "--by", "甲", "--by", " 甲 ")
     assert text("errors.approval_needs_two", "zh", count=1) in refused_by(config, *once)
     # A review takes days; meanwhile a word of the configuration, or the records, change.
@@ -402,16 +447,20 @@ def test_two_people_approve_a_model_and_none_without_them_takes_its_place(
     two = ("promote", "--by", "甲", "--by", "乙")
     another = text("steps.model_of_earlier_records", "en", version=made.model_version)
     assert another in run(config, *two)
-    (kept,) = (asked.workspace.terms / "2024-2025-2").glob("*/approval.json")
-    assert json.loads(kept.read_text(encoding="utf-8"))["names"] == ["甲", "乙"]
+    assert json.loads((prepared / "approval.json").read_text(encoding="utf-8"))["names"] == ["甲", "乙"]
+    assert (prepared / "configuration.yaml").read_text(encoding="utf-8") == "as it was prepared"
     assert text("errors.model_unknown", "en") in refused_by(config, "publish", "--model", "../models")
     assert another in run(config, "publish")
+    first = current_set(store).set_id
+    # Of records and configuration this model's name tells nothing any more: students are scored again.
+    assert another in run(config, "publish")
+    assert current_set(store).set_id != first
     config.write_bytes(as_it_was)
     assert current_set(store).facts.model_version == made.model_version
     assert text("errors.not_approved", "en") in refused_by(simpler, "publish")
     assert current_set(store).facts.model_version == made.model_version
 
-    said = run(config, "rollback", "--by", "丙")
+    said = run(config, "rollback", "--by", "丙", "--to", before)
     assert "丙" in said
     assert current_set(store).facts.model_version == champion[1].model_version
     client = open_tracking(asked.workspace.tracking).client

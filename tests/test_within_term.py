@@ -124,7 +124,7 @@ def test_a_week_is_scored_without_training_and_a_correction_revises_it_for_that_
     assert [each.set_id for each in published_sets(store)] == [third.set_id, second.set_id, first.set_id]
     assert after[corrected].attendance_history != before[corrected].attendance_history
 
-    # What somebody has taken back does not come again by itself, from the same records.
+    # What somebody has taken back does not come again by itself.
     does(config, "rollback", "--by", "甲")
     assert in_use(config)[0] == second
     for week in ((), ("--week", "11")):
@@ -137,7 +137,7 @@ def test_a_week_is_scored_without_training_and_a_correction_revises_it_for_that_
     # Nor are risks of one horizon told as those of another.
     told = yaml.safe_load(config.read_text(encoding="utf-8")) | {"horizon": {"days": 120}}
     config.write_text(yaml.safe_dump(told), encoding="utf-8")
-    assert "looks ahead otherwise" in does(config, "score", fails=True)
+    assert "made under another decision" in does(config, "score", fails=True)
 
 
 def test_what_was_published_of_a_day_that_ends_no_week_is_the_latest_to_be_revised() -> None:

@@ -26,7 +26,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,6 +92,7 @@ def bundle_files(
     data_hash: str,
     key: SigningKey,
     cutoffs: Mapping[str, Any] | None = None,
+    horizon: int | Literal["end_of_term"] | None = None,
 ) -> dict[str, bytes]:
     """Return a bundle as file names and contents; the same inputs give the same bytes.
 
@@ -103,6 +104,8 @@ def bundle_files(
         Signs the manifest.
     cutoffs
         See `ModelBundle`.
+    horizon
+        How many days its risks look ahead; None: it is not said.
     """
     files = {"features.json": _json(_declarations(trained))}
     fitted = trained.fitted
@@ -122,7 +125,7 @@ def bundle_files(
             }
         )
     manifest = _manifest(files, trained, model_version, data_hash)
-    files[MANIFEST] = _json({**manifest, "cutoffs": cutoffs})
+    files[MANIFEST] = _json({**manifest, "cutoffs": cutoffs, "horizon": horizon})
     files[SIGNATURE] = key.sign(files[MANIFEST])
     return files
 

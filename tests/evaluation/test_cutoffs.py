@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from riskmodel.evaluation.cutoffs import cutoffs_of, equal_recall_cutoffs, try_cutoffs
+from riskmodel.evaluation.cutoffs import cutoffs_of, equal_recall_cutoffs, rank_of, try_cutoffs
 
 
 def county(students=20_000, *, seed=1):
@@ -55,3 +55,11 @@ def test_a_group_with_few_leavers_keeps_the_cut_off_of_everybody():
 def test_a_group_unknown_when_the_cut_offs_were_made_takes_the_one_in_the_middle():
     found = cutoffs_of(np.array(["a", "new"]), {"a": 0.2, "b": 0.1, "c": 0.05})
     assert found.tolist() == [0.2, 0.1]
+
+
+def test_lists_go_by_risk_or_where_a_bureau_decided_so_by_risk_over_the_groups_cut_off():
+    groups = pd.DataFrame({"sex": ["x", "x"], "stage": ["primary", "junior"]})
+    risk = np.array([0.2, 0.3])
+    assert rank_of(risk, None, groups).tolist() == [0.2, 0.3]
+    told = {"by": "stage", "cutoffs": {"primary": 0.1, "junior": 0.3}}
+    assert rank_of(risk, told, groups).tolist() == pytest.approx([2, 1])

@@ -116,6 +116,16 @@ def test_going_back_twice_never_returns_to_what_was_taken_back_unless_it_is_name
     assert reading.current_set(store).set_id == third
 
 
+def test_who_goes_back_over_several_sets_has_left_them_all(store: Store, term: Terms, now: datetime) -> None:
+    first, second, third = (
+        publish(store, term(each=number), published_at=now, published_by="x") for number in (1, 2, 3)
+    )
+    go_back(store, to=first, by="a", at=now)
+    assert taken_back(store) == {second: "a", third: "a"}
+    publish(store, term(each=4), published_at=now, published_by="x")
+    assert go_back(store, to=None, by="a", at=now) == first
+
+
 def test_there_is_nothing_to_go_back_to_before_the_second_publishing(
     store: Store, term: Terms, now: datetime
 ) -> None:

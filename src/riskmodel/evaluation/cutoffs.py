@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,6 +73,21 @@ def cutoffs_of(groups: Texts, cutoffs: Mapping[str, float]) -> Floats:
     """Return the cut-off of each row's group; a group unknown when they were found takes the median."""
     usual = float(np.median(list(cutoffs.values())))
     return np.array([cutoffs.get(str(name), usual) for name in groups], dtype=np.float64)
+
+
+def rank_of(risk: Floats, told: Mapping[str, Any] | None, groups: pd.DataFrame) -> Floats:
+    """Return by what lists go: the risk or, where a bureau decided so, the risk over the group's cut-off.
+
+    Parameters
+    ----------
+    told
+        `cutoffs` of a bundle's manifest.
+    groups
+        What `groups_of` gives for the same rows.
+    """
+    if told is None:
+        return risk
+    return risk / cutoffs_of(groups[told["by"]].to_numpy(dtype=str), told["cutoffs"])
 
 
 def try_cutoffs(

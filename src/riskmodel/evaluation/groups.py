@@ -8,6 +8,7 @@ the next smallest with them until what is hidden together, which anybody can sub
 
 from __future__ import annotations
 
+import math
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -243,7 +244,8 @@ def _gap(grouping: str, recalls: Mapping[str, Floats], hidden: Container[str]) -
     which the largest of all pairs' differences, each over its own spread, keeps to in 95 % of the resamples
     (max-t: Westfall and Young 1993).
 
-    That of a hidden group is told to a hundredth: from all its digits its leavers could be counted.
+    That of a hidden group is told to a twentieth, its ends outwards: from all digits its leavers could be
+    counted.
     """
     names = list(recalls)
     values = np.array([recalls[name] for name in names])
@@ -260,7 +262,7 @@ def _gap(grouping: str, recalls: Mapping[str, Floats], hidden: Container[str]) -
         half = float(np.nanquantile(largest, 0.95)) * of_pair
     told = [gap, gap - half, gap + half]
     if names[most] in hidden or names[least] in hidden:
-        told = [round(each, 2) for each in told]
+        told = [round(20 * gap) / 20, math.floor(20 * (gap - half)) / 20, math.ceil(20 * (gap + half)) / 20]
     return RecallGap(grouping, names[most], names[least], Interval(*told))
 
 

@@ -6,19 +6,22 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
-from riskmodel.domain import AsOf
+from riskmodel.bundle import MANIFEST
+from riskmodel.config import rule_on
 from riskmodel.errors import StoreError, Where, WorkspaceError
 from riskmodel.evaluation.gates import Verdict, read_gates_found
+from riskmodel.features import PROTECTED
 from riskmodel.pipelines.bundles import USED
 from riskmodel.pipelines.gating import GATES, check_gates
 from riskmodel.pipelines.in_use import model_in_use
+from riskmodel.pipelines.inputs import learn_also
 from riskmodel.pipelines.outbox import track
 from riskmodel.pipelines.reporting import check_cards, check_report
-from riskmodel.pipelines.run import Run, model_version
-from riskmodel.pipelines.term_folder import APPROVAL, keep_term
+from riskmodel.pipelines.run import Run, dates_of, model_version
+from riskmodel.pipelines.term_folder import APPROVAL, keep_approval, keep_term
 from riskmodel.records.keeping.durable import whole_file
 from riskmodel.records.store import RecordStore
 from riskmodel.store.engine import Store, open_store
@@ -75,8 +78,10 @@ def promote_model(run: Run, names: Sequence[str], *, version: str | None = None)
     for name in READ:
         if not (folder / name).exists():
             raise WorkspaceError("approval_nothing_to_read", Where(file=str(folder / name)))
+    current = dates_of(run, RecordStore.open(run.workspace.records)).current
+    check_fits(run, folder)
     check_report(folder)
-    check_gates(run, folder)
+    check_gates(run, folder, scored=current.as_of_date)
     check_cards(folder)
     gates = (folder / GATES).read_bytes()
     found = read_gates_found(gates.decode())
@@ -89,7 +94,11 @@ def promote_model(run: Run, names: Sequence[str], *, version: str | None = None)
     )
     with whole_file(folder / APPROVAL) as beside:
         beside.write_text(json.dumps(asdict(approval), ensure_ascii=False, indent=1), encoding="utf-8")
-    keep_term(run, folder.name)
+    if folder == model_of_today(run):
+        keep_term(run, folder.name)
+    else:
+        # What stands there tells what the model was made from; today's files do not.
+        keep_approval(run, folder.name)
     run.say("promoted", version=folder.name, names=" + ".join(people), decided=approval.decided)
     return approval
 
@@ -131,22 +140,6 @@ def approved_last(run: Run, published: Store) -> Path | None:
     return _told_of(run, max(at, key=at.__getitem__, default=None))
 
 
-def check_not_taken_back(published: Store, as_of: AsOf, *, version: str, records_hash: str) -> None:
-    """Do not publish again, by the same model from the same records, what somebody has taken back.
-
-    Raises
-    ------
-    StoreError
-        If that is what would be published.
-    """
-    left = taken_back(published)
-    for each in published_sets(published) if left else ():
-        facts = each.facts
-        told = (facts.as_of_date, facts.model_version, facts.records_hash)
-        if each.set_id in left and told == (as_of.as_of_date, version, records_hash):
-            raise StoreError("set_taken_back", set_id=each.set_id, by=left[each.set_id])
-
-
 def _reported_last(run: Run) -> Path | None:
     files = list(run.workspace.models.glob(f"*/{REPORT}"))
     last = max(files, key=lambda file: file.stat().st_mtime_ns, default=None)
@@ -160,12 +153,36 @@ def _told_of(run: Run, folder: Path | None) -> Path | None:
     return folder
 
 
+def check_fits(run: Run, folder: Path) -> None:
+    """Hold a model against the decisions that hold today: one of earlier records is published under these.
+
+    Raises
+    ------
+    WorkspaceError
+        If it looks ahead another time, learnt by another rule of what leaving is, or from a protected trait
+        that nobody decided on any more.
+    """
+    manifest = json.loads((folder / USED / MANIFEST).read_text(encoding="utf-8"))
+    columns = json.loads((folder / USED / "features.json").read_text(encoding="utf-8"))["model_columns"]
+    learnt_by = set(manifest["rule_version"].split("+"))
+    rules = {rule_on(run.rules, date.fromisoformat(day)).version for day in manifest["as_of_dates"]}
+    undecided = set(PROTECTED) & set(columns) - set(learn_also(run))
+    horizon = manifest.get("horizon")
+    for key, fits, told, asked in (
+        ("horizon", horizon in (None, run.horizon), horizon, run.horizon),
+        ("rules", rules <= learnt_by, manifest["rule_version"], "+".join(sorted(rules))),
+        ("protected_features", not undecided, ", ".join(sorted(undecided)), "–"),
+    ):
+        if not fits:
+            where = Where(file=str(run.file), key=key)
+            raise WorkspaceError("model_of_other_decisions", where, told=told, asked=asked)
+
+
 def check_approval(run: Run, published: Store, folder: Path) -> str:
     """Return who publishes: the people who approved the model; where nobody did, the command itself.
 
-    Once a model that is in use was approved, or a set was published by people, one that was not approved does
-    not take its place, wherever the file of the approval went. An approval counts for the answers of the
-    gates that were read.
+    Once any model was approved, or a set was published by people, none without an approval is published,
+    wherever the file of the approval went. An approval counts for the answers of the gates that were read.
 
     Raises
     ------
@@ -178,8 +195,7 @@ def check_approval(run: Run, published: Store, folder: Path) -> str:
         if hashlib.sha256((folder / GATES).read_bytes()).hexdigest() != told["gates_sha256"]:
             raise StoreError("approval_of_other_gates", Where(file=str(file)))
         return " + ".join(told["names"])
-    in_use = model_in_use(run, published)
-    approved = in_use is not None and (run.workspace.models / in_use / APPROVAL).exists()
+    approved = any(run.workspace.models.glob(f"*/{APPROVAL}"))
     if approved or publishers(published) - {BY_COMMAND}:
         raise StoreError("not_approved", Where(file=str(folder)))
     run.say("published_without_approval")

@@ -20,10 +20,10 @@ from riskmodel.bundle import ModelBundle
 from riskmodel.domain import AsOf
 from riskmodel.errors import NotEnoughData
 from riskmodel.evaluation.audit import (
-    GROUP,
     Audit,
     OtherModel,
     audit_json,
+    groups_in,
     judge_cutoffs,
     judge_groups,
     judge_others,
@@ -32,7 +32,7 @@ from riskmodel.evaluation.audit import (
 )
 from riskmodel.evaluation.capacity import judge_places, top_lists
 from riskmodel.evaluation.contributions_pictures import family_sums
-from riskmodel.evaluation.cutoffs import cutoffs_of
+from riskmodel.evaluation.cutoffs import rank_of
 from riskmodel.evaluation.gates import refused
 from riskmodel.evaluation.stability import ReasonStability, against_direction, flipped, same_reasons
 from riskmodel.figures import Evaluation
@@ -121,7 +121,7 @@ def _audit(run: Run, store: RecordStore, dates: Dates, folder: Path, *, bootstra
     if risk is None:
         raise AssertionError("rows are scored out of fold only where there are probabilities")
     refitting = Refitting.of(run, store, dates, recipe=_recipe_of(judged.bundle), judged=rows)
-    rank = _rank(judged.bundle, rows, risk)
+    rank = rank_of(risk, judged.bundle.manifest["cutoffs"], groups_in(rows))
     groups, gaps = judge_groups(rows, risk=risk, rank=rank, share=share, seed=seed)
 
     def others(what: str, parts: Mapping[str, Part]) -> tuple[tuple[OtherModel, ...], dict[str, Floats]]:
@@ -155,14 +155,6 @@ def _audit(run: Run, store: RecordStore, dates: Dates, folder: Path, *, bootstra
         known_schools=float(rows["school_id"].isin(known).mean()),
         near_line=_near_line(rows, judged.margin, list(margins.values()), share=share),
     )
-
-
-def _rank(bundle: ModelBundle, rows: pd.DataFrame, risk: Floats) -> Floats:
-    """Return by what lists go: the risk or, where a bureau decided so, the risk over the group's cut-off."""
-    told = bundle.manifest["cutoffs"]
-    if told is None:
-        return risk
-    return risk / cutoffs_of(rows[f"{GROUP}{told['by']}"].to_numpy(dtype=str), told["cutoffs"])
 
 
 def _unseen_schools(learnt: pd.DataFrame, *, share: float, seed: int) -> Evaluation | None:

@@ -35,7 +35,7 @@ class ChildMarks:
     def __init__(self, values: Collection[str]) -> None:
         self.values = frozenset(values)
         self._figures = frozenset(value for value in values if may_be_a_figure(value))
-        self._word = _any_of(self.values - self._figures, r"(?<![0-9A-Za-z])", r"(?![0-9A-Za-z])")
+        self._word = _any_of(self.values - self._figures, r"(?<![0-9A-Za-z_-])", r"(?![0-9A-Za-z_-])")
         self._under_key = _any_of(
             self._figures, rf'("(?:{"|".join(sorted(NAME_A_CHILD))})"\s*:\s*")', '(?=")'
         )

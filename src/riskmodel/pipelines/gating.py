@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 
+from pydantic import ValidationError
+
+from riskmodel.bundle import MANIFEST
 from riskmodel.config import gates_file, read_gate_limits
 from riskmodel.errors import Where, WorkspaceError
 from riskmodel.evaluation.audit import Audit, read_audit
@@ -20,7 +24,7 @@ from riskmodel.evaluation.gates import (
 )
 from riskmodel.evaluation.gates_report import gate_name, gates_table
 from riskmodel.evaluation.report import read_evaluation
-from riskmodel.pipelines.bundles import read_used
+from riskmodel.pipelines.bundles import USED, read_used
 from riskmodel.pipelines.run import Run
 from riskmodel.wording import LANGUAGES
 
@@ -68,10 +72,17 @@ def ask_gates(
     return found
 
 
-def check_gates(run: Run, folder: Path) -> None:
+def check_gates(run: Run, folder: Path, *, scored: date) -> None:
     """Stop a model that a gate refused, or would refuse by today's limits; say where no gate was asked.
 
     Limits that were made wider count from the next audit on: what was read told of the former ones.
+
+    Parameters
+    ----------
+    folder
+        The model's.
+    scored
+        The as-of date that is to be scored: a model grows old.
 
     Raises
     ------
@@ -85,25 +96,27 @@ def check_gates(run: Run, folder: Path) -> None:
         run.say("gates_not_asked")
         return
     kept = read_gates_found(file.read_text(encoding="utf-8"))
-    found = tuple(dict.fromkeys((*refused(kept), *refused(_by_limits_of_today(run, folder, kept)))))
+    refusing = (*refused(kept), *refused(_asked_today(run, folder, scored)))
+    found = list({(each.gate, each.of): each for each in refusing}.values())
     _say_each(run, found)
     if found:
         raise WorkspaceError("model_refused", Where(file=str(file)), count=len(found))
 
 
-def _by_limits_of_today(run: Run, folder: Path, kept: Sequence[GateFound]) -> tuple[GateFound, ...]:
-    audit, evaluation = folder / AUDIT, folder / "evaluation.json"
-    age = next((each.value.value for each in kept if each.gate == "not_stale" and each.value), None)
-    if age is None or not audit.exists():
+def _asked_today(run: Run, folder: Path, scored: date) -> tuple[GateFound, ...]:
+    """Ask the gates by today's limits; nothing where what was found is of another version of the program."""
+    limits = limits_of(run)
+    manifest = json.loads((folder / USED / MANIFEST).read_text(encoding="utf-8"))
+    try:
+        return judge_gates(
+            read_evaluation((folder / "evaluation.json").read_text(encoding="utf-8")),
+            read_audit((folder / AUDIT).read_text(encoding="utf-8")),
+            limits,
+            newest_learnt=max(date.fromisoformat(day) for day in manifest["as_of_dates"]),
+            current=scored,
+        )
+    except ValidationError:
         return ()
-    return judge_gates(
-        read_evaluation(evaluation.read_text(encoding="utf-8")),
-        read_audit(audit.read_text(encoding="utf-8")),
-        limits_of(run),
-        # As far apart as they were when the gates were asked: a model is not staler for being published late.
-        newest_learnt=date.max - timedelta(days=age),
-        current=date.max,
-    )
 
 
 def _say_each(run: Run, found: Sequence[GateFound]) -> None:

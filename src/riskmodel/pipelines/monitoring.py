@@ -21,7 +21,9 @@ from riskmodel.domain import AsOf, FeatureMatrix, PublishedSet, ScoredTerm, Term
 from riskmodel.errors import ConfigurationError, NotEnoughData, Where
 from riskmodel.evaluation.audit import read_audit
 from riskmodel.evaluation.capacity import top_lists
+from riskmodel.evaluation.cutoffs import rank_of
 from riskmodel.evaluation.drift import Day, alarms_of, measure
+from riskmodel.evaluation.groups import groups_of
 from riskmodel.evaluation.promises import Promised, ServedJudged, judge_served, served_rows
 from riskmodel.evaluation.report import read_evaluation
 from riskmodel.explain import enough_known
@@ -30,7 +32,6 @@ from riskmodel.pipelines.gating import AUDIT
 from riskmodel.pipelines.inputs import corrected_matrix_of, labels_of, matrix_of
 from riskmodel.pipelines.publishing import BUREAU
 from riskmodel.pipelines.run import Run, as_of_on, clock, complete_to
-from riskmodel.pipelines.scoring_parts import cutoffs_in
 from riskmodel.records.store import RecordStore
 from riskmodel.scoring import score
 from riskmodel.store.actions import HELP, actions_in_force
@@ -175,8 +176,7 @@ def _scored_day(run: Run, matrix: FeatureMatrix, bundle: ModelBundle) -> Day:
     if scores.risk is None:
         return Day.of(matrix)
     risk = np.where(enough_known(matrix), scores.risk, np.nan)
-    cutoffs = cutoffs_in(bundle, matrix)
-    rank = risk if cutoffs is None else risk / cutoffs
+    rank = rank_of(risk, bundle.manifest["cutoffs"], groups_of(matrix.frame))
     first = top_lists(matrix.frame, rank, share=run.configuration.capacity.share)
     listed = first | (np.nan_to_num(risk) >= run.configuration.bands.check_in)
     return Day.of(matrix, risk=risk, listed=listed.astype(np.float64))

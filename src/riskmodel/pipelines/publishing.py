@@ -15,7 +15,7 @@ from riskmodel.errors import StoreError, Where, WorkspaceError
 from riskmodel.pipelines.approving import (
     approved_last,
     check_approval,
-    check_not_taken_back,
+    check_fits,
     model_named,
     model_of_today,
 )
@@ -23,7 +23,7 @@ from riskmodel.pipelines.bundles import USED, read_used, trusted, try_used
 from riskmodel.pipelines.gating import check_gates
 from riskmodel.pipelines.inputs import SCORING, files_of_day, learn_also, remove_scoring
 from riskmodel.pipelines.outbox import keep, send
-from riskmodel.pipelines.reporting import check_cards, check_horizon
+from riskmodel.pipelines.reporting import check_cards
 from riskmodel.pipelines.run import Run, clock, code_hash, complete_to, dates_of, digest
 from riskmodel.pipelines.scoring_parts import Scored, score_parts
 from riskmodel.records.asking.roll_numbers import roll_numbers
@@ -35,10 +35,11 @@ from riskmodel.store import keys
 from riskmodel.store.engine import Store, open_store
 from riskmodel.store.ledger import keep_ledger_rules
 from riskmodel.store.principals import RIGHTS, Permission, Principal, Reach, Role, SchoolClass
-from riskmodel.store.publishing import publish
+from riskmodel.store.publishing import publish, taken_back
 from riskmodel.store.reading import current_set, school, schools, students
 from riskmodel.store.roll_numbers import lookup_key, roll_ref
-from riskmodel.store.sets import Document
+from riskmodel.store.served import served_term
+from riskmodel.store.sets import Document, published_sets
 from riskmodel.store.steps import keep_steps, steps_of
 from riskmodel.store.tickets import tickets
 from riskmodel.tracking import Entry, tracking_command
@@ -61,30 +62,31 @@ def publish_scores(run: Run, *, version: str | None = None) -> str:
     Raises
     ------
     WorkspaceError
-        If there is no such model, a gate refuses it, or it looks ahead as far as nobody configures any more.
+        If there is no such model, a gate refuses it, or it was made under other decisions than today's.
     StoreError
         If it needs an approval, is older than what stands, or was taken back.
     """
     store = RecordStore.open(run.workspace.records)
     published = open_store(run.workspace.store, create=True)
-    model = model_named(run, version) or model_of_today(run) or approved_last(run, published)
+    today = model_of_today(run)
+    model = model_named(run, version) or today or approved_last(run, published)
     if model is None:
         raise WorkspaceError("model_not_trained", Where(file=str(run.workspace.models)))
-    check_horizon(run, model)
     marker = run.workspace.store / "PUBLISHED_FROM"
-    stands = _standing(marker, published, model.name)
+    # Of records and configuration the name of a model tells only where it was made from today's.
+    stands = _standing(marker, published, model.name) if model == today else None
     if stands is not None:
         run.say("published_reused", set_id=stands)
         return stands
-    check_gates(run, model)
+    dates = dates_of(run, store)
+    check_fits(run, model)
+    check_gates(run, model, scored=dates.current.as_of_date)
     check_cards(model)
     published_by = check_approval(run, published, model)
     seconds = clock()
     try_used(run, model)
     bundle = read_used(run, model)
-    dates = dates_of(run, store)
     _check_not_older(published, dates.current)
-    check_not_taken_back(published, dates.current, version=model.name, records_hash=store.content_hash)
     term = scored_on(run, store, dates.current, bundle, model)
     set_id = publish_term(run, store, published, term, by=published_by, seconds=seconds)
     # Kept before the marker stands: whoever is killed in between publishes once more, and tells MLflow.
@@ -142,7 +144,14 @@ def scored_on(
 def publish_term(
     run: Run, store: RecordStore, published: Store, term: ScoredTerm, *, by: str, seconds: Callable[[], str]
 ) -> str:
-    """Publish a scored term with all that schools ask of it, and say so; return the set id."""
+    """Publish a scored term with all that schools ask of it, and say so; return the set id.
+
+    Raises
+    ------
+    StoreError
+        If somebody has gone back from this model's very answers about this day.
+    """
+    _check_not_taken_back(published, term)
     _take_steps(run, published)
     take_ledger_rules(run, published)
     set_id = publish(
@@ -163,6 +172,18 @@ def publish_term(
         seconds=seconds(),
     )
     return set_id
+
+
+def _check_not_taken_back(published: Store, term: ScoredTerm) -> None:
+    left = taken_back(published)
+    asked = (term.facts.as_of_date, term.facts.model_version)
+    for each in published_sets(published) if left else ():
+        if each.set_id in left and (each.facts.as_of_date, each.facts.model_version) == asked:
+            former = served_term(published, BUREAU, each)
+            if {one.student_id: one for one in former.students} == {
+                one.student_id: one for one in term.students
+            }:
+                raise StoreError("set_taken_back", set_id=each.set_id, by=left[each.set_id])
 
 
 def _roll_refs(run: Run, store: RecordStore, term: ScoredTerm) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from datetime import date
 from pathlib import Path
@@ -49,6 +50,7 @@ from riskmodel.pipelines.judging import JUDGED_SCORES, Judged
 from riskmodel.pipelines.outbox import track
 from riskmodel.pipelines.run import Run, clock, complete_to, dates_of, model_version
 from riskmodel.records.asking.coverage import coverage
+from riskmodel.records.keeping.durable import whole_file
 from riskmodel.records.store import RecordStore
 from riskmodel.tracking import Entry
 from riskmodel.wording import LANGUAGES
@@ -96,6 +98,7 @@ def write_report(run: Run) -> Path | None:
             made.append(folder / f"{name}.{language}.html")
             made[-1].write_text(page, encoding="utf-8")
     check_cards(folder)
+    _keep(folder, {**json.loads((folder / FACTS).read_text(encoding="utf-8")), "read": _read_of(folder)})
     pages_made = {f"report/{file.name}": file for file in made}
     track(run, Entry(kind="files", region=region, model_version=version), pages_made)
     for language in LANGUAGES:
@@ -136,24 +139,6 @@ def check_report(folder: Path) -> None:
     told = json.loads((folder / FACTS).read_text(encoding="utf-8"))
     if told.get("read") != _read_of(folder):
         raise WorkspaceError("approval_report_is_older", Where(file=str(folder / FACTS)))
-
-
-def check_horizon(run: Run, folder: Path) -> None:
-    """Hold the horizon of a model that was reported on against the configuration's.
-
-    Raises
-    ------
-    WorkspaceError
-        If it looks ahead another number of days than is configured today.
-    """
-    file, horizon = folder / FACTS, run.configuration.horizon
-    if not file.exists():
-        return  # of today's configuration: another one's is published only where it was approved
-    told = json.loads(file.read_text(encoding="utf-8"))["horizon"]
-    asked = horizon.days if isinstance(horizon, HorizonDays) else None
-    if told != asked:
-        where = Where(file=str(run.file), key="horizon")
-        raise WorkspaceError("horizon_differs", where, told=told or "–", asked=asked or "–")
 
 
 def _read_of(folder: Path) -> dict[str, str | None]:
@@ -268,7 +253,6 @@ def _keep_facts(run: Run, folder: Path, told: Told) -> None:
     facts = {
         "horizon": horizon.days if isinstance(horizon, HorizonDays) else None,
         "decided": decision.decided if decision else None,
-        "read": _read_of(folder),
         "dates": ", ".join(str(day) for day in told.evaluation.test_dates),
         "coverage": {**asdict(told.coverage), "reported": shares, "missing": missing},
         "numbers": {
@@ -282,9 +266,15 @@ def _keep_facts(run: Run, folder: Path, told: Told) -> None:
             "small_cell": SMALL_CELL,
         },
     }
-    (folder / FACTS).write_text(json.dumps(facts, ensure_ascii=False, indent=1), encoding="utf-8")
+    _keep(folder, facts)
     if told.comparison is not None:
         (folder / COMPARISON).write_text(comparison_json(told.comparison), encoding="utf-8")
+
+
+def _keep(folder: Path, facts: Mapping[str, object]) -> None:
+    """Keep the facts; what was read of audit and gates (`read`) is told when all pages are there."""
+    with whole_file(folder / FACTS) as beside:
+        beside.write_text(json.dumps(facts, ensure_ascii=False, indent=1), encoding="utf-8")
 
 
 def _facts(folder: Path) -> Facts:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import Literal
 
 from riskmodel import labels as labelling
 from riskmodel import splits
@@ -116,6 +117,12 @@ class Run:
             where = Where(file=str(self.file), key="signing_key")
             raise ConfigurationError("signing_key_in_workspace", where)
         return file
+
+    @property
+    def horizon(self) -> int | Literal["end_of_term"]:
+        """How many days a risk looks ahead."""
+        configured = self.configuration.horizon
+        return configured.days if isinstance(configured, HorizonDays) else configured
 
     def rule(self, as_of: AsOf) -> RegionRule:
         """Return the region's rule that holds on an as-of date."""

@@ -96,7 +96,7 @@ def stand_part(part: Scored) -> Path:
     """Write how the rows of a part stand."""
     if not part.standing.exists():
         matrix, bundle = part.read()
-        standing = stand(matrix, bundle, cutoffs=cutoffs_in(bundle, matrix))
+        standing = stand(matrix, bundle, cutoffs=_cutoffs(bundle, matrix))
         columns = {"margin": standing.scores.margin, "known": standing.known, "ties": standing.ties}
         if standing.scores.risk is not None:
             columns["risk"] = standing.scores.risk
@@ -133,7 +133,7 @@ def tell_part(told: Told) -> Path:
     return part.students
 
 
-def cutoffs_in(bundle: ModelBundle, matrix: FeatureMatrix) -> Floats | None:
+def _cutoffs(bundle: ModelBundle, matrix: FeatureMatrix) -> Floats | None:
     """Return the cut-off of each row's group, if the bureau decided on cut-offs by group."""
     told = bundle.manifest["cutoffs"]
     if told is None:

@@ -12,6 +12,7 @@ from riskmodel.pipelines.gating import AUDIT, GATES
 from riskmodel.pipelines.reporting import CARDS, COMPARISON, FACTS
 from riskmodel.pipelines.run import Run
 from riskmodel.pipelines.training import DATA_MANIFEST
+from riskmodel.records.keeping.durable import whole_file
 
 APPROVAL = "approval.json"
 """In a model's folder: who approved it (`pipelines.approving`)."""
@@ -40,6 +41,13 @@ def keep_term(run: Run, version: str) -> Path:
     beside.rename(folder)
     shutil.rmtree(former, ignore_errors=True)
     return folder
+
+
+def keep_approval(run: Run, version: str) -> None:
+    """Copy the approval of a model into the folder of each term that it was prepared for."""
+    for folder in run.workspace.terms.glob(f"*/{version}"):
+        with whole_file(folder / APPROVAL) as beside:
+            shutil.copy(run.workspace.models / version / APPROVAL, beside)
 
 
 def _files(run: Run, version: str) -> Iterator[tuple[Path, str]]:

@@ -100,7 +100,8 @@ def train_model(run: Run) -> str:
     others = [searched(run, store, dates, recipe=other)[0] for other in run.challengers]
     evaluation, judged = judge_recipe(run, store, dates, folder, recipe=recipe, challengers=others)
     recipe = judged.recipe if judged else recipe
-    if run.configuration.publish_simpler and evaluation is not None and "logistic" in not_beaten(evaluation):
+    simpler = run.configuration.publish_simpler and recipe != LINEAR
+    if simpler and evaluation is not None and "logistic" in not_beaten(evaluation):
         run.say("simpler_published")
         # What is published is what is audited, approved and promised: the simpler one is judged as any other.
         _empty(folder)
@@ -130,6 +131,7 @@ def train_model(run: Run) -> str:
         data_hash=store.content_hash,
         key=signing_key(run),
         cutoffs=_cutoffs(run, scored),
+        horizon=run.horizon,
     )
     entry = _entry(run, store, version, evaluation=evaluation, trained=trained, search=search, files=files)
     keep(run, entry, _artifacts(run, store, folder, trained=trained, files=files))
@@ -222,6 +224,7 @@ def _keep_judged(
         data_hash=store.content_hash,
         key=signing_key(run),
         cutoffs=_cutoffs(run, scored),
+        horizon=run.horizon,
     )
     write_bundle(folder / JUDGED, files)
     if scored is not None:

@@ -9,7 +9,7 @@ from riskmodel.bundle import ModelBundle
 from riskmodel.config import WeekOfTerm
 from riskmodel.domain import AsOf, PublishedSet, ScoredTerm, Term
 from riskmodel.errors import NotEnoughData, Where, WorkspaceError
-from riskmodel.pipelines.approving import check_approval, check_not_taken_back
+from riskmodel.pipelines.approving import check_approval, check_fits
 from riskmodel.pipelines.bundles import read_in_use
 from riskmodel.pipelines.gating import check_gates
 from riskmodel.pipelines.publishing import BUREAU, publish_term, scored_on
@@ -38,10 +38,10 @@ def score_week(run: Run, *, week: int | None = None) -> str:
     Raises
     ------
     StoreError
-        If nothing was published yet, the model has lost its approval, or what would be scored again from the
-        same records was taken back by somebody.
+        If nothing was published yet, the model has lost its approval, or somebody has gone back from what
+        would be published.
     WorkspaceError
-        If the model in use is gone, a gate refuses it, it looks ahead otherwise than is configured, or the
+        If the model in use is gone, a gate refuses it, it was made under other decisions than today's, or the
         week lies before the one that is published.
     NotEnoughData
         If the records do not tell the week yet.
@@ -53,11 +53,10 @@ def score_week(run: Run, *, week: int | None = None) -> str:
     if (as_of.as_of_date, store.content_hash) == (stands.facts.as_of_date, stands.facts.records_hash):
         run.say("week_stands", set_id=stands.set_id, as_of_date=as_of.as_of_date)
         return stands.set_id
-    version = stands.facts.model_version
-    check_not_taken_back(published, as_of, version=version, records_hash=store.content_hash)
-    model = run.workspace.models / version
+    model = run.workspace.models / stands.facts.model_version
     bundle = read_in_use(run, model)
-    check_gates(run, model)
+    check_fits(run, model)
+    check_gates(run, model, scored=as_of.as_of_date)
     check_cards(model)
     published_by = check_approval(run, published, model)
     seconds = clock()
@@ -80,16 +79,11 @@ def week_to_score(run: Run, store: RecordStore, stands: PublishedSet, week: int 
     term = next((term for term in store.terms() if term.term == stands.facts.term), None)
     if term is None:
         raise NotEnoughData("term_of_set_unknown", Where(key=stands.facts.term))
-    published_day = as_of_on(run, stands.facts.as_of_date, (term,))
-    if published_day.horizon_end != stands.facts.horizon_end:
-        where = Where(file=str(run.file), key="horizon")
-        ends = (stands.facts.horizon_end, published_day.horizon_end)
-        raise WorkspaceError("horizon_differs", where, told=ends[0], asked=ends[1])
     if week is None:
         last = _latest_week(run, store, term, stands)
         as_of = as_of_on(run, WeekOfTerm(term=term.term, week=last), (term,))
         # What is published may be of a day that ends no week.
-        return max(as_of, published_day, key=lambda each: each.as_of_date)
+        return max(as_of, _day_of(stands), key=lambda each: each.as_of_date)
     as_of = as_of_on(run, WeekOfTerm(term=term.term, week=week), (term,))
     reach = complete_to(run, store, as_of)
     if as_of.as_of_date > min(reach, term.end_date):
@@ -106,10 +100,13 @@ def week_to_score(run: Run, store: RecordStore, stands: PublishedSet, week: int 
     return as_of
 
 
+def _day_of(stands: PublishedSet) -> AsOf:
+    return AsOf(stands.facts.as_of_date, stands.facts.horizon_end, stands.facts.term)
+
+
 def _latest_week(run: Run, store: RecordStore, term: Term, stands: PublishedSet) -> int:
     """Return the last week that ends within the term and within what the records tell completely."""
-    known = as_of_on(run, stands.facts.as_of_date, (term,))
-    until = max(min(complete_to(run, store, known), term.end_date), stands.facts.as_of_date)
+    until = max(min(complete_to(run, store, _day_of(stands)), term.end_date), stands.facts.as_of_date)
     return max(1, (until - term.start_date).days // 7)
 
 

@@ -137,6 +137,16 @@ def previous_set_id(connection: Connection) -> str | None:
     return max(before, key=first.__getitem__, default=None)
 
 
+def sets_to_go_to(connection: Connection) -> set[str]:
+    """Return the sets that must be there: the current one, the one to go back to, and what stood before.
+
+    The last is what one goes to after a rollback that was a mistake.
+    """
+    moves = connection.scalars(select(MOVES.c.set_id).order_by(MOVES.c.number.desc())).all()
+    former = next((each for each in moves if each != moves[0]), None)
+    return {each for each in (moves[0], previous_set_id(connection), former) if each is not None}
+
+
 def taken_back(store: Store) -> dict[str, str]:
     """Return the sets that were left by going back, and who decided so; not those that came back since."""
     with store.reading() as connection:
@@ -150,8 +160,9 @@ def _history(connection: Connection) -> tuple[dict[str, int], dict[str, str]]:
     current: str | None = None
     moves = select(MOVES.c.number, MOVES.c.set_id, MOVES.c.moved_by).order_by(MOVES.c.number)
     for number, set_id, by in connection.execute(moves):
-        if current is not None and set_id in first and first[set_id] < first[current]:
-            left[current] = by
+        if current is not None and set_id in first:
+            # Who goes back over several sets leaves them all.
+            left = {each: by for each in first if first[set_id] < first[each] <= first[current]} | left
         left.pop(set_id, None)
         first.setdefault(set_id, number)
         current = set_id

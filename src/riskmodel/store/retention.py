@@ -9,9 +9,8 @@ from datetime import date, datetime
 from sqlalchemy import Connection, Select, delete, func, select, update
 
 from riskmodel.store.engine import Store
-from riskmodel.store.publishing import previous_set_id, remove_leftovers
+from riskmodel.store.publishing import remove_leftovers, sets_to_go_to
 from riskmodel.store.rows import read_facts
-from riskmodel.store.sets import current_set_id
 from riskmodel.store.tables import (
     ACTIONS,
     ALLOCATION_ITEMS,
@@ -134,10 +133,7 @@ def _outdated_allocations(connection: Connection, before: datetime) -> tuple[str
 def _outdated(connection: Connection, before: datetime) -> tuple[str, ...]:
     if connection.scalar(select(MOVES.c.number).limit(1)) is None:
         return ()
-    # What was current last before the present one is what one goes to after a rollback that was a mistake.
-    moves = connection.scalars(select(MOVES.c.set_id).order_by(MOVES.c.number.desc())).all()
-    former = next((each for each in moves if each != moves[0]), None)
-    stays = {current_set_id(connection), previous_set_id(connection), former}
+    stays = sets_to_go_to(connection)
     asked = select(SETS.c.set_id).where(
         SETS.c.state == "complete", SETS.c.published_at < instant_text(before)
     )

@@ -28,7 +28,11 @@ FILE = "erased.json"
 NAME_A_CHILD = frozenset(
     {"student_id", "roll_number", "number", "by_number", "subject", "other", "left", "right"}
 )
-"""Columns of tables and lists in which a child's id or roll number stands."""
+"""Columns of tables and lists, and keys of JSON, in which a child's id or roll number stands.
+
+`number`, `by_number` and `subject` are of the table of identities, `left`, `right` and `other` of what
+`riskmodel reconcile` writes. A list that names children otherwise is to be added, or an erasure passes it by.
+"""
 _SHORT, _FIGURE_DIGITS = 6, 15
 """Characters: what is shorter may be any code. Digits: fewer may be a count, a day, a moment."""
 
