@@ -67,6 +67,8 @@ def publish_scores(run: Run, *, version: str | None = None) -> str:
         If it needs an approval, is older than what stands, or was taken back.
     """
     store = RecordStore.open(run.workspace.records)
+    if not any(run.workspace.models.glob(f"*/{USED}")):
+        raise WorkspaceError("model_not_trained", Where(file=str(run.workspace.models)))
     published = open_store(run.workspace.store, create=True)
     today = model_of_today(run)
     model = model_named(run, version) or today or approved_last(run, published)
