@@ -22,6 +22,7 @@ from riskmodel.domain import (
     ScoredStudent,
     Statement,
     Unit,
+    Unknown,
 )
 from riskmodel.store.allocations import AllocationItem, AllocationRun, ItemPage
 from riskmodel.store.feedback import Feedback
@@ -32,7 +33,7 @@ from riskmodel.store.principals import RIGHTS, Role
 from riskmodel.store.reading import ClassCount, Page
 from riskmodel.store.tickets import Ticket
 from riskmodel.wording import text
-from riskmodel.wording.statements import fact_text, unknown_text
+from riskmodel.wording.statements import fact_text
 from serve.schemas import (
     ActionList,
     ActionOut,
@@ -80,29 +81,26 @@ NO_NAME = "**"
 def student_risk(student: ScoredStudent, published: PublishedSet, *, role: Role, today: date) -> StudentRisk:
     """Tell everything that this role may read of one student."""
     units = published.facts.units
-    statements = (*student.reasons, *student.strengths)
-    hidden = any(not _may_read(statement, role) for statement in statements)
+    reasons, strengths = readable(student.reasons, role), readable(student.strengths, role)
+    hidden = len(reasons) < len(student.reasons) or len(strengths) < len(student.strengths)
     return StudentRisk(
         student_id=student.student_id,
         school_id=student.school_id,
         stage=student.stage,
         grade=student.grade,
         class_name=student.class_name,
-        masked_name=_name(student, role),
+        masked_name=name_read(student, role),
         risk=student.risk if RIGHTS[role].risk else None,
         band=student.band,
         band_label=words(f"bands.{student.band}.name"),
         band_meaning=words(f"bands.{student.band}.meaning"),
         listed=student.listed,
         near_line=student.near_line,
-        similar_per_100=_similar(student.similar, published.facts.horizon_days),
-        reasons=_statements(student.reasons, role, units),
-        strengths=_statements(student.strengths, role, units),
+        similar_per_100=_similar(student, published),
+        reasons=tuple(statement_out(*of_statement(one, units)) for one in reasons),
+        strengths=tuple(statement_out(*of_statement(one, units)) for one in strengths),
         withheld=words("api.withheld") if hidden else None,
-        unknowns=tuple(
-            UnknownOut(code=unknown.code, text=both(partial(unknown_text, unknown, units)))
-            for unknown in student.unknowns
-        ),
+        unknowns=tuple(unknown_out(*of_unknown(one, units)) for one in student.unknowns),
         model=model_out(published),
         set=set_out(published, today=today),
         notice=words("api.notice"),
@@ -202,7 +200,7 @@ def _allocation_item(item: AllocationItem, student: ScoredStudent, role: Role) -
         school_id=student.school_id,
         grade=student.grade,
         class_name=student.class_name,
-        masked_name=_name(student, role),
+        masked_name=name_read(student, role),
         answer=item.answer,
         answer_label=words(f"targeting.answers.{item.answer}"),
         place=item.place,
@@ -343,7 +341,7 @@ def risk_history(
                 band_label=words(f"bands.{student.band}.name"),
                 listed=student.listed,
                 near_line=student.near_line,
-                similar_per_100=_similar(student.similar, published.facts.horizon_days),
+                similar_per_100=_similar(student, published),
                 model=model_out(published),
                 set=set_out(published, today=today),
             )
@@ -385,21 +383,32 @@ def school_out(school: School) -> SchoolOut:
 
 def set_out(published: PublishedSet, *, today: date) -> SetOut:
     """Tell which set an answer comes from, and whether its time is over."""
+    return _set(**of_set(published, today=today))
+
+
+def of_set(published: PublishedSet, *, today: date) -> dict[str, Any]:
+    """Return what `set_out` tells, by name."""
     facts = published.facts
-    return _set(
-        set_id=published.set_id, published_at=published.published_at, region=facts.region, term=facts.term,
-        as_of_date=facts.as_of_date, horizon_end=facts.horizon_end, valid_until=facts.valid_until,
-        data_complete_to=facts.data_complete_to, expired=facts.valid_until < today,
-    )  # fmt: skip
+    return {
+        "set_id": published.set_id, "published_at": published.published_at, "region": facts.region,
+        "term": facts.term, "as_of_date": facts.as_of_date, "horizon_end": facts.horizon_end,
+        "valid_until": facts.valid_until, "data_complete_to": facts.data_complete_to,
+        "expired": facts.valid_until < today,
+    }  # fmt: skip
 
 
 def model_out(published: PublishedSet) -> ModelOut:
     """Tell what made the result."""
+    return _model(**of_model(published))
+
+
+def of_model(published: PublishedSet) -> dict[str, Any]:
+    """Return what `model_out` tells, by name."""
     facts = published.facts
-    return _model(
-        version=facts.model_version, rule_version=facts.rule_version, wording_version=facts.wording_version,
-        probabilities=facts.probabilities,
-    )  # fmt: skip
+    return {
+        "version": facts.model_version, "rule_version": facts.rule_version,
+        "wording_version": facts.wording_version, "probabilities": facts.probabilities,
+    }  # fmt: skip
 
 
 _set = lru_cache(maxsize=256)(SetOut)
@@ -430,11 +439,16 @@ def look_report(lines: Iterable[LooksOfKey], *, since: date, until: date) -> Loo
     )
 
 
-def _may_read(statement: Statement, role: Role) -> bool:
-    return RIGHTS[role].audience in ("counsellor", statement.audience)
+def readable(statements: tuple[Statement, ...], role: Role) -> tuple[Statement, ...]:
+    """Return those that this role may read."""
+    audience = RIGHTS[role].audience
+    if audience == "counsellor":
+        return statements
+    return tuple(one for one in statements if one.audience == audience)
 
 
-def _name(student: ScoredStudent, role: Role) -> str:
+def name_read(student: ScoredStudent, role: Role) -> str:
+    """Return the masked name, as far as this role may read one."""
     return student.masked_name if RIGHTS[role].names else NO_NAME
 
 
@@ -444,7 +458,7 @@ def _found(student: ScoredStudent, role: Role) -> FoundStudent:
         school_id=student.school_id,
         grade=student.grade,
         class_name=student.class_name,
-        masked_name=_name(student, role),
+        masked_name=name_read(student, role),
     )
 
 
@@ -454,7 +468,7 @@ def _listed(student: ScoredStudent, role: Role) -> ListedStudent:
         stage=student.stage,
         grade=student.grade,
         class_name=student.class_name,
-        masked_name=_name(student, role),
+        masked_name=name_read(student, role),
         band=student.band,
         band_label=words(f"bands.{student.band}.name"),
         listed=student.listed,
@@ -462,51 +476,73 @@ def _listed(student: ScoredStudent, role: Role) -> ListedStudent:
     )
 
 
-def _similar(similar: PerHundred | None, days: int) -> PerHundredOut | None:
-    if similar is None:
-        return None
+def _similar(student: ScoredStudent, published: PublishedSet) -> PerHundredOut | None:
+    return None if student.similar is None else similar_out(student.similar, published.facts.horizon_days)
+
+
+@lru_cache(maxsize=4_096)
+def similar_out(similar: PerHundred, days: int) -> PerHundredOut:
+    """Tell how many of 100 such students left."""
     code = "api.similar_per_100" if similar.point else "api.similar_per_100_few"
-    said = filled(code, point=similar.point, low=similar.low, high=similar.high, days=days)
-    return PerHundredOut(point=similar.point, low=similar.low, high=similar.high, text=said)
+    text_of_both = filled(code, point=similar.point, low=similar.low, high=similar.high, days=days)
+    return PerHundredOut(point=similar.point, low=similar.low, high=similar.high, text=text_of_both)
 
 
-def _statements(
-    statements: Iterable[Statement], role: Role, units: Mapping[str, Unit]
-) -> tuple[StatementOut, ...]:
-    return tuple(
-        _statement(
-            one.code, one.family, one.kind, one.dots, one.source, one.source_date,
-            values=tuple(one.values.items()), units=tuple((name, units.get(name)) for name in one.values),
-        )
-        for one in statements
-        if _may_read(one, role)
+_Values = tuple[tuple[str, float | None], ...]
+_Units = tuple[Unit | None, ...]
+_Told = tuple[str, Family, Kind, Literal[1, 2, 3], str, date | None, _Values, _Units]
+
+
+def of_statement(one: Statement, units: Mapping[str, Unit]) -> _Told:
+    """Return what `statement_out` is told."""
+    return (
+        one.code, one.family, one.kind, one.dots, one.source, one.source_date, *_filling(one.values, units)
     )  # fmt: skip
 
 
-@lru_cache(maxsize=16_384)  # of many students the same is said: absent 9 days, 2 before
-def _statement(
+def of_unknown(one: Unknown, units: Mapping[str, Unit]) -> tuple[str, _Values, _Units]:
+    """Return what `unknown_out` is told."""
+    return (one.code, *_filling(one.values, units))
+
+
+def _filling(values: Mapping[str, float | None], units: Mapping[str, Unit]) -> tuple[_Values, _Units]:
+    return tuple(values.items()), tuple(map(units.get, values))
+
+
+@lru_cache(maxsize=4_096)  # of many students the same is said: absent 9 days, 2 before
+def statement_out(
     code: str,
     family: Family,
     kind: Kind,
     dots: Literal[1, 2, 3],
     source: str,
     source_date: date | None,
-    *,
-    values: tuple[tuple[str, float | None], ...],
-    units: tuple[tuple[str, Unit | None], ...],
+    values: _Values,
+    units: _Units,
 ) -> StatementOut:
-    known = {name: unit for name, unit in units if unit is not None}
+    """Tell a reason or a strength."""
     return StatementOut(
         code=code,
         family=family,
         family_label=words(f"families.{family}"),
         kind=kind,
         dots=dots,
-        text=both(partial(fact_text, code, dict(values), known)),
+        text=_fact(code, values, units),
         values=dict(values),
         source=source,
         source_date=source_date,
     )
+
+
+@lru_cache(maxsize=1_024)
+def unknown_out(code: str, values: _Values, units: _Units) -> UnknownOut:
+    """Tell something that the system does not know."""
+    return UnknownOut(code=code, text=_fact(code, values, units))
+
+
+def _fact(code: str, values: _Values, units: _Units) -> Words:
+    known = {name: unit for (name, _), unit in zip(values, units, strict=True) if unit is not None}
+    return both(partial(fact_text, code, dict(values), known))
 
 
 @lru_cache(maxsize=1_024)

@@ -13,6 +13,7 @@ from pathlib import Path
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from fastapi.telemetry import TelemetryConfig
+from starlette.types import ASGIApp
 
 from riskmodel.errors import Where, WorkspaceError
 from riskmodel.store.audit import open_audit
@@ -51,6 +52,14 @@ _NO_TELEMETRY: TelemetryConfig = {
 }  # fmt: skip
 
 
+class Service(FastAPI):
+    """FastAPI within what surrounds every request, so that the plain question meets none of its layers."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Put our layers around FastAPI's."""
+        return Surroundings(Daily(Tags(super().build_middleware_stack())))
+
+
 def create_app(
     settings: Settings | None = None, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 ) -> FastAPI:
@@ -83,7 +92,7 @@ def create_app(
         with opened:
             yield
 
-    app = FastAPI(
+    app = Service(
         title="riskmodel",
         lifespan=closing,
         telemetry=_NO_TELEMETRY,
@@ -96,9 +105,6 @@ def create_app(
     app.state.lookup_key_file = Workspace(told.workspace).lookup_key
     app.state.store, app.state.audit, app.state.clock = store, audit, clock
     app.state.limits, app.state.metrics, app.state.close = limits, Metrics(), opened.close
-    app.add_middleware(Daily)
-    app.add_middleware(Tags)
-    app.add_middleware(Surroundings)
     handle_problems(app, check_key=known)
     for room in (
         students, schools, sets, actions, cases, allocations, indicators, reports, feedback, words, looks,

@@ -20,10 +20,11 @@ from riskmodel.store.keys import recognise
 from riskmodel.store.principals import Principal
 from riskmodel.store.reading import current_set, student_content
 from riskmodel.store.rows import read_student
-from serve.answers import student_risk
 from serve.deps import Visit
 from serve.limits import Allowance
 from serve.security import bearer
+from serve.tags import send_tagged
+from serve.written import written_risk
 
 PATH = "/v1/students/{student_id}/risk"
 _BEFORE, _AFTER = PATH.split("{student_id}")
@@ -48,8 +49,8 @@ class Daily:
             return
         length = str(len(body)).encode()
         headers = [(b"content-length", length), (b"content-type", b"application/json")]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        start = {"type": "http.response.start", "status": 200, "headers": headers}
+        await send_tagged(start, body, scope, send)
 
     async def _answer(self, student_id: str, scope: Scope) -> bytes | None:
         """Return the answer once the look is written down; None: let the long way say what is the matter."""
@@ -58,14 +59,15 @@ class Daily:
         if not key:
             return None
         try:
-            who = recognise(state.store, key, at=at)
+            seen = state.store.seen()
+            who = recognise(state.store, key, at=at, seen=seen)
             if who is None or not who.may("read_risk"):
                 return None
             allowance: Allowance = state.limits.take(who.key_id)
             scope["riskmodel.allowance"] = allowance
             if allowance.wait_seconds is not None:
                 return None
-            published = current_set(state.store)
+            published = current_set(state.store, seen=seen)
             content = student_content(state.store, who, student_id, set_id=published.set_id)
             if content is None:
                 return None
@@ -100,5 +102,4 @@ def _key(scope: Scope) -> str:
 
 
 def _told(content: str, published: PublishedSet, who: Principal, today: date) -> bytes:
-    student = read_student(content)
-    return student_risk(student, published, role=who.role, today=today).model_dump_json().encode()
+    return written_risk(read_student(content), published, role=who.role, today=today)

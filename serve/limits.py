@@ -14,9 +14,9 @@ import mmap
 import os
 import struct
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from riskmodel.errors import StoreError, Where
@@ -59,19 +59,19 @@ class Limits:
         self._each = 60 / per_minute
         self._quota = max(1, round(BURST_SECONDS / self._each))
         self._clock = clock
-        self._lock = threading.Lock()
         size = MOST_KEYS * _PLACE.size
         try:
             self._file = os.open(folder / FILE_NAME, os.O_RDWR | os.O_CREAT, 0o600)
             os.posix_fallocate(self._file, 0, size)  # a full disk is met here only
             self._kept = mmap.mmap(self._file, size)
+            self._turn = _Turn(self._file)
         except OSError:
             raise StoreError("limits_unwritable", Where(file=FILE_NAME)) from None
 
     def take(self, key_id: str) -> Allowance:
         """Use one request of a key's allowance, if there is one left."""
         window = self._quota * self._each
-        with self._turn():
+        with self._turn:
             now = self._clock()
             place = self._place(key_id)
             name, kept = _PLACE.unpack_from(self._kept, place)
@@ -95,18 +95,9 @@ class Limits:
         self._kept.close()
         os.close(self._file)
 
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
-        with self._lock:
-            fcntl.flock(self._file, fcntl.LOCK_EX)
-            try:
-                yield
-            finally:
-                fcntl.flock(self._file, fcntl.LOCK_UN)
-
     def _place(self, key_id: str) -> int:
         """Find the key's place in the file, or take a free one; where none is free, all begin anew."""
-        name = hashlib.blake2b(key_id.encode(), digest_size=8).digest()
+        name = _name(key_id)
         place = int.from_bytes(name) % MOST_KEYS * _PLACE.size
         for _ in range(MOST_KEYS):
             found = self._kept[place : place + len(name)]
@@ -116,3 +107,24 @@ class Limits:
             place = (place + _PLACE.size) % len(self._kept)
         self._kept[:] = bytes(len(self._kept))
         return self._place(key_id)
+
+
+@lru_cache(maxsize=MOST_KEYS)
+def _name(key_id: str) -> bytes:
+    return hashlib.blake2b(key_id.encode(), digest_size=8).digest()
+
+
+class _Turn:
+    """One at a time, of all threads and all workers."""
+
+    def __init__(self, file: int) -> None:
+        self._file = file
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+
+    def __exit__(self, *_: object) -> None:
+        fcntl.flock(self._file, fcntl.LOCK_UN)
+        self._lock.release()

@@ -6,12 +6,13 @@ filled in; of any other library only that it spoke, since its messages may hold 
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 import traceback
 from datetime import UTC, datetime
 from pathlib import Path
+
+from pydantic_core import to_json
 
 FIELDS = ("request_id", "method", "route", "status", "milliseconds", "key_id", "error", "place")
 """Of a request."""
@@ -27,14 +28,14 @@ class Lines(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
         }
-        if record.name == "serve.requests":
-            told = json.loads(record.getMessage())
+        if record.name == "serve.requests" and isinstance(record.args, dict):
+            told = record.args
             line |= {name: told[name] for name in FIELDS if name in told}
         elif record.name == "uvicorn.error":
             line["message"] = str(record.msg)
         if record.exc_info and record.exc_info[1] is not None:
             line |= error_fields(record.exc_info[1])
-        return json.dumps(line)
+        return to_json(line).decode()
 
 
 def error_fields(problem: BaseException) -> dict[str, object]:
@@ -48,6 +49,9 @@ def write_lines() -> None:
     """Let everything that this process logs come out in this form, on standard error."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Lines())
+    # No line tells of threads, processes or places in the code: nor need they be found out for each.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging._srcfile = None  # as the library's how-to says under "Optimization"
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)

@@ -147,11 +147,16 @@ def handle_problems(app: FastAPI, *, check_key: Callable[[Request], object]) -> 
     app.add_exception_handler(HTTPException, key_first(_http))
     app.add_exception_handler(RequestValidationError, key_first(_invalid))
     app.add_exception_handler(RiskmodelError, _riskmodel)
+    app.add_exception_handler(Exception, _unexpected)
 
 
 def _problem(request: Request, problem: Exception) -> Response:
     assert isinstance(problem, Problem)  # noqa: S101  by registration
     return problem_response(problem, request.scope)
+
+
+async def _unexpected(request: Request, _problem: Exception) -> Response:
+    return problem_response(Problem("internal_error"), request.scope)
 
 
 def _http(request: Request, problem: Exception) -> Response:

@@ -7,7 +7,6 @@ id of a student comes into a log; of an unexpected error it holds the kind and t
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import secrets
 import time
@@ -133,4 +132,4 @@ def _log(scope: Scope, status: int, seconds: float, problem: Exception | None) -
     }
     if problem is not None:
         line |= error_fields(problem)
-    LOG.log(logging.ERROR if problem is not None else logging.INFO, json.dumps(line))
+    LOG.log(logging.ERROR if problem is not None else logging.INFO, "%s", line)

@@ -37,12 +37,13 @@ class Tags:
             else:
                 parts.append(message.get("body", b""))
                 if not message.get("more_body", False):
-                    await _send_tagged(start, b"".join(parts), scope, send)
+                    await send_tagged(start, b"".join(parts), scope, send)
 
         await self.app(scope, receive, tagged)
 
 
-async def _send_tagged(start: Message, body: bytes, scope: Scope, send: Send) -> None:
+async def send_tagged(start: Message, body: bytes, scope: Scope, send: Send) -> None:
+    """Send a good answer with its tag; what the client holds already, without its body."""
     said: list[tuple[bytes, bytes]] = start["headers"]
     media_type = next((value for name, value in said if name == b"content-type"), b"")
     tag = f'"{hashlib.sha256(media_type + b" " + body).hexdigest()[:32]}"'
@@ -50,7 +51,7 @@ async def _send_tagged(start: Message, body: bytes, scope: Scope, send: Send) ->
     if media_type.startswith(b"application/json") and all(name != b"cache-control" for name, _ in said):
         added.append((b"cache-control", _REVALIDATED))
     held = next((value for name, value in scope["headers"] if name == b"if-none-match"), b"")
-    if _holds(held.decode("latin-1"), tag):
+    if held and _holds(held.decode("latin-1"), tag):
         start["status"] = 304
         said = [header for header in said if header[0] not in _OF_THE_BODY]
         body = b""

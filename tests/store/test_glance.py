@@ -37,6 +37,24 @@ def test_what_was_read_is_read_once_until_somebody_commits(store: Store, now: da
     assert [store.remember("x", ask) for _ in range(3)] == [2, 2, 2]
 
 
+def test_what_belongs_together_is_of_one_state_and_is_not_kept_for_the_next(
+    store: Store, now: datetime
+) -> None:
+    asked: list[int] = []
+
+    def ask() -> int:
+        asked.append(len(asked) + 1)
+        return asked[-1]
+
+    seen = store.seen()
+    assert [store.remember("x", ask, seen=seen) for _ in range(2)] == [1, 1]
+    make_key(store, role="bureau", label="x", made_at=now)
+    later = store.seen()
+    assert later != seen
+    assert store.remember("x", ask, seen=seen) == 2  # who is late reads anew, and leaves nothing behind
+    assert [store.remember("x", ask, seen=later) for _ in range(2)] == [3, 3]
+
+
 def test_nothing_found_is_asked_again_each_time(store: Store) -> None:
     asked: list[None] = []
     for _ in range(3):

@@ -75,8 +75,8 @@ class Store:
                 finally:
                     _WRITER.reset(token)
 
-    def remember(self, what: Hashable, read: Callable[[], Found]) -> Found:
-        """Return what `read` finds; it is asked again only after something was committed.
+    def seen(self) -> int:
+        """Return what names the present state: two things that are remembered of it belong together.
 
         Raises
         ------
@@ -84,7 +84,25 @@ class Store:
             If the store is locked, damaged or gone.
         """
         try:
-            return self._glance.remember(what, read)
+            return self._glance.seen()
+        except sqlite3.DatabaseError as problem:
+            raise _clear(problem) from None
+
+    def remember(self, what: Hashable, read: Callable[[], Found], *, seen: int | None = None) -> Found:
+        """Return what `read` finds; it is asked again only after something was committed.
+
+        Parameters
+        ----------
+        seen
+            The state, where it was asked for a moment ago.
+
+        Raises
+        ------
+        StoreError
+            If the store is locked, damaged or gone.
+        """
+        try:
+            return self._glance.remember(what, read, seen)
         except (DatabaseError, sqlite3.DatabaseError) as problem:
             raise _clear(problem) from None
 

@@ -49,20 +49,28 @@ class Glance:
         self._version: int | None = None
         self._remembered: dict[Hashable, object] = {}
 
-    def remember(self, what: Hashable, read: Callable[[], Found]) -> Found:
-        """Return what `read` found, read anew if anything was committed since. None is never remembered."""
+    def seen(self) -> int:
+        """Return what names the store's present state; forget what was read in another one."""
         with self._lock:
-            seen = self._connection.execute("PRAGMA data_version").fetchone()[0]
-            if seen != self._version or len(self._remembered) > _MOST_REMEMBERED:
-                self._version = seen
+            version: int = self._connection.execute("PRAGMA data_version").fetchone()[0]
+            if version != self._version or len(self._remembered) > _MOST_REMEMBERED:
+                self._version = version
                 self._remembered.clear()
-            known = self._remembered.get(what)
+        return version
+
+    def remember(self, what: Hashable, read: Callable[[], Found], seen: int | None = None) -> Found:
+        """Return what `read` found, read anew if anything was committed since. None is never remembered.
+
+        Who asks several things at once says which state they are of (`seen`), which is looked up only once.
+        """
+        version = self.seen() if seen is None else seen
+        known = self._remembered.get(what) if version == self._version else None
         if known is not None:
             return cast(Found, known)
         found = read()
         with self._lock:
             # Another thread may have met a newer state meanwhile: what was read before it is not kept.
-            if found is not None and self._version == seen:
+            if found is not None and self._version == version:
                 self._remembered[what] = found
         return found
 

@@ -137,14 +137,14 @@ def revoke(store: Store, key_id: str, *, at: datetime) -> None:
         )
 
 
-def recognise(store: Store, plain: str, *, at: datetime) -> Principal | None:
+def recognise(store: Store, plain: str, *, at: datetime, seen: int | None = None) -> Principal | None:
     """Tell whose key this is; None if it is unknown, revoked or expired at that instant.
 
     A key is remembered only until anything in the store changes, so that one revoked by any process is
     refused from then on. An unknown id takes the same comparison as a wrong secret, so that the time tells
     nothing.
     """
-    known = store.remember(("key", _hash(plain)), lambda: _find(store, plain, at))
+    known = store.remember(("key", _hash(plain)), lambda: _find(store, plain, at), seen=seen)
     if known is None or (known.expires_at is not None and known.expires_at <= instant_text(at)):
         return None
     return known.principal

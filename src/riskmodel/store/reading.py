@@ -49,7 +49,7 @@ class ClassCount:
     listed: int
 
 
-def current_set(store: Store) -> PublishedSet:
+def current_set(store: Store, *, seen: int | None = None) -> PublishedSet:
     """Return the set that the pointer names.
 
     Raises
@@ -62,7 +62,7 @@ def current_set(store: Store) -> PublishedSet:
         with store.reading() as connection:
             return set_of(connection, current_set_id(connection))
 
-    return store.remember("current set", read)
+    return store.remember("current set", read, seen=seen)
 
 
 def student(
