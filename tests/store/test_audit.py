@@ -283,6 +283,45 @@ def test_looks_of_one_turn_of_the_loop_are_handed_over_together(
     assert (audit.verify().rows, audit.verify().broken_at) == (4, None)
 
 
+def test_looks_that_come_while_a_batch_is_written_are_the_next_batch(
+    audit: AuditLog, now: datetime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handed: list[int] = []
+    submit = audit._submit
+    monkeypatch.setattr(audit, "_submit", lambda rows: (handed.append(len(rows)), submit(rows))[1])
+    busy = sqlite3.connect(tmp_path / "audit.db", isolation_level=None)
+    busy.execute("BEGIN IMMEDIATE")
+
+    async def one_and_four_more() -> None:
+        looks = [asyncio.ensure_future(audit.recorded(a_look(now, 0)))]
+        await asyncio.sleep(0.01)
+        for number in range(1, 5):
+            looks.append(asyncio.ensure_future(audit.recorded(a_look(now, number))))
+            await asyncio.sleep(0)
+        assert not any(one.done() for one in looks)
+        busy.execute("COMMIT")
+        await asyncio.gather(*looks)
+
+    asyncio.run(one_and_four_more())
+    busy.close()
+    assert handed == [1, 4]
+    assert (audit.verify().rows, audit.verify().broken_at) == (5, None)
+
+
+def test_a_loop_that_was_left_in_the_midst_of_a_batch_holds_up_no_other(
+    audit: AuditLog, now: datetime, tmp_path: Path
+) -> None:
+    async def leave() -> None:
+        left = asyncio.ensure_future(audit.recorded(a_look(now, 0)))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # handed over
+        assert not left.done()
+
+    asyncio.run(leave())
+    asyncio.run(audit.recorded(a_look(now, 1)))
+    assert audit.verify().rows >= 1
+
+
 def test_who_went_away_before_the_handing_over_is_not_in_the_log_and_ends_nothing(
     audit: AuditLog, now: datetime
 ) -> None:
@@ -353,6 +392,22 @@ def test_a_list_is_a_row_for_each_student_and_an_answer_about_nobody_is_one(
         (audit.student_ref("d"), 0, "care"), (None, 0, "care"),
     ]  # fmt: skip
     assert (audit.verify().rows, audit.verify().broken_at) == (4, None)
+
+
+def test_a_list_of_many_students_is_written_whole_or_not_at_all(
+    audit: AuditLog, now: datetime, tmp_path: Path
+) -> None:
+    many = tuple(f"student-{number}" for number in range(1_201))
+    audit.record(replace(a_look(now), shown=many))
+    assert (audit.verify().rows, audit.verify().broken_at) == (1_201, None)
+    file = unguarded(tmp_path)
+    file.execute("CREATE TRIGGER full BEFORE INSERT ON look WHEN NEW.student_ref = "
+                 f"'{audit.student_ref('student-1150')}' BEGIN SELECT RAISE(ABORT, 'full'); END")  # fmt: skip
+    with pytest.raises(StoreError):
+        audit.record(replace(a_look(now), shown=many))
+    audit.record(a_look(now))
+    assert (audit.verify().rows, audit.verify().broken_at) == (1_202, None)
+    file.close()
 
 
 def as_the_first_version_wrote_it(folder: Path) -> None:

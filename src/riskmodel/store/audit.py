@@ -15,18 +15,18 @@ import hmac
 import secrets
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import chain
+from functools import lru_cache
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import IO
 
 from riskmodel.errors import StoreError, Where
-from riskmodel.store.chain import FIRST, ChainCheck, chained_text, check_chain
+from riskmodel.store.chain import FIRST, ChainCheck, chain_up, check_chain
 from riskmodel.store.principals import Purpose
 from riskmodel.store.tables import instant_text
 
@@ -37,15 +37,9 @@ _COLUMNS = (
 )  # fmt: skip
 _CHAINED = ("previous", *_COLUMNS, "hash")
 _HEAD = f"coalesce((SELECT hash FROM look ORDER BY number DESC LIMIT 1), '{FIRST}')"
-_VALUES = ", ".join(f"json_extract(value, '$[{place}]')" for place in range(len(_CHAINED)))
-_INSERT = (
-    f"INSERT INTO look ({', '.join(_CHAINED)}) SELECT {_VALUES} "
-    f"FROM json_each(:rows) WHERE {_HEAD} = :head ORDER BY key"
-)
-"""All rows of a batch, begun, put in and committed by one call into SQLite; none where the chain has another
-head. Each call that returns to Python waits its turn among all that the process answers meanwhile."""
 _MOST_AT_ONCE = 200
 """Rows a transaction, but that of a list stay together: more would keep the first of them waiting."""
+_MOST_A_STATEMENT = 500
 _Row = tuple[object, ...]
 _Waiting = tuple[list[_Row], Future[None]]
 _TABLES = """
@@ -102,7 +96,7 @@ class AuditLog:
         self._head: str | None = None  # the last row's hash, if it was ours
         self._lock = threading.Lock()
         self._waiting: SimpleQueue[_Waiting | None] = SimpleQueue()
-        self._gathered: list[tuple[list[_Row], asyncio.Future[None]]] = []
+        self._of_loop: _OfLoop | None = None
         self._writer = threading.Thread(target=self._write_as_they_come, name="audit", daemon=True)
         self._writer.start()
 
@@ -120,7 +114,7 @@ class AuditLog:
             raise StoreError("audit_unwritable", Where(file=FILE_NAME)) from None
 
     async def recorded(self, look: Look) -> None:
-        """Do as `record` within an event loop: the looks of one turn of it are handed over together.
+        """Do as `record` within an event loop.
 
         Raises
         ------
@@ -128,35 +122,9 @@ class AuditLog:
             If it cannot be written. Then nothing may be shown.
         """
         loop = asyncio.get_running_loop()
-        written: asyncio.Future[None] = loop.create_future()
-        self._gathered.append((self._rows(look), written))
-        if len(self._gathered) == 1:
-            loop.call_soon(self._hand_over, loop)
-        await written
-
-    def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
-        # Who asked and went away meanwhile was shown nothing.
-        gathered = [one for one in self._gathered if not one[1].done()]
-        self._gathered.clear()
-
-        def end(problem: BaseException | None) -> None:
-            overdue.cancel()
-            for _, written in gathered:
-                if not written.done():
-                    written.set_result(None) if problem is None else written.set_exception(problem)
-
-        def give_up() -> None:
-            together.cancel()  # nobody is shown anything: what waits still is not to be written
-            end(StoreError("audit_unwritable", Where(file=FILE_NAME)))
-
-        def wake(done: Future[None]) -> None:
-            if not done.cancelled():
-                loop.call_soon_threadsafe(end, done.exception())
-
-        overdue = loop.call_later(2 * self._wait, give_up)
-        together = self._submit(list(chain.from_iterable(rows for rows, _ in gathered)))
-        # To wake the loop once for each look cost more than all the rest of an answer.
-        together.add_done_callback(wake)
+        if self._of_loop is None or self._of_loop.loop is not loop:
+            self._of_loop = _OfLoop(loop, self._submit, 2 * self._wait)
+        await self._of_loop.written(self._rows(look))
 
     def submit(self, look: Look) -> Future[None]:
         """Hand a look to the writer; nothing may be shown before the future is done without an error."""
@@ -202,8 +170,14 @@ class AuditLog:
         # Who asked may have gone by now: nothing was shown to them. An answer to them would end this thread.
         batch = [one for one in told if one[1].set_running_or_notify_cancel()]
         try:
+            rows = [row for rows, _ in batch for row in rows]
             with self._lock, self._turn():
-                self._append([row for rows, _ in batch for row in rows])
+                if len(rows) <= _MOST_A_STATEMENT:
+                    self._append(rows)
+                else:
+                    with _Immediate(self._connection):
+                        for start in range(0, len(rows), _MOST_A_STATEMENT):
+                            self._append(rows[start : start + _MOST_A_STATEMENT])
         except Exception:
             for _, written in batch:
                 written.set_exception(StoreError("audit_unwritable", Where(file=FILE_NAME)))
@@ -217,8 +191,8 @@ class AuditLog:
             head, self._head = self._head, None
             if head is None:
                 head = self._connection.execute(f"SELECT {_HEAD}").fetchone()[0]
-            chained, last = chained_text(head, rows)
-            if self._connection.execute(_INSERT, {"rows": chained, "head": head}).rowcount:
+            chained, last = chain_up(head, rows)
+            if self._connection.execute(_insert(len(rows)), [*chained, head]).rowcount:
                 self._head = last
                 return
 
@@ -300,6 +274,61 @@ class AuditLog:
         self._turns.close()
 
 
+class _OfLoop:
+    """Looks of one event loop: all that come while a batch is being written are the next batch.
+
+    To hand each over and be woken for each by itself cost more than all the rest of an answer.
+    """
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, submit: Callable[[list[_Row]], Future[None]], wait: float
+    ) -> None:
+        self.loop = loop
+        self._submit = submit
+        self._wait = wait
+        self._gathered: list[tuple[list[_Row], asyncio.Future[None]]] = []
+        self._under_way = False
+
+    def written(self, rows: list[_Row]) -> asyncio.Future[None]:
+        """Return what is done when the rows are on the disk."""
+        written: asyncio.Future[None] = self.loop.create_future()
+        self._gathered.append((rows, written))
+        if not self._under_way:
+            self._under_way = True
+            self.loop.call_soon(self._hand_over)
+        return written
+
+    def _hand_over(self) -> None:
+        # Who asked and went away meanwhile was shown nothing.
+        batch = [one for one in self._gathered if not one[1].done()]
+        self._gathered.clear()
+        self._under_way = bool(batch)
+        if not batch:
+            return
+        together = self._submit([row for rows, _ in batch for row in rows])
+
+        def end(problem: BaseException | None) -> None:
+            if not batch:
+                return  # given up before
+            overdue.cancel()
+            for _, written in batch:
+                if not written.done():
+                    written.set_result(None) if problem is None else written.set_exception(problem)
+            batch.clear()
+            self._hand_over()
+
+        def give_up() -> None:
+            together.cancel()  # nobody is shown anything: what waits still is not to be written
+            end(StoreError("audit_unwritable", Where(file=FILE_NAME)))
+
+        def wake(done: Future[None]) -> None:
+            if not done.cancelled():
+                self.loop.call_soon_threadsafe(end, done.exception())
+
+        overdue = self.loop.call_later(self._wait, give_up)
+        together.add_done_callback(wake)
+
+
 def open_audit(folder: Path, *, wait_seconds: float = 5.0) -> AuditLog:
     """Open `audit.db` in the store's folder; made where there is none.
 
@@ -357,6 +386,18 @@ class _Immediate:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             raise
+
+
+@lru_cache
+def _insert(rows: int) -> str:
+    """Write the statement that begins, puts rows in and commits, if the chain has the head that is told last.
+
+    One call into SQLite for all of them: each call that returns to Python waits for its turn among all that
+    the process answers meanwhile.
+    """
+    row = f"({', '.join('?' * len(_CHAINED))})"
+    values = ", ".join([row] * rows)
+    return f"INSERT INTO look ({', '.join(_CHAINED)}) SELECT * FROM (VALUES {values}) WHERE {_HEAD} = ?"
 
 
 def _make(connection: sqlite3.Connection) -> None:

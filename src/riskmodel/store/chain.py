@@ -33,17 +33,17 @@ def link(previous: str, content: Sequence[object]) -> str:
     return hashlib.sha256(_compact([previous, *content]).encode()).hexdigest()
 
 
-def chained_text(head: str, rows: Iterable[Sequence[object]]) -> tuple[str, str]:
-    """Chain rows behind a hash; return them as one JSON array, and the hash of the last.
+def chain_up(head: str, rows: Iterable[Sequence[object]]) -> tuple[list[object], str]:
+    """Chain rows behind a hash; return the values of all of them one after another, and the hash of the last.
 
-    Each is an array: the hash before it, its content, its own hash.
+    Of each row: the hash before it, its content, its own hash.
     """
-    written = []
+    values: list[object] = []
     for content in rows:
-        told = _compact([head, *content])
-        head = hashlib.sha256(told.encode()).hexdigest()
-        written.append(f'{told[:-1]},"{head}"]')
-    return f"[{','.join(written)}]", head
+        values += (head, *content)
+        head = link(head, content)
+        values.append(head)
+    return values, head
 
 
 def check_chain(rows: Iterable[Row], *, counted: int, known_head: str | None = None) -> ChainCheck:
