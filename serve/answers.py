@@ -31,6 +31,7 @@ from riskmodel.store.official import FigurePage as KeptFigures
 from riskmodel.store.official import KeptReport
 from riskmodel.store.principals import RIGHTS, Role
 from riskmodel.store.reading import ClassCount, Page
+from riskmodel.store.tables import day_of
 from riskmodel.store.tickets import Ticket
 from riskmodel.wording import text
 from riskmodel.wording.statements import fact_text
@@ -312,7 +313,7 @@ def feedback_out(said: Feedback, ticket: Ticket | None) -> FeedbackOut:
         on_paper=said.on_paper,
         ticket_id=said.ticket_id,
         answer=ticket.answer if ticket else None,
-        answered_on=ticket.closed_at.date() if ticket and ticket.closed_at else None,
+        answered_on=day_of(ticket.closed_at) if ticket and ticket.closed_at else None,
     )
 
 

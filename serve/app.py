@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import IO
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
@@ -68,24 +69,26 @@ def create_app(
     Raises
     ------
     WorkspaceError
-        If the workspace is of another version.
+        If the workspace is of another version, or a backup is being restored into it.
     StoreError
         If there is no store, it is of another version, locked or damaged, or the log of looks cannot be
         written.
     """
     told = settings or Settings()
     _check_format(told.workspace)
-    store = open_store(Workspace(told.workspace).store, wait_seconds=told.wait_seconds)
-    in_use = (store.folder / "serving.lock").open("a")  # while this is held, no backup takes the place
-    fcntl.flock(in_use, fcntl.LOCK_SH)
-    audit = open_audit(store.folder, wait_seconds=told.wait_seconds)
-
-    maker = Maker()
-    limits = Limits(store.folder, per_minute=told.requests_per_minute, clock=time.time)
-
-    opened = ExitStack()  # closes the last first, and each once
-    for each in (in_use, store, limits, audit, maker):
-        opened.callback(each.close)
+    folder = Workspace(told.workspace).store
+    with ExitStack() as begun:
+        if folder.is_dir():
+            begun.callback(_hold(folder).close)
+        store = open_store(folder, wait_seconds=told.wait_seconds)
+        begun.callback(store.close)
+        limits = Limits(store.folder, per_minute=told.requests_per_minute, clock=time.time)
+        begun.callback(limits.close)
+        audit = open_audit(store.folder, wait_seconds=told.wait_seconds)
+        begun.callback(audit.close)
+        maker = Maker()
+        begun.callback(maker.close)
+        opened = begun.pop_all()  # closes the last first, and each once
 
     @asynccontextmanager
     async def closing(_app: FastAPI) -> AsyncIterator[None]:
@@ -115,6 +118,17 @@ def create_app(
     describe(app)
     _no_paths_in_logs()
     return app
+
+
+def _hold(store: Path) -> IO[str]:
+    """Take the lock that keeps a restore away; it is taken before anything is opened that a restore moves."""
+    lock = (store / "serving.lock").open("a")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise WorkspaceError("workspace_in_use", Where(file=str(store))) from None
+    return lock
 
 
 def _check_format(workspace: Path) -> None:

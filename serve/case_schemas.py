@@ -223,9 +223,10 @@ class CaseList(_Shape):
 
 
 class DueQuery(_Shape):
-    """Up to which day."""
+    """Up to which day, and how many at most."""
 
     until: date | None = None
+    limit: Annotated[int, Field(ge=1, le=500)] = 500
 
 
 class CaseQuery(_Shape):

@@ -20,6 +20,7 @@ from riskmodel.store.keys import recognise
 from riskmodel.store.principals import Principal
 from riskmodel.store.reading import current_set, student_content
 from riskmodel.store.rows import read_student
+from riskmodel.store.tables import day_of
 from serve.deps import Visit
 from serve.limits import Allowance
 from serve.security import bearer
@@ -71,7 +72,7 @@ class Daily:
             content = student_content(state.store, who, student_id, set_id=published.set_id)
             if content is None:
                 return None
-            body = _told(content, published, who, at.date())
+            body = _told(content, published, who, day_of(at))
             visit = Visit(
                 store=state.store, audit=state.audit, principal=who, at=at, route=PATH, method="GET",
                 request_id=scope["riskmodel.request_id"], purpose=who.rights.purpose,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, TypeVar, get_args
 
 from fastapi import Depends, Header, Request, Response
@@ -15,6 +15,7 @@ from riskmodel.store.audit import AuditLog, Look
 from riskmodel.store.engine import Store
 from riskmodel.store.idempotency import answer_once
 from riskmodel.store.principals import Principal, Purpose
+from riskmodel.store.tables import day_of
 from serve.problems import Problem
 from serve.security import principal
 
@@ -34,6 +35,11 @@ class Visit:
     method: str
     request_id: str
     purpose: Purpose
+
+    @property
+    def today(self) -> date:
+        """The day on which the school asks."""
+        return day_of(self.at)
 
     def note(
         self,

@@ -15,6 +15,8 @@ from serve.problems import Problem
 MOST_SECONDS = 60.0
 """For one task: a booklet of a large class takes some seconds."""
 MOST_WAITING_SECONDS = 20.0
+MOST_WAITING = 4
+"""Requests: each that waits keeps a thread, of which all other answers need some."""
 RETRY_SECONDS = 10
 
 
@@ -23,6 +25,7 @@ class Maker:
 
     def __init__(self) -> None:
         self._turn = threading.Lock()
+        self._places = threading.BoundedSemaphore(MOST_WAITING)
         self._child: subprocess.Popen[bytes] | None = None
 
     def make(self, kind: str, **task: Any) -> bytes:
@@ -31,15 +34,20 @@ class Maker:
         Raises
         ------
         Problem
-            `not_made_now` if others are waiting too long, the child died or took too long, or what was asked
-            for cannot be printed (a font is missing).
+            `not_made_now` if too many are waiting, or too long, the child died or took too long, or what was
+            asked for cannot be printed (a font is missing).
         """
-        if not self._turn.acquire(timeout=MOST_WAITING_SECONDS):
+        if not self._places.acquire(blocking=False):
             raise _not_now()
         try:
-            return self._ask({"make": kind, **task})
+            if not self._turn.acquire(timeout=MOST_WAITING_SECONDS):
+                raise _not_now()
+            try:
+                return self._ask({"make": kind, **task})
+            finally:
+                self._turn.release()
         finally:
-            self._turn.release()
+            self._places.release()
 
     def close(self) -> None:
         """End the child."""

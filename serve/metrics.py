@@ -16,6 +16,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from riskmodel.domain import PublishedSet
+from riskmodel.store.tables import day_of
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.3, 1.0, 3.0, 10.0)
@@ -68,5 +69,5 @@ class _OfSet:
             return
         age = (self._now - found.published_at).total_seconds()
         yield GaugeMetricFamily("riskmodel_published_age_seconds", "Since the publishing", value=age)
-        left = (found.facts.valid_until - self._now.date()).days
+        left = (found.facts.valid_until - day_of(self._now)).days
         yield GaugeMetricFamily("riskmodel_published_days_left", "Until it is no longer valid", value=left)

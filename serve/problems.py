@@ -6,7 +6,7 @@ a missing student shall be the same answer to the byte.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Container, Iterable, Mapping
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -121,6 +121,9 @@ def asked_language(scope: Scope) -> Language:
     return "en" if wanted["en"] > wanted["zh"] else "zh"
 
 
+_Tell = Callable[[Request, Exception], Response]
+
+
 def handle_problems(app: FastAPI, *, check_key: Callable[[Request], object]) -> None:
     """Let the application tell every problem in this one way.
 
@@ -131,8 +134,9 @@ def handle_problems(app: FastAPI, *, check_key: Callable[[Request], object]) -> 
         and who has none shall not learn what is wrong with it.
     """
 
-    def key_first(tell: Callable[[Request, Exception], Response]) -> Callable[[Request, Exception], Response]:
-        def told(request: Request, problem: Exception) -> Response:
+    # What only answers needs no thread: all of them are taken where many wait for a file.
+    def key_first(tell: _Tell) -> Callable[[Request, Exception], Awaitable[Response]]:
+        async def told(request: Request, problem: Exception) -> Response:
             is_of_the_body = getattr(problem, "status_code", 400) == 400
             if is_of_the_body and request.method != "GET" and "riskmodel.key_id" not in request.scope:
                 try:
@@ -150,7 +154,7 @@ def handle_problems(app: FastAPI, *, check_key: Callable[[Request], object]) -> 
     app.add_exception_handler(Exception, _unexpected)
 
 
-def _problem(request: Request, problem: Exception) -> Response:
+async def _problem(request: Request, problem: Exception) -> Response:
     assert isinstance(problem, Problem)  # noqa: S101  by registration
     return problem_response(problem, request.scope)
 

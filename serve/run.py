@@ -43,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         0 after a wished end; 1 where it could not start: then one sentence in each language says why.
     """
+    os.umask(0o077)  # what is written here is about children: nobody else on this machine reads it
     parser = argparse.ArgumentParser(prog="python -m serve")
     parser.add_argument("--workspace", type=Path)
     parser.add_argument("--host")
@@ -93,6 +94,7 @@ def ready(app: FastAPI) -> FastAPI:
     question up for 0.15 s now and then.
     """
     words("api.notice")
+    app.openapi()  # a refusal of a parameter asks it which names are ours
     with suppress(StoreError):  # nothing may be published yet, and a request says so better
         current_set(app.state.store)
         for one in (Principal("", "bureau"), Principal("", "school", school_ids=frozenset({""}))):

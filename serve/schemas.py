@@ -420,11 +420,14 @@ class StudentQuery(ListQuery):
     after: Annotated[str, Field(max_length=1000)] | None = None
 
 
+_Day = Annotated[date, Field(ge=date(2000, 1, 1), lt=date(3000, 1, 1))]
+
+
 class LookQuery(_Shape):
     """From which day to which, both included; left out: the last 30 days."""
 
-    since: date | None = None
-    until: date | None = None
+    since: _Day | None = None
+    until: _Day | None = None
 
 
 class LooksOut(_Shape):
@@ -645,7 +648,7 @@ class FigureQuery(_Shape):
     level: Level | None = None
     school_id: Annotated[str, Field(min_length=1, max_length=64)] | None = None
     limit: Annotated[int, Field(ge=1, le=500)] = 100
-    after: Annotated[str, Field(pattern=r"^[0-9]{1,9}$")] | None = None
+    after: Annotated[str, Field(pattern=r"^[0-9]{1,17}$")] | None = None
 
 
 class ReportOut(_Shape):

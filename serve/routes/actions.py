@@ -41,5 +41,5 @@ def list_actions(student_id: str, visit: Visiting) -> ActionList:
     if found is None:
         visit.note(404, set_id=published.set_id, missed=[student_id])
         raise Problem("not_found")
-    visit.note(200, set_id=published.set_id, shown=[student_id] if found else [])
+    visit.note(200, set_id=published.set_id, shown=[student_id])
     return action_list(found)

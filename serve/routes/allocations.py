@@ -38,7 +38,7 @@ def list_allocation_items(
         raise Problem("not_found")
     next_page = None if page.after is None else _address(run_id, query, page.after)
     answer = allocation_page(
-        page, published, role=visit.principal.role, next_page=next_page, today=visit.at.date()
+        page, published, role=visit.principal.role, next_page=next_page, today=visit.today
     )
     shown = sorted({item.student_id for item, _ in page.items})
     asked_for = [] if query.student_id is None or shown else [query.student_id]

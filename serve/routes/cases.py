@@ -33,8 +33,8 @@ router = APIRouter(prefix="/v1", tags=["cases"])
 @router.get("/due")
 def list_due(query: Annotated[DueQuery, Query()], visit: Visiting) -> CaseList:
     """Answer with the open cases of which something is due, the longest due first."""
-    today = visit.at.date()
-    found = kept_cases.due_cases(visit.store, visit.principal, until=query.until or today)
+    today = visit.today
+    found = kept_cases.due_cases(visit.store, visit.principal, until=query.until or today, most=query.limit)
     visit.note(200, shown=[one.student_id for one in found])
     return case_list(found, next_page=None, today=today)
 
@@ -55,7 +55,7 @@ def list_cases(query: Annotated[CaseQuery, Query()], visit: Visiting) -> Respons
         asked = query.model_dump(mode="json", exclude_none=True) | {"after": found[-1].case_id}
         said = {name: str(one).lower() if isinstance(one, bool) else one for name, one in asked.items()}
         next_page = f"/v1/cases?{urlencode(said)}"
-    answer = case_list(found, next_page=next_page, today=visit.at.date())
+    answer = case_list(found, next_page=next_page, today=visit.today)
     visit.note(200, shown=[one.student_id for one in found])
     return JSONResponse(
         answer.model_dump(mode="json"),
@@ -69,7 +69,7 @@ def export_cases_workbook(
 ) -> Response:
     """Answer with the ledgers as the workbook that bureaus keep."""
     found = kept_cases.cases(visit.store, visit.principal, is_open=query.is_open)
-    task = ledger_task(found, language=query.lang, on=visit.at.date())
+    task = ledger_task(found, language=query.lang, on=visit.today)
     answer = file_answer(request.app.state.maker.make("ledger_workbook", **task), XLSX, "ledgers.xlsx")
     visit.note(200, shown=[one.student_id for one in found])
     return answer
@@ -82,7 +82,7 @@ def open_case(told: CaseIn, once: Writing) -> CaseAnswer:
 
     def write() -> CaseAnswer:
         found = ledger.open_case(visit.store, visit.principal, told.student_id, opening_of(told), at=visit.at)
-        return case_answer(kept_cases.as_read_by(visit.principal, found), today=visit.at.date())
+        return case_answer(kept_cases.as_read_by(visit.principal, found), today=visit.today)
 
     try:
         answer = once.answer(told, CaseAnswer, write)
@@ -104,7 +104,7 @@ def read_case(case_id: str, visit: Visiting) -> CaseAnswer:
         visit.note(404)
         raise Problem("not_found")
     visit.note(200, shown=[found.student_id])
-    return case_answer(found, today=visit.at.date())
+    return case_answer(found, today=visit.today)
 
 
 @router.post("/cases/{case_id}/entries", status_code=201)
@@ -127,7 +127,7 @@ def _added(case_id: str, entry: Entry, told: EntryIn | DecisionIn, once: Once) -
         found = ledger.add_entry(visit.store, visit.principal, case_id, entry, at=visit.at)
         if found is None:
             raise Problem("not_found")
-        return case_answer(kept_cases.as_read_by(visit.principal, found), today=visit.at.date())
+        return case_answer(kept_cases.as_read_by(visit.principal, found), today=visit.today)
 
     try:
         answer = once.answer(told, CaseAnswer, write)

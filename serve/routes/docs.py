@@ -16,7 +16,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.staticfiles import StaticFiles
 
-from riskmodel.wording import text
+from riskmodel.wording import codes, text
 from serve.problems import STATUS
 
 router = APIRouter(include_in_schema=False)
@@ -50,7 +50,8 @@ def api_page(request: Request) -> HTMLResponse:
     ]
     page = _templates().get_template("api.html.j2")
     return HTMLResponse(
-        page.render(document=document, operations=operations, problems=STATUS), headers=_PAGE_HEADERS
+        page.render(document=document, operations=operations, problems=STATUS, whys=codes("errors.ledger_")),
+        headers=_PAGE_HEADERS,
     )
 
 

@@ -27,7 +27,7 @@ def give_feedback(student_id: str, told: FeedbackIn, once: Writing) -> FeedbackO
         code=told.code,
         family=told.family,
         set_id=published.set_id,
-        noted_on=visit.at.date(),
+        noted_on=visit.today,
     )
 
     def write() -> FeedbackOut:
@@ -39,8 +39,10 @@ def give_feedback(student_id: str, told: FeedbackIn, once: Writing) -> FeedbackO
     except StoreError as refused:
         if refused.code == "feedback_student_unknown":
             visit.note(404, set_id=published.set_id, missed=[student_id])
+        elif refused.code == "feedback_family_wrong":  # tells that there is such a child
+            visit.note(422, set_id=published.set_id, shown=[student_id])
         raise
-    visit.note(201, set_id=published.set_id)
+    visit.note(201, set_id=published.set_id, shown=[student_id])
     return answer
 
 
@@ -52,7 +54,7 @@ def read_feedback(student_id: str, visit: Visiting) -> FeedbackList:
     said = feedback_of(visit.store, visit.principal, student_id)
     answered = tickets(visit.store, visit.principal, student_ids=[student_id])
     visit.note(200, set_id=published.set_id, shown=[student_id])
-    return feedback_list(student_id, said, answered, published, today=visit.at.date())
+    return feedback_list(student_id, said, answered, published, today=visit.today)
 
 
 def _check_student(student_id: str, visit: Visiting, set_id: str) -> None:

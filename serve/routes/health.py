@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 
 from riskmodel.store.reading import current_set
+from riskmodel.store.tables import day_of
 from serve.schemas import Alive, Ready
 
 router = APIRouter(tags=["health"])
@@ -28,5 +29,5 @@ def readiness(request: Request) -> Ready:
         published_at=published.published_at,
         age_days=(now - published.published_at).days,
         valid_until=published.facts.valid_until,
-        expired=published.facts.valid_until < now.date(),
+        expired=published.facts.valid_until < day_of(now),
     )

@@ -19,8 +19,7 @@ router = APIRouter(prefix="/v1/indicators", tags=["indicators"])
 @router.get("", response_model=FigurePage)
 def list_figures(query: Annotated[FigureQuery, Query()], visit: Visiting) -> Response:
     """Answer with a page of the newest day's figures; small counts are withheld."""
-    asked = query.model_dump() | {"after": None if query.after is None else int(query.after)}
-    page = official.figures(visit.store, visit.principal, **asked)
+    page = official.figures(visit.store, visit.principal, **query.model_dump())
     more = query.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
     next_page = None
     if page is not None and page.after is not None:

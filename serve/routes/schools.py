@@ -40,7 +40,7 @@ def list_schools(visit: Visiting) -> SchoolList:
     published = reading.current_set(visit.store)
     schools = reading.schools(visit.store, visit.principal, set_id=published.set_id)
     visit.note(200, set_id=published.set_id)
-    return school_list(schools, published, today=visit.at.date())
+    return school_list(schools, published, today=visit.today)
 
 
 @router.get("/{school_id}")
@@ -50,7 +50,7 @@ def read_school(school_id: str, visit: Visiting) -> SchoolAnswer:
     school = seen_school(school_id, published, visit)
     classes = reading.classes(visit.store, visit.principal, school_id, set_id=published.set_id)
     visit.note(200, set_id=published.set_id)
-    return school_answer(school, classes, published, today=visit.at.date())
+    return school_answer(school, classes, published, today=visit.today)
 
 
 @router.get("/{school_id}/students", response_model=StudentPage)
@@ -61,7 +61,7 @@ def list_students(school_id: str, query: Annotated[StudentQuery, Query()], visit
     page = _page(school_id, query, published, visit, limit=query.limit, after=query.after)
     next_page = None if page.after is None else _address(school_id, query, page.after)
     answer = student_page(
-        page, school, published, role=visit.principal.role, next_page=next_page, today=visit.at.date()
+        page, school, published, role=visit.principal.role, next_page=next_page, today=visit.today
     )
     visit.note(200, set_id=published.set_id, shown=[one.student_id for one in page.students])
     return JSONResponse(

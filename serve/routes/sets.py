@@ -23,7 +23,7 @@ def list_sets(visit: Visiting) -> SetList:
     current = reading.current_set(visit.store).set_id
     found = sets.published_sets(visit.store, most=MOST_SETS)
     visit.note(200, set_id=current)
-    today = visit.at.date()
+    today = visit.today
     return SetList(sets=tuple(set_answer(one, current=one.set_id == current, today=today) for one in found))
 
 
@@ -33,7 +33,7 @@ def read_current_set(visit: Visiting) -> SetAnswer:
     visit.principal.must("read_list")
     published = reading.current_set(visit.store)
     visit.note(200, set_id=published.set_id)
-    return set_answer(published, current=True, today=visit.at.date())
+    return set_answer(published, current=True, today=visit.today)
 
 
 @router.get("/{set_id}")
@@ -46,4 +46,4 @@ def read_set(set_id: str, visit: Visiting) -> SetAnswer:
         visit.note(404, set_id=current)
         raise Problem("not_found")
     visit.note(200, set_id=published.set_id)
-    return set_answer(published, current=published.set_id == current, today=visit.at.date())
+    return set_answer(published, current=published.set_id == current, today=visit.today)

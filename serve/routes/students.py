@@ -41,7 +41,7 @@ async def read_student_risk(
     """Answer with the student's risk, band, reasons, strengths and what is not known."""
     published = await chosen_set(query, visit)
     student = await seen_student(student_id, published, visit)
-    answer = written_risk(student, published, role=visit.principal.role, today=visit.at.date())
+    answer = written_risk(student, published, role=visit.principal.role, today=visit.today)
     await visit.noted(200, set_id=published.set_id, shown=[student_id])
     return Response(answer, media_type="application/json")
 
@@ -54,7 +54,7 @@ def list_student_risks(student_id: str, visit: Visiting) -> RiskHistory:
     if not told:
         visit.note(404, set_id=current, missed=[student_id])
         raise Problem("not_found")
-    answer = risk_history(student_id, told, role=visit.principal.role, today=visit.at.date())
+    answer = risk_history(student_id, told, role=visit.principal.role, today=visit.today)
     visit.note(200, set_id=current, shown=[student_id])
     return answer
 
@@ -82,7 +82,7 @@ async def explain_student(
         raise Problem("no_sheet")
     answer: Response
     if sheet is None or wanted == JSON:
-        told = explanation(student, sheet, published, role=role, today=visit.at.date())
+        told = explanation(student, sheet, published, role=role, today=visit.today)
         answer = Response(told.model_dump_json(), media_type=JSON, headers={"Vary": "Accept"})
     elif wanted == HTML:
         answer = html_answer(to_html(sheet, query.lang))
@@ -103,7 +103,7 @@ def batch_get_students(asked: BatchAsked, visit: Visiting) -> StudentBatch:
         map(found.get, asked.student_ids),
         published,
         role=visit.principal.role,
-        today=visit.at.date(),
+        today=visit.today,
     )
     missed = [one for one in dict.fromkeys(asked.student_ids) if one not in found]
     visit.note(200, set_id=published.set_id, shown=list(found), missed=missed)
@@ -119,7 +119,7 @@ def look_up_students(asked: LookupAsked, visit: Visiting, request: Request) -> L
     published = reading.current_set(visit.store)
     refs = [roll_ref(number, key) for number in asked.roll_numbers]
     found = reading.students_by_roll_ref(visit.store, visit.principal, refs, set_id=published.set_id)
-    answer = lookup_answer(map(found.get, refs), published, role=visit.principal.role, today=visit.at.date())
+    answer = lookup_answer(map(found.get, refs), published, role=visit.principal.role, today=visit.today)
     shown = [one.student_id for one in found.values()]
     # Who was not found has no id: what stands for the number stands for the look, too.
     missed = [ref for ref in dict.fromkeys(refs) if ref not in found]

@@ -25,7 +25,7 @@ def list_reasons(visit: Visiting) -> ReasonBook:
     visit.principal.must("read_list")
     published = reading.current_set(visit.store)
     visit.note(200, set_id=published.set_id)
-    return reason_book(published, today=visit.at.date())
+    return reason_book(published, today=visit.today)
 
 
 @router.get("/model-card", response_model=CardOut, responses={200: {"content": {"text/html": {}}}})
@@ -48,7 +48,7 @@ def read_model_card(
     response.headers["Vary"] = "Accept"
     return CardOut(
         model=model_out(published),
-        set=set_out(published, today=visit.at.date()),
+        set=set_out(published, today=visit.today),
         pages={language: f"/v1/model-card?lang={language}" for language, card in cards.items() if card},
         notice=words("api.notice"),
     )

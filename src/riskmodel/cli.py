@@ -99,6 +99,7 @@ def _job(
     scheduler: str | None = None,
 ) -> Iterator[Run]:
     """Open the configuration and its workspace; an error becomes two sentences and exit code 1."""
+    os.umask(0o077)  # what is written here is about children: nobody else on this machine reads it
     try:
         from riskmodel.pipelines import Run
 

@@ -24,7 +24,7 @@ from .world import (
     ABSENT_RUN,
     ABSENT_SCHOOL,
     CLOSED,
-    ERASED,
+    NOBODYS,
     NOW,
     SCHOOLS,
     Who,
@@ -210,10 +210,10 @@ class Matrix:
         """Every value that is tried for every parameter, the fields of the body included."""
         ways = {f"{one['in']}.{one['name']}": self.values(one) for one in operation.parameters}
         if operation.body is not None:
-            children = [*self.world.children, ERASED, ABSENT]
+            children = [*self.world.children, *NOBODYS, ABSENT]
             bodies = [self._filled(operation.body, one, SCHOOLS[0]) for one in children]
             bodies += [self._filled(operation.body, "st-a1-0-x", one) for one in (*SCHOOLS, CLOSED)]
-            bodies += [self._filled(operation.body, [*self.world.children, ERASED, ABSENT], SCHOOLS[0])]
+            bodies += [self._filled(operation.body, [*self.world.children, *NOBODYS, ABSENT], SCHOOLS[0])]
             texts = [json.dumps(one, ensure_ascii=False) for one in bodies]
             ways["body"] = list(dict.fromkeys([*texts, "{}", "[]", "{", '"st-b1-0-x"']))
         return ways
@@ -229,7 +229,7 @@ class Matrix:
         name, schema = parameter["name"], self._schema(parameter["schema"])
         sets = [self.world.set_id, self.world.former_set_id, "set-20200101-000000"]
         by_name: dict[str, list[str]] = {
-            "student_id": [*self.world.children, ERASED, ABSENT, *ODD],
+            "student_id": [*self.world.children, *NOBODYS, ABSENT, *ODD],
             "school_id": [*SCHOOLS, CLOSED, ABSENT_SCHOOL, *ODD],
             "run_id": [*self.world.runs, ABSENT_RUN, *ODD],
             "report_id": [*self.world.reports, ABSENT_REPORT, *ODD],
@@ -263,7 +263,7 @@ class Matrix:
             high = next((one["maximum"] for one in schema if "maximum" in one), 100)
             return list(dict.fromkeys([*map(str, (low, high, 1, 7, 8, int(low) - 1, int(high) + 1)), "x"]))
         if any(one.get("format") in ("date", "date-time") for one in schema):
-            return ["2026-11-02", "2026-04-30", "1999-01-01", "x"]
+            return ["2026-11-02", "2026-04-30", "1999-01-01", "0001-01-01", "9999-12-31", "x"]
         raise AssertionError(
             f"the matrix does not know what the parameter {name!r} is: tell it in tests/isolation/cells.py"
         )

@@ -152,7 +152,11 @@ class Judge:
         # On a sheet without a name nobody can be told: then it cannot be held against the log from outside.
         is_named = cell.who.role != "data_team" or answer.body[:1] == b"{"
         if reads and answer.status == 200 and cell.operation.needs_key and is_named:
-            seen = frozenset(one for one in found & children)
+            # An answer about a child is a look at it, though it tells that nothing was done for it.
+            about = (
+                {cell.path_values().get("student_id")} if cell.operation.path.endswith("/actions") else set()
+            )
+            seen = frozenset(one for one in (found | about) & children)
             judged.looks[answer.request_id] = seen
             if seen:
                 name = cell.operation.name

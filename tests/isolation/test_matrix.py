@@ -19,7 +19,7 @@ from sqlalchemy import true
 from starlette.testclient import TestClient
 
 from riskmodel.errors import StoreError
-from riskmodel.store import allocations, cases, keys, official, reading
+from riskmodel.store import allocations, cases, feedback, keys, official, reading
 from riskmodel.store.principals import Principal
 from riskmodel.store.tables import STUDENTS
 from serve import answers, deps
@@ -164,6 +164,17 @@ def _as_the_bureau(query: Callable[[Principal], Any]) -> Callable[[Principal], A
     return composing
 
 
+def _unless_everywhere(limited: Any) -> Any:
+    """Plant what stood there once: no condition at all for the bureau."""
+
+    def opened(principal: Principal, student_id: Any, *, current_set_id: Any) -> Any:
+        if principal.rights.everywhere:
+            return true()
+        return limited(principal, student_id, current_set_id=current_set_id)
+
+    return opened
+
+
 HOLES: dict[str, tuple[Any, str, Any]] = {
     "the scope dropped in the query about one student": (
         reading, "_student_query", _as_the_bureau(reading._student_query.__wrapped__),
@@ -173,7 +184,11 @@ HOLES: dict[str, tuple[Any, str, Any]] = {
     "the check of what a key may do inverted": (Principal, "must", lambda self, permission: None),
     "a cursor that crosses schools": (reading, "students", _trusting_cursors(reading.students)),
     "a class teacher who sees the whole school": (reading, "sees_student", _only_its_school),
-    "a revoked or expired key that still works": (keys, "_lives", lambda row, at: True),
+    "a revoked key that still works": (keys, "_lives", lambda *_: True),
+    "an expired key that still works": (keys, "instant_text", lambda _at: ""),
+    "a child whose guardian objects told to who sees everywhere": (
+        feedback, "is_theirs_now", _unless_everywhere(feedback.is_theirs_now),
+    ),
     "another answer for a foreign child than for none": (
         reading, "student", _telling_of_foreign_children(reading.student),
     ),
@@ -194,6 +209,7 @@ def test_the_matrix_finds_each_planted_hole(judge: Judge, hole: str, monkeypatch
     own = Judge(judge.matrix, judge.asker)
     judged = own.judge(sampled(judge.matrix, 100_000), stop_at_first=True)
     assert judged.wrong != [], f"{judged.cells} cells and nothing found"
+    assert not any("500" in why for _, why in judged.wrong), "what is found is the hole, and no breakdown"
 
 
 def test_the_matrix_finds_an_entity_tag_that_tells_of_foreign_children(

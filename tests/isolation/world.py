@@ -29,6 +29,7 @@ from riskmodel.store.children import erase_student
 from riskmodel.store.engine import Store, open_store
 from riskmodel.store.keys import make_key, revoke, rotate
 from riskmodel.store.ledger import add_entry, open_case
+from riskmodel.store.objections import object_to
 from riskmodel.store.principals import Principal, SchoolClass
 from riskmodel.store.publishing import publish
 from riskmodel.store.roll_numbers import lookup_key, roll_ref
@@ -44,6 +45,9 @@ ABSENT_SCHOOL, ABSENT = "sc-z9-x", "st-z9-9-x"
 ABSENT_RUN = "al-zz-x"
 ERASED = "st-er-1-x"
 """A child that stood in both sets and in every run, and was erased: nobody's, as if there had been none."""
+OBJECTING = "st-ob-1-x"
+"""A child that stands in both sets and in every run, whose guardian objects: nobody's as well."""
+NOBODYS = (ERASED, OBJECTING)
 ABSENT_REPORT = "re-z9-x"
 ABSENT_CASE = "case-zzzzzzzzzzzz"
 COUNSELLORS_FACT = 77123
@@ -186,14 +190,14 @@ def make_world(workspace: Path) -> World:
         "st-go-1-x": Place(SCHOOLS[0], 7, "1"),
         "st-cl-1-x": Place(CLOSED, 7, "1"),
     }
-    named = [*now, *(set(before) - set(now)), ERASED, *SCHOOLS, CLOSED]
+    named = [*now, *(set(before) - set(now)), *NOBODYS, *SCHOOLS, CLOSED]
     marks = {one: chr(0x3440 + number) for number, one in enumerate(sorted(named))}
     world = World(workspace, open_store(workspace / "store", create=True), now, before, marks)
     key = lookup_key(world.workspace / "lookup.key", create=True)
     assert key is not None
-    erased = {ERASED: Place(SCHOOLS[0], 7, "1")}
+    nobodys = dict.fromkeys(NOBODYS, Place(SCHOOLS[0], 7, "1"))
     for places, facts, at in (
-        (before | erased, _FORMER, NOW - timedelta(days=180)), (now | erased, FACTS, NOW),
+        (before | nobodys, _FORMER, NOW - timedelta(days=180)), (now | nobodys, FACTS, NOW),
     ):  # fmt: skip
         world.former_set_id = world.set_id
         world.set_id = publish(
@@ -207,6 +211,7 @@ def make_world(workspace: Path) -> World:
     _allocate(world)
     _open_cases(world)
     assert erase_student(world.store, Principal("bureau", "bureau"), ERASED, at=NOW) >= 4
+    object_to(world.store, OBJECTING, by="监护人", at=NOW)
     _report(world)
     _make_principals(world)
     return world
@@ -216,7 +221,7 @@ def _allocate(world: World) -> None:
     """Keep a run about everybody, one about the second district, and a draft."""
     bureau = Principal("bureau", "bureau")
     second = [one for one in world.children if one.startswith("st-b")]
-    everybody = [*world.children, ERASED]
+    everybody = [*world.children, *NOBODYS]
     first = Place(SCHOOLS[0], 7, "1")
     for run_id, students, approved in (
         ("al-ok-x", everybody, True), ("al-bb-x", second, True), ("al-dr-x", everybody, False),
@@ -240,7 +245,7 @@ def _allocate(world: World) -> None:
         if approved:
             allocations.freeze(world.store, bureau, run_id, by="李", at=NOW)
             allocations.approve(world.store, bureau, run_id, by="王", at=NOW)
-        world.runs[run_id] = (frozenset(students) - {ERASED}, approved)
+        world.runs[run_id] = (frozenset(students) - set(NOBODYS), approved)
 
 
 def _open_cases(world: World) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from datetime import UTC, datetime
 from secrets import token_hex
 from typing import Any
 
@@ -183,3 +184,25 @@ def test_hardship_stays_with_who_may_read_a_counsellors_facts(
     }
     assert [seen[who]["hardship"] for who in seen] == ["low_income", ""]
     assert {one["name"] for one in seen.values()} == {"=王甲子"}
+
+
+def test_what_is_due_today_is_due_in_the_morning_of_china(
+    post: Any, own_client: TestClient, own_county: Any
+) -> None:
+    """At half past seven there it is still yesterday by UTC."""
+    case_id = opened(post)
+    app = own_client.app
+    app.state.clock = lambda: datetime(2026, 11, 5, 23, 30, tzinfo=UTC)  # type: ignore[attr-defined]
+    [due] = own_client.get("/v1/due", headers=key(own_county)).json()["cases"]
+    assert (due["case_id"], due["due"][0]["days_left"]) == (case_id, 0)
+
+
+def test_of_what_is_due_no_more_is_told_than_was_asked_for(
+    post: Any, own_client: TestClient, own_county: Any
+) -> None:
+    first = opened(post)
+    opened(post, student_id="a1-3", day="2026-10-31")
+    asked = "/v1/due?until=2026-12-31"
+    assert len(own_client.get(asked, headers=key(own_county)).json()["cases"]) == 2
+    [one] = own_client.get(f"{asked}&limit=1", headers=key(own_county)).json()["cases"]
+    assert one["case_id"] == first

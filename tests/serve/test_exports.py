@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import threading
+import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +19,7 @@ from riskmodel.domain import Band, School, ScoredTerm
 from riskmodel.store.publishing import publish
 from riskmodel.wording import text
 from serve.exports import csv_file
-from serve.making import Maker
+from serve.making import MOST_WAITING, Maker
 from serve.problems import Problem
 
 from .conftest import FACTS, NOW, SCHOOLS, make_student
@@ -171,3 +174,26 @@ def test_a_child_that_dies_is_a_problem_for_one_request_and_is_started_again() -
         assert maker.make("workbook", **{**task, "tables": [table]})[:2] == b"PK"
     finally:
         maker.close()
+
+
+def test_of_many_who_want_files_some_are_told_to_come_later_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each that waits keeps a thread: a key that asks for many would hold all other answers up."""
+    maker, begun, let = Maker(), threading.Event(), threading.Event()
+
+    def slow(task: object) -> bytes:
+        begun.set()
+        let.wait(20)
+        return b"made"
+
+    monkeypatch.setattr(maker, "_ask", slow)
+    with ThreadPoolExecutor(MOST_WAITING) as pool:
+        made = [pool.submit(maker.make, "workbook") for _ in range(MOST_WAITING)]
+        assert begun.wait(20)
+        while maker._places._value:
+            time.sleep(0.01)
+        with pytest.raises(Problem) as refused:
+            maker.make("workbook")
+        let.set()
+        assert [one.result(20) for one in made] == [b"made"] * MOST_WAITING
+    assert refused.value.code == "not_made_now"
+    assert maker.make("workbook") == b"made"

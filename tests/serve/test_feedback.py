@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from riskmodel.store.looks import looks_at
 from riskmodel.store.principals import Principal
 from riskmodel.store.tickets import close_ticket
 
@@ -56,3 +57,16 @@ def test_a_foreign_student_cannot_be_spoken_of(own_client: TestClient, own_count
     answers = [post(own_client, own_county, one, {"code": "F1"}) for one in ("b1-0", "none")]
     assert {answer.status_code for answer in answers} == {404}
     assert len({answer.content for answer in answers}) == 1
+
+
+def test_who_looked_is_written_down_with_the_child_whatever_came_of_it(
+    own_client: TestClient, own_county: Any
+) -> None:
+    post(own_client, own_county, "a1-2", {"code": "F3"})
+    post(own_client, own_county, "a1-1", {"code": "F4", "family": "home"})
+    own_client.get("/v1/students/a1-3/actions", headers={"Authorization": own_county.keys["school a1"]})
+    audit, data_team = own_client.app.state.audit, Principal("d", "data_team")  # type: ignore[attr-defined]
+    for student, route in (("a1-2", "feedback"), ("a1-1", "feedback"), ("a1-3", "actions")):
+        [look] = looks_at(own_county.store, audit, data_team, student)
+        assert look.shown
+        assert look.route.endswith(route)

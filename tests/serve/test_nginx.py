@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import shutil
 import socket
 import ssl
@@ -56,10 +57,13 @@ def proxied(own_county: Any, tmp_path: Path) -> Iterator[tuple[int, ssl.SSLConte
         [sys.executable, "-m", "serve", "--workspace", str(own_county.workspace), "--port", str(service)],
         stderr=subprocess.DEVNULL,
     )
-    proxy = subprocess.Popen(
-        [str(NGINX), "-p", str(tmp_path), "-c", "nginx.conf", "-e", "logs/error.log",
-         "-g", "daemon off; pid nginx.pid;"],
-    )  # fmt: skip
+    own_county.server = server
+    with (tmp_path / "logs" / "said").open("wb") as said:
+        proxy = subprocess.Popen(
+            [str(NGINX), "-p", str(tmp_path), "-c", "nginx.conf", "-e", "logs/error.log",
+             "-g", "daemon off; pid nginx.pid;"],
+            stderr=said,
+        )  # fmt: skip
     try:
         wait_for(service)
         wait_for(port)
@@ -99,5 +103,22 @@ def test_the_example_speaks_tls_and_hands_on_what_the_service_says(
     assert ask(port, context, "/metrics", key=own_county.keys["bureau"])[0] == 404
     large = ask(port, context, "/v1/students:batchGet", key=own_county.keys["bureau"], body=b"x" * 3_000_000)
     assert large[0] == 413
+    assert large[1]["content-type"] == "application/problem+json"
+    assert json.loads(large[2])["code"] == "too_large"
     with pytest.raises(ssl.SSLError):
         ask(port, ssl.create_default_context(), "/healthz")
+
+
+def test_where_the_service_is_away_nobody_is_named_in_any_file_of_nginx(
+    proxied: tuple[int, ssl.SSLContext], own_county: Any, tmp_path: Path
+) -> None:
+    port, context = proxied
+    own_county.server.terminate()
+    own_county.server.wait(timeout=60)
+    status, headers, body = ask(port, context, "/v1/students/a1-2/risk", key=own_county.keys["school a1"])
+    assert (status, headers["retry-after"]) == (503, "10")
+    assert headers["content-type"] == "application/problem+json"
+    assert json.loads(body)["code"] == "store_unavailable"
+    told = [*(tmp_path / "logs").iterdir(), *(tmp_path / "proxy_temp").rglob("*")]
+    assert {file.name for file in told} >= {"error.log", "said"}
+    assert not any(b"a1-2" in file.read_bytes() for file in told if file.is_file())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import socket
@@ -16,6 +17,7 @@ import pytest
 
 from riskmodel.store.engine import open_store
 from riskmodel.store.tables import SCHEMA
+from riskmodel.wording import text
 from serve.run import listening_socket, main
 
 HEAVY = (
@@ -134,6 +136,15 @@ def test_a_workspace_and_a_store_of_another_version_are_refused(
         connection.execute(SCHEMA.update().values(version=98))
     store.close()
     assert "98" in refusal(capsys, tmp_path, free_port())
+
+
+def test_a_store_into_which_a_backup_is_being_restored_is_not_opened(
+    own_county: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It would be the former one, under a name that is no longer its own."""
+    with (own_county.store.folder / "serving.lock").open("a") as restoring:
+        fcntl.flock(restoring, fcntl.LOCK_EX)
+        assert text("errors.workspace_in_use", "zh") in refusal(capsys, own_county.workspace, free_port())
 
 
 def test_the_server_starts_answers_and_ends_when_asked(own_county: Any) -> None:

@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 
 from riskmodel.store import reading, sets
 from riskmodel.store.publishing import go_back
+from riskmodel.wording import codes
 
 from .conftest import CARD, roll_number
 
@@ -198,3 +199,17 @@ def test_where_no_card_was_published_the_page_is_missing(own_client: TestClient,
     assert ask(own_client, own_county, "/v1/model-card")["pages"] == {}
     page = own_client.get("/v1/model-card", headers={**key(own_county), "Accept": "text/html"})
     assert (page.status_code, page.json()["code"]) == (406, "not_acceptable")
+
+
+@pytest.mark.parametrize("asked", ["until=9999-12-31", "until=0001-01-20", "since=0001-01-01"])
+def test_the_log_is_not_asked_for_days_of_no_calendar_of_ours(
+    client: TestClient, county: Any, asked: str
+) -> None:
+    answer = client.get(f"/v1/audit?{asked}", headers=key(county, "bureau"))
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+    assert client.get("/v1/audit?until=2026-11-02", headers=key(county, "bureau")).status_code == 200
+
+
+def test_the_page_tells_each_reason_why_an_entry_is_not_kept(client: TestClient) -> None:
+    page = client.get("/docs").text
+    assert all(f"<code>{code.removeprefix('errors.')}</code>" in page for code in codes("errors.ledger_"))

@@ -173,3 +173,15 @@ def test_a_sheet_finds_its_student_back_and_tells_nothing_by_itself(store: Store
 )  # fmt: skip
 def test_a_code_is_read_as_people_write_it(written: str, read: str) -> None:
     assert plain_code(written) == read
+
+
+def test_what_a_counsellor_said_of_a_withheld_reason_is_not_told_to_others(
+    store: Store, published: str, of_school_0: Principal, now: datetime
+) -> None:
+    counsellor = Principal("key-c", "counsellor", of_school_0.school_ids)
+    record_feedback(store, counsellor, [say("F4", family="home"), say("F2", family="attendance")], at=now)
+    assert {one.family for one in feedback_of(store, counsellor, STUDENT)} == {"home", "attendance"}
+    assert {one.family for one in feedback_of(store, of_school_0, STUDENT)} == {None, "attendance"}
+    record_feedback(store, of_school_0, [say("F1", family="home")], at=now)
+    [own] = [one for one in feedback_of(store, of_school_0, STUDENT) if one.code == "F1"]
+    assert own.family == "home", "who said it knows it"

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import date, datetime
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 
 from riskmodel.domain import Action, ScoredTerm
@@ -13,9 +13,12 @@ from riskmodel.errors import StoreError
 from riskmodel.store import reading
 from riskmodel.store.actions import ActionsRefused, actions_in_force, actions_of, record_actions
 from riskmodel.store.engine import Store, open_store
+from riskmodel.store.feedback import Said, feedback_of, record_feedback
+from riskmodel.store.idempotency import answer_once
 from riskmodel.store.objections import lift, object_to, objecting, objections_of
 from riskmodel.store.principals import Principal
 from riskmodel.store.publishing import publish
+from riskmodel.store.tables import ANSWERS
 
 CHILD = "school-0-student-00002"
 EVERYBODY = (
@@ -104,3 +107,29 @@ def test_what_cannot_be_is_refused_and_a_second_objection_changes_nothing(
     assert [one.by for one in objections_of(store, CHILD)] == ["x"]
     with pytest.raises(IntegrityError, match="append only"), store.writing() as connection:
         connection.execute(text("UPDATE objection SET lifted = 1"))
+
+
+def test_nobody_can_speak_of_the_child_or_ask_which_reasons_it_has(
+    store: Store, full: ScoredTerm, now: datetime
+) -> None:
+    object_to(store, CHILD, by="x", at=now)
+    bureau = EVERYBODY[3]
+    for said in (Said(student_id=CHILD, code="F3", noted_on=now.date()),
+                 Said(student_id=CHILD, code="F4", family="home", noted_on=now.date())):  # fmt: skip
+        with pytest.raises(StoreError) as refused:
+            record_feedback(store, bureau, [said], at=now)
+        assert refused.value.code == "feedback_student_unknown"
+    assert feedback_of(store, bureau, CHILD) == ()
+
+
+def test_what_a_write_about_the_child_was_answered_is_not_told_again(
+    store: Store, full: ScoredTerm, now: datetime
+) -> None:
+    who = EVERYBODY[0]
+    for key, student in (("k1", CHILD), ("k2", f"{CHILD}0")):
+        answer_once(
+            store, who, key, fingerprint="a", at=now, write=lambda named=student: f'{{"id": "{named}"}}'
+        )
+    object_to(store, CHILD, by="x", at=now)
+    with store.reading() as connection:
+        assert connection.scalars(select(ANSWERS.c.idempotency_key)).all() == ["k2"]

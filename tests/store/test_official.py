@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -89,6 +89,12 @@ def test_pages_follow_one_another_and_what_is_asked_for_narrows_them(
             break
     assert seen == list(range(5))
     assert numbers(store, bureau, span="2025-2026", level="school", formula="dropout_rate") == [0, 1]
+    page = figures(store, bureau, limit=2)
+    assert page is not None
+    keep([figure(SCHOOL, n) for n in range(5)], day=DAY + timedelta(days=1))
+    with pytest.raises(StoreError) as refused:
+        figures(store, bureau, limit=2, after=page.after)
+    assert refused.value.code == "cursor_of_former_set"
 
 
 def test_reports_are_listed_without_pages_and_read_with_them_by_scope(

@@ -28,6 +28,7 @@ from riskmodel.store.engine import Store, open_store
 from riskmodel.store.publishing import go_back, taken_back
 from riskmodel.store.reading import current_set
 from riskmodel.store.sets import published_sets, publishers
+from riskmodel.store.tables import day_of
 from riskmodel.tracking import Entry
 
 REPORT = "report.zh.html"
@@ -236,5 +237,5 @@ def list_sets(run: Run) -> None:
             set_id=each.set_id,
             as_of_date=each.facts.as_of_date,
             version=each.facts.model_version,
-            published_at=each.published_at.date(),
+            published_at=day_of(each.published_at),
         )

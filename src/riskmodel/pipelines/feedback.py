@@ -18,6 +18,7 @@ from riskmodel.records.store import RecordStore
 from riskmodel.store.engine import Store, open_store
 from riskmodel.store.feedback import Code, Said, agreement, record_feedback
 from riskmodel.store.sheet_codes import plain_code, students_of_codes
+from riskmodel.store.tables import day_of
 from riskmodel.store.tickets import Ticket, close_ticket, tickets
 from riskmodel.wording import LANGUAGES, text
 
@@ -77,7 +78,7 @@ def list_tickets(run: Run) -> None:
                 school=ticket.school_id,
                 student=ticket.student_id,
                 family=ticket.family or "-",
-                opened=ticket.opened_at.date(),
+                opened=day_of(ticket.opened_at),
                 days=waited,
                 allowed=allowed,
             )
@@ -123,8 +124,8 @@ def school_days_between(
 
 
 def _waited(ticket: Ticket, today: date, terms: tuple[Term, ...], calendar: Mapping[date, bool]) -> int:
-    last = ticket.closed_at.date() if ticket.closed_at else today
-    return school_days_between(ticket.opened_at.date(), last, terms=terms, calendar=calendar)
+    last = day_of(ticket.closed_at) if ticket.closed_at else today
+    return school_days_between(day_of(ticket.opened_at), last, terms=terms, calendar=calendar)
 
 
 def _read(file: Path, store: Store) -> list[Said]:

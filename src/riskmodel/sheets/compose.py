@@ -24,6 +24,7 @@ from riskmodel.domain import (
 )
 from riskmodel.sheets.steps import Steps
 from riskmodel.store.sheet_codes import sheet_code
+from riskmodel.store.tables import day_of
 from riskmodel.store.tickets import Answer, Ticket
 from riskmodel.wording import codes
 
@@ -225,7 +226,7 @@ def _answered(
         Answered(
             ticket.family if named is None or ticket.family in named else None,
             ticket.answer,
-            ticket.closed_at.date(),
+            day_of(ticket.closed_at),
         )
         for ticket in tickets
         if ticket.closed_at is not None and ticket.answer is not None

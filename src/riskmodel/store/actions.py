@@ -22,7 +22,7 @@ from riskmodel.store.principals import RIGHTS, Principal
 from riskmodel.store.rows import read_student
 from riskmodel.store.scope import objects, sees_student
 from riskmodel.store.sets import current_set_id
-from riskmodel.store.tables import ACTIONS, SETS, STUDENTS, instant, instant_text
+from riskmodel.store.tables import ACTIONS, SETS, STUDENTS, day_of, instant, instant_text
 
 MOST_AT_ONCE = 500
 HELP = frozenset({"contacted", "visited", "aid_given", "counselling_hours"})
@@ -83,7 +83,7 @@ def record_actions(
         `not_allowed` if the principal may not write actions.
     """
     principal.must("write_actions")
-    refusals = list(_misfits(actions, today=at.date()))
+    refusals = list(_misfits(actions, today=day_of(at)))
     with store.writing() as connection:
         served = _Served(connection, principal, actions)
         keeping = _Keeping(connection, principal, instant_text(at), {a.student_id for a in actions})

@@ -16,7 +16,7 @@ from riskmodel.store.engine import Store
 from riskmodel.store.ledger_rows import kept_of, read_rules
 from riskmodel.store.principals import RIGHTS, Principal
 from riskmodel.store.scope import sees_case
-from riskmodel.store.tables import LEDGER_CASES, LEDGER_ENTRIES, LEDGER_RULES
+from riskmodel.store.tables import LEDGER_CASES, LEDGER_ENTRIES, LEDGER_RULES, day_of
 
 LATEST_RULES = select(LEDGER_RULES.c.content).order_by(LEDGER_RULES.c.number.desc()).limit(1)
 
@@ -98,10 +98,15 @@ def last_closed_on(store: Store, principal: Principal, student_id: str) -> date 
     return max((day for day in closed if day is not None), default=None)
 
 
-def due_cases(store: Store, principal: Principal, *, until: date) -> tuple[KeptCase, ...]:
-    """Return the open cases within the scope of which something is due by a day, the longest due first."""
+def due_cases(
+    store: Store, principal: Principal, *, until: date, most: int | None = None
+) -> tuple[KeptCase, ...]:
+    """Return the open cases within the scope of which something is due by a day, the longest due first.
+
+    At most `most`: who has more to do begins with these.
+    """
     found = [one for one in cases(store, principal, is_open=True) if one.due and one.due[0].on <= until]
-    return tuple(sorted(found, key=lambda one: (one.due[0].on, one.case_id)))
+    return tuple(sorted(found, key=lambda one: (one.due[0].on, one.case_id))[:most])
 
 
 _TOLD_AS: Mapping[Event, str] = {
@@ -138,7 +143,7 @@ def ledger_events(store: Store, principal: Principal) -> list[dict[str, str]]:
             "event": event,
             "left_on": away.isoformat() if event == "verified_dropout" else "",
             "reason": kept.entry.reasons[0] if kept.entry.reasons else "",
-            "recorded_on": kept.recorded_at.date().isoformat(),
+            "recorded_on": day_of(kept.recorded_at).isoformat(),
         }
         rows.setdefault((student_id, row["event_date"], event), row)
     return [rows[key] for key in sorted(rows)]

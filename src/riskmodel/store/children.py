@@ -7,13 +7,14 @@ from contextlib import closing
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Table, delete, or_, select
+from sqlalchemy import Table, delete, select
 
 from riskmodel.errors import StoreError, Where
 from riskmodel.store.engine import FILE_NAME, Store
+from riskmodel.store.idempotency import forget_answers
 from riskmodel.store.ledger_rows import empty_rows
 from riskmodel.store.principals import Principal
-from riskmodel.store.tables import ANSWERS, LEDGER_ENTRIES, METADATA
+from riskmodel.store.tables import LEDGER_ENTRIES, METADATA
 
 
 def rows_about(store: Store, principal: Principal, student_id: str) -> dict[str, list[dict[str, Any]]]:
@@ -63,12 +64,7 @@ def erase_student(store: Store, principal: Principal, student_id: str, *, at: da
             if table is LEDGER_ENTRIES:
                 continue
             removed += connection.execute(delete(table).where(table.c.student_id == student_id)).rowcount
-        # Answers kept for a repeated write hold ids within their text, and the callers' own keys may.
-        texts = [
-            column.contains(student_id, autoescape=True)
-            for column in (ANSWERS.c.answer, ANSWERS.c.idempotency_key)
-        ]
-        removed += connection.execute(delete(ANSWERS).where(or_(*texts))).rowcount
+        removed += forget_answers(connection, student_id)
     _clear_bytes(store)
     return removed
 

@@ -106,17 +106,45 @@ def record_feedback(
 
 
 def feedback_of(store: Store, principal: Principal, student_id: str) -> tuple[Feedback, ...]:
-    """Return what was said of a student's sheets, oldest first; empty outside of the scope."""
+    """Return what was said of a student's sheets, oldest first; empty outside of the scope.
+
+    What it is about is told to who entered it, and to who reads a reason of that family on that sheet: what a
+    counsellor said must not tell others which reason is withheld from them.
+    """
     principal.must("read_risk")
     query = (
-        select(FEEDBACK)
+        select(FEEDBACK, STUDENTS.c.content)
+        .outerjoin(
+            STUDENTS,
+            (STUDENTS.c.set_id == FEEDBACK.c.set_id) & (STUDENTS.c.student_id == FEEDBACK.c.student_id),
+        )
         .where(FEEDBACK.c.student_id == student_id)
         .order_by(FEEDBACK.c.entered_at, FEEDBACK.c.feedback_id)
     )
     with store.reading() as connection:
-        return tuple(
-            _feedback(row) for row in connection.execute(query.where(_theirs(principal, connection)))
-        )
+        rows = connection.execute(query.where(_theirs(principal, connection))).all()
+    return tuple(
+        _as_read_by(principal, _feedback(row), read_student(row.content) if row.content else None)
+        for row in rows
+    )
+
+
+def _as_read_by(principal: Principal, said: Feedback, student: ScoredStudent | None) -> Feedback:
+    if said.family is None or said.entered_by == principal.key_id:
+        return said
+    if principal.rights.audience == "counsellor" or (
+        student is not None and _reads_reason(principal, student, said.family)
+    ):
+        return said
+    return replace(said, family=None)
+
+
+def _reads_reason(principal: Principal, student: ScoredStudent, family: Family) -> bool:
+    return any(
+        reason.family == family
+        and (reason.audience == "class_teacher" or principal.rights.audience == "counsellor")
+        for reason in student.reasons
+    )
 
 
 def agreement(store: Store, principal: Principal) -> tuple[Agreement, ...]:
@@ -206,11 +234,7 @@ def _check_family(said: Said, student: ScoredStudent, principal: Principal, numb
     if said.family is None:
         fits = said.code != "F4"
     elif said.code == "F4":
-        fits = any(
-            reason.family == said.family
-            and (reason.audience == "class_teacher" or principal.rights.audience == "counsellor")
-            for reason in student.reasons
-        )
+        fits = _reads_reason(principal, student, said.family)
     else:
         fits = said.code in NAMES_A_FAMILY
     if not fits:
@@ -218,7 +242,7 @@ def _check_family(said: Said, student: ScoredStudent, principal: Principal, numb
 
 
 def _feedback(row: Row[tuple[object, ...]]) -> Feedback:
-    told = dict(row._mapping)
+    told = {name: value for name, value in row._mapping.items() if name in FEEDBACK.c}
     return Feedback(
         **{
             **told,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import Connection, delete, insert, or_, select
 
 from riskmodel.errors import StoreError
 from riskmodel.store.engine import Store
@@ -23,6 +24,23 @@ class Answered:
 
     answer: str
     again: bool
+
+
+def forget_answers(connection: Connection, student_id: str) -> int:
+    """Remove the answers that name a child; return how many there were.
+
+    An answer holds ids as JSON does, in quotes; a caller may have put one into its own key.
+    """
+    named = or_(
+        ANSWERS.c.answer.contains(json.dumps(student_id, ensure_ascii=False), autoescape=True),
+        ANSWERS.c.idempotency_key.contains(student_id, autoescape=True),
+    )
+    return connection.execute(delete(ANSWERS).where(named)).rowcount
+
+
+def forget_old_answers(connection: Connection, at: datetime) -> None:
+    """Remove the answers whose time is over."""
+    connection.execute(delete(ANSWERS).where(ANSWERS.c.made_at <= instant_text(at - KEPT_FOR)))
 
 
 def answer_once(
@@ -54,7 +72,7 @@ def answer_once(
         `idempotency_key_reused` if the key stands for another request; whatever the write raises.
     """
     with store.writing() as connection:
-        connection.execute(delete(ANSWERS).where(ANSWERS.c.made_at <= instant_text(at - KEPT_FOR)))
+        forget_old_answers(connection, at)
         known = connection.execute(
             select(ANSWERS.c.fingerprint, ANSWERS.c.answer).where(
                 ANSWERS.c.key_id == principal.key_id, ANSWERS.c.idempotency_key == idempotency_key

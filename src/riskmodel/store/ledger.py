@@ -25,7 +25,7 @@ from riskmodel.store.ledger_rows import add_row, entry_text, rules_text, stands
 from riskmodel.store.principals import Permission, Principal
 from riskmodel.store.scope import sees_case
 from riskmodel.store.sets import CURRENT
-from riskmodel.store.tables import LEDGER_CASES, LEDGER_RULES, SCHOOLS, SETS, instant_text
+from riskmodel.store.tables import LEDGER_CASES, LEDGER_RULES, SCHOOLS, SETS, day_of, instant_text
 
 _DECISIONS = ("closing_refused", "closing_confirmed")
 
@@ -143,7 +143,7 @@ def _add(
     new = Kept(number=number, entry=entry, recorded_at=at, key_id=principal.key_id, role=principal.role)
     try:
         before, rules = fold(kept), ledger_rules(connection)
-        check_entry(entry, before, kept, key_id=principal.key_id, rules=rules, today=at.date())
+        check_entry(entry, before, kept, key_id=principal.key_id, rules=rules, today=day_of(at))
         case = fold((*kept, new))
     except StepRefused as refused:
         of_others = ("ledger_step", "ledger_day_before", "ledger_follow_up_early")

@@ -10,6 +10,7 @@ from riskmodel.ledger.codes import Kind, State
 from riskmodel.store.cases import cases
 from riskmodel.store.engine import Store
 from riskmodel.store.principals import Principal
+from riskmodel.store.tables import day_of
 
 TotalKey = tuple[str, str, Kind, State]
 """School, township, ledger and state; of a child whom no school has, the school is empty."""
@@ -25,7 +26,7 @@ def ledger_totals(store: Store, principal: Principal, *, until: date) -> Counter
     """
     found: Counter[TotalKey] = Counter()
     for one in cases(store, principal):
-        case = fold(kept for kept in one.entries if kept.recorded_at.date() <= until)
+        case = fold(kept for kept in one.entries if day_of(kept.recorded_at) <= until)
         if case is not None:
             found[case.home.school_id, case.home.township, case.kind, case.state] += 1
     return found

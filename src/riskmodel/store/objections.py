@@ -13,6 +13,7 @@ from sqlalchemy import Connection, insert, select
 
 from riskmodel.errors import StoreError
 from riskmodel.store.engine import Store
+from riskmodel.store.idempotency import forget_answers
 from riskmodel.store.scope import objects
 from riskmodel.store.tables import OBJECTIONS, SETS, STUDENTS, instant, instant_text
 
@@ -42,6 +43,7 @@ def object_to(store: Store, student_id: str, *, by: str, at: datetime) -> None:
             raise StoreError("objection_student_unknown")
         if not _holds(connection, student_id):
             _add(connection, student_id, lifted=False, by=by, at=at)
+            forget_answers(connection, student_id)  # a repeated write would tell of the child again
 
 
 def lift(store: Store, student_id: str, *, by: str, at: datetime) -> None:

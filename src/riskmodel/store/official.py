@@ -28,6 +28,7 @@ from sqlalchemy import (
     update,
 )
 
+from riskmodel.errors import StoreError
 from riskmodel.official import Level, Place
 from riskmodel.store.engine import Store
 from riskmodel.store.principals import Principal
@@ -54,7 +55,7 @@ class FigurePage:
     counted_at: datetime
     content: Mapping[str, Any]
     figures: tuple[Mapping[str, Any], ...]
-    after: int | None
+    after: str | None
 
 
 @dataclass(frozen=True)
@@ -101,14 +102,15 @@ def save_figures(
 
 def figures(
     store: Store, principal: Principal, *, formula: str | None = None, span: str | None = None,
-    level: Level | None = None, school_id: str | None = None, limit: int = 100, after: int | None = None,
+    level: Level | None = None, school_id: str | None = None, limit: int = 100, after: str | None = None,
 ) -> FigurePage | None:  # fmt: skip
     """Return a page of the figures of the newest day that are within the scope; None where none was counted.
 
     Raises
     ------
     StoreError
-        `not_allowed` if the principal may not read lists.
+        `not_allowed` if the principal may not read lists; `cursor_of_former_set` if the page before was of
+        another day.
     """
     principal.must("read_list")
     most, of = min(max(limit, 1), MOST_PER_PAGE), OFFICIAL_FIGURES.c
@@ -128,13 +130,16 @@ def figures(
             .order_by(of.number)
             .limit(most + 1)
         )
+        begins = day.day.replace("-", "")
         if after is not None:
-            query = query.where(of.number > after)
+            if not after.startswith(begins):
+                raise StoreError("cursor_of_former_set")
+            query = query.where(of.number > int(after.removeprefix(begins)))
         rows = connection.execute(query).all()
     return FigurePage(
         date.fromisoformat(day.day), instant(day.counted_at), json.loads(day.content),
         tuple(json.loads(row.content) for row in rows[:most]),
-        rows[most - 1].number if len(rows) > most else None,
+        f"{begins}{rows[most - 1].number}" if len(rows) > most else None,
     )  # fmt: skip
 
 

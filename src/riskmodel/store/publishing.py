@@ -18,6 +18,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from riskmodel.domain import ScoredStudent, ScoredTerm
 from riskmodel.errors import StoreError
 from riskmodel.store.engine import Store
+from riskmodel.store.idempotency import forget_old_answers
 from riskmodel.store.rows import facts_text, student_text
 from riskmodel.store.sets import Document, current_set_id
 from riskmodel.store.tables import DOCUMENTS, MOVES, SCHOOLS, SETS, STUDENTS, instant_text
@@ -66,6 +67,7 @@ def publish(
     set_id = f"set-{term.facts.as_of_date:%Y%m%d}-{secrets.token_hex(3)}"
     remove_leftovers(store)
     with store.writing() as connection:
+        forget_old_answers(connection, published_at)  # where nobody has written since
         connection.execute(
             insert(SETS).values(
                 set_id=set_id,
@@ -87,9 +89,10 @@ def publish(
                 )
             )
     for chunk in _chunks(term.students):
+        # Made before the store is locked: schools write between two chunks.
+        rows = [_student_row(set_id, student, roll_refs.get(student.student_id)) for student in chunk]
         with store.writing() as connection:
             _still_writing(connection, set_id, len(chunk))
-            rows = [_student_row(set_id, student, roll_refs.get(student.student_id)) for student in chunk]
             connection.execute(insert(STUDENTS), rows)
             stored = connection.scalar(select(SETS.c.student_count).where(SETS.c.set_id == set_id))
         if progress is not None:

@@ -144,11 +144,11 @@ def is_theirs_now(
 ) -> ColumnElement[bool]:
     """Limit rows that name a student (of a former set, an action, a feedback) to who is the principal's now.
 
-    What was said of a child at a former school is not told to the former school any more, and a child who
-    is in no current set is told to nobody but those who see everywhere.
+    What was said of a child at a former school is not told to the former school any more, a child who is in
+    no current set is told to nobody but those who see everywhere, and one whose guardian objects to nobody.
     """
     if principal.rights.everywhere:
-        return true()
+        return not_(objects(student_id))
     now = STUDENTS.alias("now")
     return (
         select(now.c.student_id)

@@ -6,7 +6,7 @@ digits, so that they sort and compare as text on both. A set is never changed on
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta, timezone
 
 from sqlalchemy import (
     DDL,
@@ -385,6 +385,15 @@ def instant_text(instant: datetime) -> str:
     if instant.tzinfo is None:
         raise ValueError("an instant needs a time zone")
     return instant.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+CHINA_TIME = timezone(timedelta(hours=8))
+"""One zone for the whole country, with no summer time since 1991."""
+
+
+def day_of(instant: datetime) -> date:
+    """Return the day on which an instant falls where schools are: that of UTC begins there at eight."""
+    return instant.astimezone(CHINA_TIME).date()
 
 
 def instant(stored: str) -> datetime:

@@ -13,7 +13,7 @@ from riskmodel.store.engine import Store
 from riskmodel.store.principals import Principal
 from riskmodel.store.scope import sees_student
 from riskmodel.store.sets import current_set_id, set_of
-from riskmodel.store.tables import STUDENTS
+from riskmodel.store.tables import STUDENTS, day_of
 
 
 @dataclass
@@ -46,7 +46,7 @@ def work_by_school(
     principal.must("read_list")
     with store.reading() as connection:
         set_id = current_set_id(connection)
-        published = set_of(connection, set_id).published_at.date()
+        published = day_of(set_of(connection, set_id).published_at)
         rows = connection.execute(
             select(STUDENTS.c.student_id, STUDENTS.c.school_id, STUDENTS.c.listed).where(
                 STUDENTS.c.set_id == set_id, sees_student(principal)
