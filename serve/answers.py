@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from riskmodel.domain import (
     ActionTaken,
+    Audience,
     Family,
     Kind,
     Language,
@@ -22,7 +23,6 @@ from riskmodel.domain import (
     ScoredStudent,
     Statement,
     Unit,
-    Unknown,
 )
 from riskmodel.store.allocations import AllocationItem, AllocationRun, ItemPage
 from riskmodel.store.feedback import Feedback
@@ -82,15 +82,14 @@ NO_NAME = "**"
 def student_risk(student: ScoredStudent, published: PublishedSet, *, role: Role, today: date) -> StudentRisk:
     """Tell everything that this role may read of one student."""
     units = published.facts.units
-    reasons, strengths = readable(student.reasons, role), readable(student.strengths, role)
-    hidden = len(reasons) < len(student.reasons) or len(strengths) < len(student.strengths)
+    hidden = any(not may_read(one.audience, role) for one in (*student.reasons, *student.strengths))
     return StudentRisk(
         student_id=student.student_id,
         school_id=student.school_id,
         stage=student.stage,
         grade=student.grade,
         class_name=student.class_name,
-        masked_name=name_read(student, role),
+        masked_name=name_read(student.masked_name, role),
         risk=student.risk if RIGHTS[role].risk else None,
         band=student.band,
         band_label=words(f"bands.{student.band}.name"),
@@ -98,10 +97,10 @@ def student_risk(student: ScoredStudent, published: PublishedSet, *, role: Role,
         listed=student.listed,
         near_line=student.near_line,
         similar_per_100=_similar(student, published),
-        reasons=tuple(statement_out(*of_statement(one, units)) for one in reasons),
-        strengths=tuple(statement_out(*of_statement(one, units)) for one in strengths),
+        reasons=_statements(student.reasons, role, units),
+        strengths=_statements(student.strengths, role, units),
         withheld=words("api.withheld") if hidden else None,
-        unknowns=tuple(unknown_out(*of_unknown(one, units)) for one in student.unknowns),
+        unknowns=tuple(unknown_out(one.code, *filling(one.values, units)) for one in student.unknowns),
         model=model_out(published),
         set=set_out(published, today=today),
         notice=words("api.notice"),
@@ -201,7 +200,7 @@ def _allocation_item(item: AllocationItem, student: ScoredStudent, role: Role) -
         school_id=student.school_id,
         grade=student.grade,
         class_name=student.class_name,
-        masked_name=name_read(student, role),
+        masked_name=name_read(student.masked_name, role),
         answer=item.answer,
         answer_label=words(f"targeting.answers.{item.answer}"),
         place=item.place,
@@ -440,17 +439,14 @@ def look_report(lines: Iterable[LooksOfKey], *, since: date, until: date) -> Loo
     )
 
 
-def readable(statements: tuple[Statement, ...], role: Role) -> tuple[Statement, ...]:
-    """Return those that this role may read."""
-    audience = RIGHTS[role].audience
-    if audience == "counsellor":
-        return statements
-    return tuple(one for one in statements if one.audience == audience)
+def may_read(audience: Audience, role: Role) -> bool:
+    """Tell whether a role reads what is for this audience."""
+    return RIGHTS[role].audience in ("counsellor", audience)
 
 
-def name_read(student: ScoredStudent, role: Role) -> str:
+def name_read(masked_name: str, role: Role) -> str:
     """Return the masked name, as far as this role may read one."""
-    return student.masked_name if RIGHTS[role].names else NO_NAME
+    return masked_name if RIGHTS[role].names else NO_NAME
 
 
 def _found(student: ScoredStudent, role: Role) -> FoundStudent:
@@ -459,7 +455,7 @@ def _found(student: ScoredStudent, role: Role) -> FoundStudent:
         school_id=student.school_id,
         grade=student.grade,
         class_name=student.class_name,
-        masked_name=name_read(student, role),
+        masked_name=name_read(student.masked_name, role),
     )
 
 
@@ -469,7 +465,7 @@ def _listed(student: ScoredStudent, role: Role) -> ListedStudent:
         stage=student.stage,
         grade=student.grade,
         class_name=student.class_name,
-        masked_name=name_read(student, role),
+        masked_name=name_read(student.masked_name, role),
         band=student.band,
         band_label=words(f"bands.{student.band}.name"),
         listed=student.listed,
@@ -491,22 +487,23 @@ def similar_out(similar: PerHundred, days: int) -> PerHundredOut:
 
 _Values = tuple[tuple[str, float | None], ...]
 _Units = tuple[Unit | None, ...]
-_Told = tuple[str, Family, Kind, Literal[1, 2, 3], str, date | None, _Values, _Units]
 
 
-def of_statement(one: Statement, units: Mapping[str, Unit]) -> _Told:
-    """Return what `statement_out` is told."""
-    return (
-        one.code, one.family, one.kind, one.dots, one.source, one.source_date, *_filling(one.values, units)
+def _statements(
+    statements: Iterable[Statement], role: Role, units: Mapping[str, Unit]
+) -> tuple[StatementOut, ...]:
+    return tuple(
+        statement_out(
+            one.code, one.family, one.kind, one.dots, one.source, one.source_date,
+            *filling(one.values, units),
+        )
+        for one in statements
+        if may_read(one.audience, role)
     )  # fmt: skip
 
 
-def of_unknown(one: Unknown, units: Mapping[str, Unit]) -> tuple[str, _Values, _Units]:
-    """Return what `unknown_out` is told."""
-    return (one.code, *_filling(one.values, units))
-
-
-def _filling(values: Mapping[str, float | None], units: Mapping[str, Unit]) -> tuple[_Values, _Units]:
+def filling(values: Mapping[str, float | None], units: Mapping[str, Unit]) -> tuple[_Values, _Units]:
+    """Return what fills the slots of a sentence, and in which units."""
     return tuple(values.items()), tuple(map(units.get, values))
 
 

@@ -20,10 +20,49 @@ MOST_CONNECTIONS = 500
 """Of one worker, at once; a proxy needs far fewer. Below the usual limit of 1,024 open files."""
 
 
+_MOST_HELD_BYTES = 65_536
+
+
+class _Together:
+    """A transport that sends what is written in one turn of the loop at once: head and body in one piece.
+
+    uvicorn writes them one after the other, and each writing wakes whoever waits at the other end.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._held: list[bytes] = []
+        self._bytes = 0
+
+    def write(self, data: bytes) -> None:
+        """Hold it until the end of the turn; more than a few packets are sent as they come."""
+        if not self._held:
+            self._loop.call_soon(self._send)
+        self._held.append(data)
+        self._bytes += len(data)
+        if self._bytes > _MOST_HELD_BYTES:
+            self._send()
+
+    def close(self) -> None:
+        """Send what is held, and close."""
+        self._send()
+        self._transport.close()
+
+    def is_closing(self) -> bool:
+        """Tell whether nothing more can be sent."""
+        return self._transport.is_closing()
+
+    def _send(self) -> None:
+        if self._held:
+            self._transport.writelines(self._held)
+            self._held, self._bytes = [], 0
+
+
 class Connection(HttpToolsProtocol):
     """HTTP/1.1 with limits."""
 
-    _head_bytes = 0
+    _expects_head = True
     _unfinished = 0
     _patience: asyncio.TimerHandle | None = None
     _refused = "malformed_request"
@@ -31,6 +70,7 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a request."""
         super().connection_made(transport)
+        self.transport = _Together(transport, self.loop)  # type: ignore[assignment]
         self._wait_for_head()
         if len(self.connections) > MOST_CONNECTIONS:
             transport.close()
@@ -41,32 +81,25 @@ class Connection(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
-        """Begin to count."""
+        """Expect the rest of the head; mostly it has come already."""
         super().on_message_begin()
-        self._head_bytes = 0
-        if self._patience is None:
-            self._wait_for_head()
-
-    def on_url(self, url: bytes) -> None:
-        """Count the address."""
-        self._count(url)
-        super().on_url(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Count a header."""
-        self._count(name + value)
-        super().on_header(name, value)
+        self._expects_head = True
 
     def on_headers_complete(self) -> None:
-        """Stop waiting: the head is whole."""
+        """Stop waiting: the head is whole. One so large has come in one piece, or it was refused before."""
+        if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > MOST_HEAD_BYTES:
+            self._refused = "head_too_large"
+            raise ValueError  # httptools gives up on the request
         self._stop_waiting()
-        self._unfinished = 0
+        self._expects_head, self._unfinished = False, 0
         super().on_headers_complete()
 
     def data_received(self, data: bytes) -> None:
         """Take bytes; where the head is still not whole, all of them belong to it."""
         super().data_received(data)
-        if self._patience is not None and not self.transport.is_closing():
+        if self._expects_head and not self.transport.is_closing():
+            if self._patience is None:
+                self._wait_for_head()
             self._unfinished += len(data)
             if self._unfinished > MOST_HEAD_BYTES:
                 self._refused = "head_too_large"
@@ -80,12 +113,6 @@ class Connection(HttpToolsProtocol):
             head += [name, b": ", value, b"\r\n"]
         self.transport.write(b"".join([*head, b"\r\n", bytes(answer.body)]))
         self.transport.close()
-
-    def _count(self, part: bytes) -> None:
-        self._head_bytes += len(part)
-        if self._head_bytes > MOST_HEAD_BYTES:
-            self._refused = "head_too_large"
-            raise ValueError  # httptools gives up on the request
 
     def _wait_for_head(self) -> None:
         self._patience = self.loop.call_later(HEAD_SECONDS, self._give_up)

@@ -19,7 +19,6 @@ from riskmodel.errors import RiskmodelError
 from riskmodel.store.keys import recognise
 from riskmodel.store.principals import Principal
 from riskmodel.store.reading import current_set, student_content
-from riskmodel.store.rows import read_student
 from riskmodel.store.tables import day_of
 from serve.deps import Visit
 from serve.limits import Allowance
@@ -73,6 +72,8 @@ class Daily:
             if content is None:
                 return None
             body = _told(content, published, who, day_of(at))
+            if body is None:
+                return None
             visit = Visit(
                 store=state.store, audit=state.audit, principal=who, at=at, route=PATH, method="GET",
                 request_id=scope["riskmodel.request_id"], purpose=who.rights.purpose,
@@ -102,5 +103,8 @@ def _key(scope: Scope) -> str:
     return bearer(told.decode("latin-1"))
 
 
-def _told(content: str, published: PublishedSet, who: Principal, today: date) -> bytes:
-    return written_risk(read_student(content), published, role=who.role, today=today)
+def _told(content: str, published: PublishedSet, who: Principal, today: date) -> bytes | None:
+    try:
+        return written_risk(content, published, role=who.role, today=today)
+    except (LookupError, TypeError, ValueError):  # the row was damaged: the long way says how
+        return None

@@ -7,19 +7,18 @@ lost: then all allowances are full. Nothing in it is synced.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import math
 import mmap
 import os
 import struct
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from riskmodel.errors import StoreError, Where
+from riskmodel.store.turns import Turn
 
 FILE_NAME = "limits.bin"
 BURST_SECONDS = 10
@@ -64,7 +63,7 @@ class Limits:
             self._file = os.open(folder / FILE_NAME, os.O_RDWR | os.O_CREAT, 0o600)
             os.posix_fallocate(self._file, 0, size)  # a full disk is met here only
             self._kept = mmap.mmap(self._file, size)
-            self._turn = _Turn(self._file)
+            self._turn = Turn(self._file)
         except OSError:
             raise StoreError("limits_unwritable", Where(file=FILE_NAME)) from None
 
@@ -112,19 +111,3 @@ class Limits:
 @lru_cache(maxsize=MOST_KEYS)
 def _name(key_id: str) -> bytes:
     return hashlib.blake2b(key_id.encode(), digest_size=8).digest()
-
-
-class _Turn:
-    """One at a time, of all threads and all workers."""
-
-    def __init__(self, file: int) -> None:
-        self._file = file
-        self._lock = threading.Lock()
-
-    def __enter__(self) -> None:
-        self._lock.acquire()
-        fcntl.flock(self._file, fcntl.LOCK_EX)
-
-    def __exit__(self, *_: object) -> None:
-        fcntl.flock(self._file, fcntl.LOCK_UN)
-        self._lock.release()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 import traceback
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,23 @@ from pydantic_core import to_json
 
 FIELDS = ("request_id", "method", "route", "status", "milliseconds", "key_id", "error", "place")
 """Of a request."""
+
+
+REQUESTS = "serve.requests"
+_LOG = logging.getLogger(REQUESTS)
+_BLANK = vars(logging.LogRecord(REQUESTS, logging.INFO, "", 0, "%s", (), None))
+
+
+def log_request(level: int, told: dict[str, object]) -> None:
+    """Log a line about a request.
+
+    What `logging` finds out for each (where in the code it is, by which thread) no line of ours tells.
+    """
+    if _LOG.isEnabledFor(level):
+        record = logging.LogRecord.__new__(logging.LogRecord)
+        of_now = {"levelno": level, "levelname": logging.getLevelName(level), "created": time.time()}
+        record.__dict__ = {**_BLANK, **of_now, "args": told}
+        _LOG.handle(record)
 
 
 class Lines(logging.Formatter):
@@ -28,7 +46,7 @@ class Lines(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
         }
-        if record.name == "serve.requests" and isinstance(record.args, dict):
+        if record.name == REQUESTS and isinstance(record.args, dict):
             told = record.args
             line |= {name: told[name] for name in FIELDS if name in told}
         elif record.name == "uvicorn.error":
@@ -49,9 +67,6 @@ def write_lines() -> None:
     """Let everything that this process logs come out in this form, on standard error."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Lines())
-    # No line tells of threads, processes or places in the code: nor need they be found out for each.
-    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
-    logging._srcfile = None  # as the library's how-to says under "Optimization"
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)

@@ -13,11 +13,9 @@ import time
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serve.logs import error_fields
+from serve.logs import error_fields, log_request
 from serve.metrics import Metrics
 from serve.problems import Problem, problem_response
-
-LOG = logging.getLogger("serve.requests")
 
 MOST_BODY_BYTES = 8_192
 """What reads by GET looks at no body. (FastAPI's own `max_body_size` answers in plain text.)"""
@@ -132,4 +130,4 @@ def _log(scope: Scope, status: int, seconds: float, problem: Exception | None) -
     }
     if problem is not None:
         line |= error_fields(problem)
-    LOG.log(logging.ERROR if problem is not None else logging.INFO, "%s", line)
+    log_request(logging.INFO if problem is None else logging.ERROR, line)

@@ -9,49 +9,64 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable
 from datetime import date
 from functools import lru_cache
+from operator import itemgetter
 
 from pydantic import BaseModel
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
-from riskmodel.domain import PublishedSet, ScoredStudent
+from riskmodel.domain import PerHundred, PublishedSet
 from riskmodel.store.principals import RIGHTS, Role
 from serve import answers
-from serve.schemas import ModelOut, SetOut, StudentRisk
+from serve.schemas import ModelOut, SetOut
 
-_SHAPE = (
-    b"{" + b",".join(b'"%b":%%(%b)b' % (2 * (name.encode(),)) for name in StudentRisk.model_fields) + b"}"
-)
-_NULL, _WHETHER = b"null", {False: b"false", True: b"true"}
+_WHETHER = {False: b"false", True: b"true"}
+_NULL = b"null"
+_of_statement = itemgetter("code", "family", "kind", "dots", "source", "source_date")
 
 
-def written_risk(student: ScoredStudent, published: PublishedSet, *, role: Role, today: date) -> bytes:
-    """Write what `answers.student_risk` tells, to the byte."""
-    facts, units = published.facts, published.facts.units
-    reasons, strengths = answers.readable(student.reasons, role), answers.readable(student.strengths, role)
-    hidden = len(reasons) < len(student.reasons) or len(strengths) < len(student.strengths)
-    band, similar = student.band, student.similar
-    return _SHAPE % {
-        b"student_id": to_json(student.student_id),
-        b"school_id": to_json(student.school_id),
-        b"stage": to_json(student.stage),
-        b"grade": to_json(student.grade),
-        b"class_name": to_json(student.class_name),
-        b"masked_name": to_json(answers.name_read(student, role)),
-        b"risk": to_json(student.risk) if RIGHTS[role].risk else _NULL,
-        b"band": to_json(band),
-        b"band_label": _words(f"bands.{band}.name"),
-        b"band_meaning": _words(f"bands.{band}.meaning"),
-        b"listed": _WHETHER[student.listed],
-        b"near_line": _WHETHER[student.near_line],
-        b"similar_per_100": _NULL if similar is None else _similar(similar, facts.horizon_days),
-        b"reasons": _all(_statement(*answers.of_statement(one, units)) for one in reasons),
-        b"strengths": _all(_statement(*answers.of_statement(one, units)) for one in strengths),
-        b"withheld": _words("api.withheld") if hidden else _NULL,
-        b"unknowns": _all(_unknown(*answers.of_unknown(one, units)) for one in student.unknowns),
-        b"model": _model(**answers.of_model(published)),
-        b"set": _set(**answers.of_set(published, today=today)),
-        b"notice": _words("api.notice"),
-    }
+def written_risk(content: str, published: PublishedSet, *, role: Role, today: date) -> bytes:
+    """Write what `answers.student_risk` tells of a student, to the byte, from what is stored.
+
+    What is stored was checked when it was written, and is not checked again here.
+
+    Raises
+    ------
+    LookupError, TypeError, ValueError
+        If it is no student: then `rows.read_student` says what is wrong.
+    """
+    [row] = from_json(content)
+    units, days = published.facts.units, published.facts.horizon_days
+    band, similar = row["band"], row["similar"]
+    told, hidden = {}, False
+    for name in ("reasons", "strengths"):
+        read = [one for one in row[name] if answers.may_read(one["audience"], role)]
+        hidden = hidden or len(read) < len(row[name])
+        told[name] = _all(
+            _statement(*_of_statement(one), *answers.filling(one["values"], units)) for one in read
+        )
+    unknowns = _all(_unknown(one["code"], *answers.filling(one["values"], units)) for one in row["unknowns"])
+    head = to_json({
+        "student_id": row["student_id"], "school_id": row["school_id"], "stage": row["stage"],
+        "grade": row["grade"], "class_name": row["class_name"],
+        "masked_name": answers.name_read(row["masked_name"], role),
+        "risk": row["risk"] if RIGHTS[role].risk else None, "band": band,
+    })  # fmt: skip
+    return b"".join((
+        head[:-1],
+        b',"band_label":', _words(f"bands.{band}.name"),
+        b',"band_meaning":', _words(f"bands.{band}.meaning"),
+        b',"listed":', _WHETHER[row["listed"]],
+        b',"near_line":', _WHETHER[row["near_line"]],
+        b',"similar_per_100":', _NULL if similar is None else _similar(PerHundred(**similar), days),
+        b',"reasons":', told["reasons"],
+        b',"strengths":', told["strengths"],
+        b',"withheld":', _words("api.withheld") if hidden else _NULL,
+        b',"unknowns":', unknowns,
+        b',"model":', _model(**answers.of_model(published)),
+        b',"set":', _set(**answers.of_set(published, today=today)),
+        b',"notice":', _words("api.notice"),
+        b"}",
+    ))  # fmt: skip
 
 
 def _all(parts: Iterable[bytes]) -> bytes:

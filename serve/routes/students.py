@@ -12,7 +12,7 @@ from riskmodel.domain import PublishedSet, ScoredStudent
 from riskmodel.sheets.render import printed_sheet, to_html
 from riskmodel.store import reading, sets
 from riskmodel.store.roll_numbers import lookup_key, roll_ref
-from serve.answers import lookup_answer, risk_history, student_batch
+from serve.answers import lookup_answer, risk_history, student_batch, student_risk
 from serve.deps import Visit, Visiting
 from serve.explaining import as_read_by, explanation, sheets_of
 from serve.negotiation import wanted_type
@@ -29,7 +29,6 @@ from serve.schemas import (
     StudentBatch,
     StudentRisk,
 )
-from serve.written import written_risk
 
 router = APIRouter(prefix="/v1/students", tags=["students"])
 
@@ -41,9 +40,9 @@ async def read_student_risk(
     """Answer with the student's risk, band, reasons, strengths and what is not known."""
     published = await chosen_set(query, visit)
     student = await seen_student(student_id, published, visit)
-    answer = written_risk(student, published, role=visit.principal.role, today=visit.today)
+    answer = student_risk(student, published, role=visit.principal.role, today=visit.today)
     await visit.noted(200, set_id=published.set_id, shown=[student_id])
-    return Response(answer, media_type="application/json")
+    return Response(answer.model_dump_json(), media_type="application/json")
 
 
 @router.get("/{student_id}/risks")

@@ -198,7 +198,7 @@ HOLES: dict[str, tuple[Any, str, Any]] = {
     "the scope dropped in the query about cases": (cases, "sees_case", _no_scope),
     "a counsellor's facts of a case for everybody": (cases, "as_read_by", lambda principal, found: found),
     "a draft shown to everybody": (allocations, "_readable", _no_scope),
-    "counsellors' facts for everybody": (answers, "readable", lambda statements, role: statements),
+    "counsellors' facts for everybody": (answers, "may_read", lambda audience, role: True),
 }  # fmt: skip
 
 

@@ -27,7 +27,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     made: list[str] = []
     told = daily._told
 
-    def noted(content: str, *rest: Any) -> bytes:
+    def noted(content: str, *rest: Any) -> bytes | None:
         made.append(content)
         return told(content, *rest)
 
@@ -145,6 +145,17 @@ def test_nothing_is_shown_where_the_look_cannot_be_written(
     status, body, _ = get(own_client, "/v1/students/a1-2/risk", own_county.keys["school a1"])
     assert (status, len(short), len(taken)) == (503, 1, 1)
     assert b"risk" not in body.replace(b"riskmodel", b"")
+
+
+@pytest.mark.parametrize("damaged", ["", "[]", "[{}]", '[{"student_id": "a1-2"}]', "[1, 2]", "nonsense"])
+def test_a_damaged_row_is_told_as_one(
+    own_client: TestClient, own_county: Any, short: list[str], damaged: str
+) -> None:
+    with closing(sqlite3.connect(own_county.workspace / "store" / "published.db")) as file, file:
+        file.execute("UPDATE published_student SET content = ? WHERE student_id = 'a1-2'", (damaged,))
+    one, other = both_ways(own_client, own_county, "a1-2", "school a1")
+    assert one == other
+    assert (one[0], len(short)) == (503, 1)
 
 
 def test_a_short_way_that_looks_past_the_scope_would_be_noticed(

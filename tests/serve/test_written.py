@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from riskmodel.domain import PerHundred, PublishedSet, ScoredStudent, Statement, Unknown
 from riskmodel.store.principals import RIGHTS, Role
+from riskmodel.store.rows import student_text
 from serve import answers
 from serve.schemas import StudentRisk
 from serve.written import written_risk
@@ -43,7 +44,7 @@ students = st.builds(
 def test_parts_join_to_what_is_written_as_one(student: ScoredStudent, role: Role, past: int) -> None:
     today = FACTS.valid_until + timedelta(days=past)
     told = answers.student_risk(student, PUBLISHED, role=role, today=today)
-    written = written_risk(student, PUBLISHED, role=role, today=today)
+    written = written_risk(student_text(student), PUBLISHED, role=role, today=today)
     assert written == told.model_dump_json().encode()
 
 
@@ -52,5 +53,7 @@ def test_what_a_set_says_is_its_own(role: Role) -> None:
     student = make_student("a1-2", "a1", 2)
     other = replace(FACTS, region="乙", model_version="model-2", horizon_end=date(2027, 6, 1))
     for published in (PUBLISHED, PublishedSet("set-1", NOW, other), PublishedSet("set-2", NOW, FACTS)):
-        told = StudentRisk.model_validate_json(written_risk(student, published, role=role, today=NOW.date()))
+        told = StudentRisk.model_validate_json(
+            written_risk(student_text(student), published, role=role, today=NOW.date())
+        )
         assert told == answers.student_risk(student, published, role=role, today=NOW.date())

@@ -9,7 +9,6 @@ the count that SQLite keeps, and by a head that was noted elsewhere.
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import hashlib
 import hmac
 import secrets
@@ -29,6 +28,7 @@ from riskmodel.errors import StoreError, Where
 from riskmodel.store.chain import FIRST, ChainCheck, chain_up, check_chain
 from riskmodel.store.principals import Purpose
 from riskmodel.store.tables import instant_text
+from riskmodel.store.turns import Turn
 
 FILE_NAME = "audit.db"
 _VERSION = 2
@@ -92,6 +92,7 @@ class AuditLog:
         self._connection = connection
         self._keyed = hmac.new(salt, digestmod=hashlib.sha256)
         self._turns = turns
+        self._turn = Turn(turns.fileno())
         self._wait = wait
         self._head: str | None = None  # the last row's hash, if it was ours
         self._lock = threading.Lock()
@@ -171,7 +172,7 @@ class AuditLog:
         batch = [one for one in told if one[1].set_running_or_notify_cancel()]
         try:
             rows = [row for rows, _ in batch for row in rows]
-            with self._lock, self._turn():
+            with self._lock, self._turn:
                 if len(rows) <= _MOST_A_STATEMENT:
                     self._append(rows)
                 else:
@@ -195,14 +196,6 @@ class AuditLog:
             if self._connection.execute(_insert(len(rows)), [*chained, head]).rowcount:
                 self._head = last
                 return
-
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
-        fcntl.flock(self._turns, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            fcntl.flock(self._turns, fcntl.LOCK_UN)
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
