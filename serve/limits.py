@@ -56,7 +56,7 @@ class Limits:
 
     def __init__(self, folder: Path, *, per_minute: int, clock: Callable[[], float]) -> None:
         self._each = 60 / per_minute
-        self._quota = max(1, round(BURST_SECONDS / self._each))
+        self.quota = max(1, round(BURST_SECONDS / self._each))
         self._clock = clock
         size = MOST_KEYS * _PLACE.size
         try:
@@ -67,26 +67,26 @@ class Limits:
         except OSError:
             raise StoreError("limits_unwritable", Where(file=FILE_NAME)) from None
 
-    def take(self, key_id: str) -> Allowance:
-        """Use one request of a key's allowance, if there is one left."""
-        window = self._quota * self._each
+    def take(self, key_id: str, *, cost: int = 1) -> Allowance:
+        """Use so many requests of a key's allowance, if they are left; none otherwise."""
+        window = self.quota * self._each
         with self._turn:
             now = self._clock()
             place = self._place(key_id)
             name, kept = _PLACE.unpack_from(self._kept, place)
             # An instant further ahead than the window was written before the clock was set back.
             begun = kept if now < kept <= now + window else now
-            full_at = begun + self._each
+            full_at = begun + cost * self._each
             # A hair wider, so that sums of floats do not refuse the last of the quota.
             granted = full_at <= now + window + self._each / 1000
             if granted:
                 _PLACE.pack_into(self._kept, place, name, full_at)
         full_in = (full_at if granted else begun) - now
         return Allowance(
-            quota=self._quota,
+            quota=self.quota,
             remaining=max(0, math.floor((window - full_in) / self._each + 0.01)),
             full_in=math.ceil(full_in),
-            wait_seconds=None if granted else max(0.0, full_in + self._each - window),
+            wait_seconds=None if granted else max(0.0, full_in + cost * self._each - window),
         )
 
     def close(self) -> None:

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from serve.logs import error_fields, log_request
 from serve.metrics import Metrics
 from serve.problems import Problem, problem_response
+from serve.security import CHALLENGE, is_stranger
 
 MOST_BODY_BYTES = 8_192
 """What reads by GET looks at no body. (FastAPI's own `max_body_size` answers in plain text.)"""
@@ -85,14 +86,18 @@ class Surroundings:
 async def _whole_body(scope: Scope, receive: Receive) -> Receive | Problem:
     """Read a body to its end before anything looks at it, within its limits of size and of time.
 
-    What is sent in pieces of unknown number is counted as it comes.
+    What is sent in pieces of unknown number is counted as it comes. Of who has no key no more is kept than of
+    a reader.
     """
     headers = dict(scope["headers"])
     length = headers.get(b"content-length", b"0")
     if length == b"0" and b"transfer-encoding" not in headers:
         return receive
-    most = MOST_POSTED_BYTES if scope["method"] == "POST" else MOST_BODY_BYTES
-    refused = Problem("too_large", headers={"Connection": "close"})
+    most, refused = MOST_BODY_BYTES, Problem("too_large", headers={"Connection": "close"})
+    if scope["method"] == "POST" and is_stranger(scope):
+        refused = Problem("key_refused", headers={"WWW-Authenticate": CHALLENGE, "Connection": "close"})
+    elif scope["method"] == "POST":
+        most = MOST_POSTED_BYTES
     if not length.isdigit() or int(length) > most:
         return refused
     body = bytearray()

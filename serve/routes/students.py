@@ -29,6 +29,7 @@ from serve.schemas import (
     StudentBatch,
     StudentRisk,
 )
+from serve.security import pay_for
 
 router = APIRouter(prefix="/v1/students", tags=["students"])
 
@@ -93,9 +94,10 @@ async def explain_student(
     return answer
 
 
-@router.post(":batchGet")
-def batch_get_students(asked: BatchAsked, visit: Visiting) -> StudentBatch:
+@router.post(":batchGet", response_model=StudentBatch)
+def batch_get_students(asked: BatchAsked, visit: Visiting, request: Request) -> Response:
     """Answer for each of up to a thousand ids, in their order."""
+    pay_for(request, visit.principal, students=len(asked.student_ids))
     published = reading.current_set(visit.store)
     found = reading.students_by_id(visit.store, visit.principal, asked.student_ids, set_id=published.set_id)
     answer = student_batch(
@@ -106,12 +108,13 @@ def batch_get_students(asked: BatchAsked, visit: Visiting) -> StudentBatch:
     )
     missed = [one for one in dict.fromkeys(asked.student_ids) if one not in found]
     visit.note(200, set_id=published.set_id, shown=list(found), missed=missed)
-    return answer
+    return Response(answer.model_dump_json(), media_type="application/json")
 
 
 @router.post(":lookup")
 def look_up_students(asked: LookupAsked, visit: Visiting, request: Request) -> LookupAnswer:
     """Answer whom each of up to a thousand roll numbers belongs to, in their order."""
+    pay_for(request, visit.principal, students=len(asked.roll_numbers))
     key = lookup_key(request.app.state.lookup_key_file)
     if key is None:
         raise Problem("lookup_unavailable")

@@ -18,6 +18,8 @@ from serve.app import create_app
 from serve.limits import BURST_SECONDS, Limits
 from serve.settings import Settings
 
+from .conftest import NOW
+
 
 class Clock:
     now = 1_000_000.0
@@ -138,3 +140,24 @@ def test_over_its_allowance_a_key_is_told_when_to_come_again_and_others_are_not_
         assert other.status_code == 200
         # What may not ask is told so before any allowance is looked at.
         assert "ratelimit" not in client.get("/v1/schools").headers
+
+
+def test_what_costs_more_uses_more_and_nothing_where_it_is_not_left(a_limit: OneLimit) -> None:
+    limit = a_limit(Clock())
+    assert limit.take("key", cost=7).remaining == 3
+    refused = limit.take("key", cost=4)
+    assert (refused.remaining, refused.wait_seconds) == (3, pytest.approx(1))
+    assert limit.take("key", cost=3).remaining == 0
+
+
+def test_a_question_about_many_students_counts_as_many_requests(own_county: Any) -> None:
+    asked = {"student_ids": [f"none-{number}" for number in range(1000)]}
+    headers = {"Authorization": own_county.keys["school a1"]}
+    app = create_app(Settings(workspace=own_county.workspace, requests_per_minute=600), clock=lambda: NOW)
+    with TestClient(app) as client:
+        app.state.limits._clock = Clock()
+        told = [client.post("/v1/students:batchGet", json=asked, headers=headers) for _ in range(6)]
+        one = client.post("/v1/students:batchGet", json={"student_ids": ["a1-1"]}, headers=headers)
+    assert [answer.status_code for answer in told] == [200] * 5 + [429]
+    assert told[0].headers["ratelimit"].startswith('"key";r=80;')
+    assert one.status_code == 429, "five thousand students are a hundred requests"

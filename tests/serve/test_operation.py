@@ -127,6 +127,8 @@ def _what_is_too_large_is_refused(server: Running) -> None:
     piece = b"4000\r\n" + b"x" * 0x4000 + b"\r\n"
     assert MOST_BODY_BYTES < 64 * 0x4000
     _refused(server.send(pieces, more=piece), b"413", b"too_large")
+    posted = b"POST /v1/students:batchGet HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    _refused(server.send(posted, more=piece), b"401", b"key_refused")  # nobody's two megabytes are kept
     announced = f"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: {1 << 30}\r\n\r\n".encode()
     _refused(server.send(announced), b"413", b"too_large")
     long = b"x" * (MOST_HEAD_BYTES + 1)
