@@ -109,9 +109,11 @@ class AuditLog:
         StoreError
             If it cannot be written. Then nothing may be shown.
         """
+        written = self.submit(look)
         try:
-            self.submit(look).result(timeout=2 * self._wait)
+            written.result(timeout=2 * self._wait)
         except TimeoutError:
+            written.cancel()  # nobody is shown anything: what waits still is not to be written
             raise StoreError("audit_unwritable", Where(file=FILE_NAME)) from None
 
     async def recorded(self, look: Look) -> None:
@@ -168,11 +170,13 @@ class AuditLog:
                 return
 
     def _write(self, told: Sequence[_Waiting]) -> None:
-        # Who asked may have gone by now: nothing was shown to them. An answer to them would end this thread.
-        batch = [one for one in told if one[1].set_running_or_notify_cancel()]
+        batch: list[_Waiting] = []
         try:
-            rows = [row for rows, _ in batch for row in rows]
             with self._lock, self._turn:
+                # Who asked may have gone by now: nothing was shown to them. An answer to them would end this
+                # thread.
+                batch = [one for one in told if one[1].set_running_or_notify_cancel()]
+                rows = [row for rows, _ in batch for row in rows]
                 if len(rows) <= _MOST_A_STATEMENT:
                     self._append(rows)
                 else:
@@ -222,11 +226,15 @@ class AuditLog:
         StoreError
             If it could not.
         """
+        if not self._lock.acquire(timeout=self._wait):  # the writer waits for its own turn
+            raise StoreError("audit_unwritable", Where(file=FILE_NAME))
         try:
-            with self._lock, _Immediate(self._connection) as connection:
+            with _Immediate(self._connection) as connection:
                 connection.execute("SELECT 1 FROM look LIMIT 1").fetchone()
         except sqlite3.Error:
             raise StoreError("audit_unwritable", Where(file=FILE_NAME)) from None
+        finally:
+            self._lock.release()
 
     def student_ref(self, student_id: str) -> str:
         """Return the pseudonym under which looks at a student are kept: find them with it."""
