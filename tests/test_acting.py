@@ -17,8 +17,9 @@ from riskmodel.pipelines.publishing import BUREAU
 from riskmodel.store.actions import actions_in_force
 from riskmodel.store.engine import open_store
 from riskmodel.store.publishing import publish
+from riskmodel.store.tables import day_of
 
-TODAY = datetime.now(UTC).date()
+TODAY = day_of(datetime.now(UTC))
 FACTS = TermFacts(
     region="r", term="t", as_of_date=date(2026, 10, 31), horizon_end=date(2027, 4, 29),
     valid_until=date(2027, 1, 29), model_version="m", rule_version="r", wording_version="w",

@@ -105,7 +105,9 @@ class Asker:
         answers: list[Answer] = []
         for start in range(0, len(requests), AT_ONCE):
             some = requests[start : start + AT_ONCE]
-            answers += await asyncio.gather(*(self._one(request) for request in some))
+            for request, answer in zip(some, await asyncio.gather(*map(self._one, some)), strict=True):
+                # Of files, four wait at once; the others are asked for again, as Retry-After says.
+                answers.append(await self._one(request) if answer.status == 503 else answer)
         return answers
 
     async def _one(self, request: Request) -> Answer:

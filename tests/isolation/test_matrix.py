@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import os
 import random
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -209,7 +210,8 @@ def test_the_matrix_finds_each_planted_hole(judge: Judge, hole: str, monkeypatch
     own = Judge(judge.matrix, judge.asker)
     judged = own.judge(sampled(judge.matrix, 100_000), stop_at_first=True)
     assert judged.wrong != [], f"{judged.cells} cells and nothing found"
-    assert not any("500" in why for _, why in judged.wrong), "what is found is the hole, and no breakdown"
+    broken = [(cell, why) for cell, why in judged.wrong if re.search(r"\b500\b", why)]  # ids hold digits, too
+    assert broken == [], "what is found is the hole, and no breakdown"
 
 
 def test_the_matrix_finds_an_entity_tag_that_tells_of_foreign_children(

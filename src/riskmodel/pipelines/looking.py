@@ -9,6 +9,7 @@ from riskmodel.store.audit import open_audit
 from riskmodel.store.engine import open_store
 from riskmodel.store.looks import looks_at, looks_by_key
 from riskmodel.store.principals import Principal
+from riskmodel.store.tables import CHINA_TIME, day_of
 
 READER = Principal(key_id="riskmodel", role="bureau")
 
@@ -45,7 +46,7 @@ def show_looks(
             for look in looks_at(store, audit, READER, student_id):
                 run.say(
                     "look_at_student",
-                    at=f"{look.at:%Y-%m-%d %H:%M}",
+                    at=f"{look.at.astimezone(CHINA_TIME):%Y-%m-%d %H:%M}",
                     key_id=look.key_id,
                     role=look.role or "",
                     label=look.label or "",
@@ -53,15 +54,15 @@ def show_looks(
                     route=look.route,
                 )
             return checked.broken_at is None
-        last = until or datetime.now(UTC).date()
+        last = until or day_of(datetime.now(UTC))
         first = since or last - timedelta(days=30)
         run.say("looks_from", since=first, until=last)
         for line in looks_by_key(
             store,
             audit,
             READER,
-            since=datetime.combine(first, time(), UTC),
-            until=datetime.combine(last, time(), UTC) + timedelta(days=1),
+            since=datetime.combine(first, time(), CHINA_TIME),
+            until=datetime.combine(last, time(), CHINA_TIME) + timedelta(days=1),
         ):
             run.say(
                 "looks_line",

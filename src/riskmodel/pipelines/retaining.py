@@ -11,6 +11,7 @@ from pathlib import Path
 from riskmodel.pipelines.run import Run
 from riskmodel.store import retention
 from riskmodel.store.engine import FILE_NAME, Store, open_store
+from riskmodel.store.tables import day_of
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def _removals(run: Run, published: Store | None, now: datetime) -> Iterable[Remo
             names = {each.set_id for each in kept}
             yield from _folders(workspace.sheets, "sheets", lambda folder: folder.name not in names)
         if days.actions is not None:
-            day = now.date() - timedelta(days=days.actions)
+            day = day_of(now) - timedelta(days=days.actions)
             count = retention.outdated_actions(published, before=day)
             if count:
                 yield Removal(

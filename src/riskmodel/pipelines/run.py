@@ -36,6 +36,7 @@ from riskmodel.runners import Runner
 from riskmodel.runners.local import LocalRunner
 from riskmodel.store.engine import FILE_NAME, open_store
 from riskmodel.store.objections import objecting
+from riskmodel.store.tables import day_of
 from riskmodel.workspace import Workspace
 
 HERE = LocalRunner()
@@ -68,7 +69,7 @@ class Run:
         named = configuration.recipe
         recipe = read_recipe(recipe_file(file, named)) if named else PLAIN
         challengers = tuple(read_recipe(recipe_file(file, name)) for name in configuration.challengers)
-        return cls(configuration, file, rules, datetime.now(UTC).date(), say, recipe, challengers)
+        return cls(configuration, file, rules, day_of(datetime.now(UTC)), say, recipe, challengers)
 
     def on(self, runner: Runner) -> Run:
         """Return the same run on another runner, its workspace named as every machine knows it."""
