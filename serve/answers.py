@@ -13,7 +13,6 @@ from typing import Any, Literal
 
 from riskmodel.domain import (
     ActionTaken,
-    Audience,
     Family,
     Kind,
     Language,
@@ -82,7 +81,7 @@ NO_NAME = "**"
 def student_risk(student: ScoredStudent, published: PublishedSet, *, role: Role, today: date) -> StudentRisk:
     """Tell everything that this role may read of one student."""
     units = published.facts.units
-    hidden = any(not may_read(one.audience, role) for one in (*student.reasons, *student.strengths))
+    hidden = any(not RIGHTS[role].reads(one.audience) for one in (*student.reasons, *student.strengths))
     return StudentRisk(
         student_id=student.student_id,
         school_id=student.school_id,
@@ -439,11 +438,6 @@ def look_report(lines: Iterable[LooksOfKey], *, since: date, until: date) -> Loo
     )
 
 
-def may_read(audience: Audience, role: Role) -> bool:
-    """Tell whether a role reads what is for this audience."""
-    return RIGHTS[role].audience in ("counsellor", audience)
-
-
 def name_read(masked_name: str, role: Role) -> str:
     """Return the masked name, as far as this role may read one."""
     return masked_name if RIGHTS[role].names else NO_NAME
@@ -498,7 +492,7 @@ def _statements(
             *filling(one.values, units),
         )
         for one in statements
-        if may_read(one.audience, role)
+        if RIGHTS[role].reads(one.audience)
     )  # fmt: skip
 
 

@@ -64,6 +64,7 @@ class Connection(HttpToolsProtocol):
 
     _expects_head = True
     _unfinished = 0
+    _of_body = 0
     _patience: asyncio.TimerHandle | None = None
     _refused = "malformed_request"
 
@@ -79,6 +80,16 @@ class Connection(HttpToolsProtocol):
         """Wait no more."""
         self._stop_waiting()
         super().connection_lost(exc)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header; one that comes behind the body (a trailer) says nothing here."""
+        if self._expects_head:
+            super().on_header(name, value)
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of the body: it is held to its own limit (`serve.surroundings`)."""
+        self._of_body += len(body)
+        super().on_body(body)
 
     def on_message_begin(self) -> None:
         """Expect the rest of the head; mostly it has come already."""
@@ -96,17 +107,26 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take bytes; where the head is still not whole, all of them belong to it."""
+        self._of_body = 0
         super().data_received(data)
-        if self._expects_head and not self.transport.is_closing():
+        if self.transport.is_closing():
+            return
+        if self._expects_head:
             if self._patience is None:
                 self._wait_for_head()
             self._unfinished += len(data)
-            if self._unfinished > MOST_HEAD_BYTES:
-                self._refused = "head_too_large"
-                self.send_400_response("")
+        elif self.cycle is not None and self.cycle.more_body:
+            # Trailers and extensions of chunks are nobody's body; a chunk of one byte has five around it.
+            self._unfinished = max(0, self._unfinished + len(data) - 6 * self._of_body)
+        if self._unfinished > MOST_HEAD_BYTES:
+            self._refused = "head_too_large"
+            self.send_400_response("")
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002  uvicorn's words are not ours
-        """Tell a problem as everywhere else."""
+        """Tell a problem as everywhere else; where an answer has begun, end the connection."""
+        if self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete:
+            self.transport.close()
+            return
         answer = problem_response(Problem(self._refused), {"headers": self.headers or []})
         head = [STATUS_LINE[answer.status_code]]
         for name, value in (*answer.raw_headers, (b"connection", b"close")):

@@ -55,8 +55,8 @@ class Limits:
     """The open file."""
 
     def __init__(self, folder: Path, *, per_minute: int, clock: Callable[[], float]) -> None:
-        self._each = 60 / per_minute
-        self.quota = max(1, round(BURST_SECONDS / self._each))
+        self.seconds_each = 60 / per_minute
+        self.quota = max(1, round(BURST_SECONDS / self.seconds_each))
         self._clock = clock
         size = MOST_KEYS * _PLACE.size
         try:
@@ -69,24 +69,24 @@ class Limits:
 
     def take(self, key_id: str, *, cost: int = 1) -> Allowance:
         """Use so many requests of a key's allowance, if they are left; none otherwise."""
-        window = self.quota * self._each
+        window = self.quota * self.seconds_each
         with self._turn:
             now = self._clock()
             place = self._place(key_id)
             name, kept = _PLACE.unpack_from(self._kept, place)
             # An instant further ahead than the window was written before the clock was set back.
             begun = kept if now < kept <= now + window else now
-            full_at = begun + cost * self._each
+            full_at = begun + cost * self.seconds_each
             # A hair wider, so that sums of floats do not refuse the last of the quota.
-            granted = full_at <= now + window + self._each / 1000
+            granted = full_at <= now + window + self.seconds_each / 1000
             if granted:
                 _PLACE.pack_into(self._kept, place, name, full_at)
         full_in = (full_at if granted else begun) - now
         return Allowance(
             quota=self.quota,
-            remaining=max(0, math.floor((window - full_in) / self._each + 0.01)),
+            remaining=max(0, math.floor((window - full_in) / self.seconds_each + 0.01)),
             full_in=math.ceil(full_in),
-            wait_seconds=None if granted else max(0.0, full_in + cost * self._each - window),
+            wait_seconds=None if granted else max(0.0, full_in + cost * self.seconds_each - window),
         )
 
     def close(self) -> None:

@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         0 after a wished end; 1 where it could not start: then one sentence in each language says why.
     """
-    os.umask(0o077)  # what is written here is about children: nobody else on this machine reads it
+    os.umask(0o027)  # what is written here is about children: its owner's group reads it at most
     parser = argparse.ArgumentParser(prog="python -m serve")
     parser.add_argument("--workspace", type=Path)
     parser.add_argument("--host")

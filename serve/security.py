@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from fastapi import Request
 from starlette.types import Scope
@@ -78,9 +79,12 @@ def pay_for(request: Request, who: Principal, *, students: int) -> None:
     cost = min(students // STUDENTS_A_REQUEST, limits.quota) - 1
     if cost > 0:
         allowance = limits.take(who.key_id, cost=cost)
-        request.scope["riskmodel.headers"] = allowance.headers
         if allowance.wait_seconds is not None:
+            # Asked again, it is one request before it is many.
+            allowance = replace(allowance, wait_seconds=allowance.wait_seconds + limits.seconds_each)
+            request.scope["riskmodel.headers"] = allowance.headers
             raise Problem("too_many_requests")
+        request.scope["riskmodel.headers"] = allowance.headers
 
 
 def is_stranger(scope: Scope) -> bool:

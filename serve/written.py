@@ -6,10 +6,11 @@ write it anew for each student took longer than all the rest of an answer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from datetime import date
 from functools import lru_cache
 from operator import itemgetter
+from types import NoneType
 
 from pydantic import BaseModel
 from pydantic_core import from_json, to_json
@@ -19,6 +20,11 @@ from riskmodel.store.principals import RIGHTS, Role
 from serve import answers
 from serve.schemas import ModelOut, SetOut
 
+_KINDS: Mapping[str, tuple[type, ...]] = {
+    "student_id": (str,), "school_id": (str,), "stage": (str,), "grade": (int,), "class_name": (str,),
+    "masked_name": (str,), "risk": (float, int, NoneType),
+}  # fmt: skip
+"""Of what is told as it was stored; all else is looked up, or checked when it is put into words."""
 _WHETHER = {False: b"false", True: b"true"}
 _NULL = b"null"
 _of_statement = itemgetter("code", "family", "kind", "dots", "source", "source_date")
@@ -27,7 +33,7 @@ _of_statement = itemgetter("code", "family", "kind", "dots", "source", "source_d
 def written_risk(content: str, published: PublishedSet, *, role: Role, today: date) -> bytes:
     """Write what `answers.student_risk` tells of a student, to the byte, from what is stored.
 
-    What is stored was checked when it was written, and is not checked again here.
+    What is stored was checked when it was written; here only its kind is looked at.
 
     Raises
     ------
@@ -35,11 +41,14 @@ def written_risk(content: str, published: PublishedSet, *, role: Role, today: da
         If it is no student: then `rows.read_student` says what is wrong.
     """
     [row] = from_json(content)
+    for name, kinds in _KINDS.items():
+        if type(row[name]) not in kinds:
+            raise TypeError(name)
     units, days = published.facts.units, published.facts.horizon_days
     band, similar = row["band"], row["similar"]
     told, hidden = {}, False
     for name in ("reasons", "strengths"):
-        read = [one for one in row[name] if answers.may_read(one["audience"], role)]
+        read = [one for one in row[name] if RIGHTS[role].reads(one["audience"])]
         hidden = hidden or len(read) < len(row[name])
         told[name] = _all(
             _statement(*_of_statement(one), *answers.filling(one["values"], units)) for one in read

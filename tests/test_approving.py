@@ -112,6 +112,7 @@ def test_of_a_model_that_learnt_under_several_rules_each_counts(tmp_path: Path) 
     ("key", "changed"),
     [
         ("horizon", {"horizon": 90}),
+        ("horizon", {"horizon": None}),  # made before a manifest told it
         ("horizon", {"horizon": "end_of_term"}),
         ("rules", {"rule_version": "2020-draft"}),
         ("protected_features", {"model_columns": ["absence_share_28d", "disability_registered"]}),

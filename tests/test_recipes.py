@@ -392,12 +392,19 @@ def test_a_model_grows_old_until_the_day_that_is_scored_and_is_refused_then(
     with pytest.raises(WorkspaceError):
         check_gates(asked, folder, scored=day + timedelta(days=2000))
     assert len(said) == len(LANGUAGES)
-    # What another version of the program has found is read as it was found.
+    # Of what another version of the program has found, or what is gone, the age is asked still.
     audit = folder / "audit.json"
     as_it_was = audit.read_bytes()
-    audit.write_text('{"another": "form"}', encoding="utf-8")
-    check_gates(asked, folder, scored=day + timedelta(days=2000))
-    audit.write_bytes(as_it_was)
+    try:
+        audit.write_text('{"another": "form"}', encoding="utf-8")
+        check_gates(asked, folder, scored=day)
+        with pytest.raises(WorkspaceError):
+            check_gates(asked, folder, scored=day + timedelta(days=2000))
+        audit.unlink()
+        with pytest.raises(WorkspaceError):
+            check_gates(asked, folder, scored=day + timedelta(days=2000))
+    finally:
+        audit.write_bytes(as_it_was)
 
 
 def refused_by(config: Path, *command: str) -> str:

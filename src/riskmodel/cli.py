@@ -99,7 +99,7 @@ def _job(
     scheduler: str | None = None,
 ) -> Iterator[Run]:
     """Open the configuration and its workspace; an error becomes two sentences and exit code 1."""
-    os.umask(0o077)  # what is written here is about children: nobody else on this machine reads it
+    os.umask(0o027)  # what is written here is about children: its owner's group reads it at most
     try:
         from riskmodel.pipelines import Run
 

@@ -21,9 +21,9 @@ from starlette.testclient import TestClient
 
 from riskmodel.errors import StoreError
 from riskmodel.store import allocations, cases, feedback, keys, official, reading
-from riskmodel.store.principals import Principal
+from riskmodel.store.principals import Principal, Rights
 from riskmodel.store.tables import STUDENTS
-from serve import answers, deps
+from serve import deps
 from serve.app import create_app
 from serve.settings import Settings
 
@@ -199,7 +199,7 @@ HOLES: dict[str, tuple[Any, str, Any]] = {
     "the scope dropped in the query about cases": (cases, "sees_case", _no_scope),
     "a counsellor's facts of a case for everybody": (cases, "as_read_by", lambda principal, found: found),
     "a draft shown to everybody": (allocations, "_readable", _no_scope),
-    "counsellors' facts for everybody": (answers, "may_read", lambda audience, role: True),
+    "counsellors' facts for everybody": (Rights, "reads", lambda rights, audience: True),
 }  # fmt: skip
 
 

@@ -161,3 +161,19 @@ def test_a_question_about_many_students_counts_as_many_requests(own_county: Any)
     assert [answer.status_code for answer in told] == [200] * 5 + [429]
     assert told[0].headers["ratelimit"].startswith('"key";r=80;')
     assert one.status_code == 429, "five thousand students are a hundred requests"
+
+
+def test_who_comes_again_when_told_with_a_question_about_many_students_is_answered(own_county: Any) -> None:
+    asked = {"student_ids": [f"none-{number}" for number in range(1000)]}
+    headers = {"Authorization": own_county.keys["school a1"]}
+    app = create_app(Settings(workspace=own_county.workspace, requests_per_minute=600), clock=lambda: NOW)
+    with TestClient(app) as client:
+        app.state.limits._clock = clock = Clock()
+        for _ in range(4):
+            client.post("/v1/students:batchGet", json=asked, headers=headers)
+        for _ in range(10):
+            client.get("/v1/schools", headers=headers)
+        refused = client.post("/v1/students:batchGet", json=asked, headers=headers)
+        assert refused.status_code == 429
+        clock.now += int(refused.headers["retry-after"])
+        assert client.post("/v1/students:batchGet", json=asked, headers=headers).status_code == 200

@@ -135,6 +135,15 @@ def _what_is_too_large_is_refused(server: Running) -> None:
     _refused(server.send(b"GET / HTTP/1.1\r\nA: " + long + b"\r\n\r\n"), b"431", b"head_too_large")
     _refused(server.send(b"GET /" + long + b" HTTP/1.1\r\n\r\n"), b"431", b"head_too_large")
     _refused(server.send(b"GET / HTTP/1.1\r\nA: ", more=b"x" * 4096), b"431", b"head_too_large")
+    small = b"GET /v1/schools HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n"
+    _refused(server.send(small + b"0\r\nA: ", more=b"x" * 4096), b"431", b"head_too_large")  # a trailer
+    extended = b"1;" + b"x" * 4096 + b"\r\nx\r\n"  # what stands beside a chunk's length
+    _refused(server.send(small, more=extended), b"431", b"head_too_large")
+    trailing = b"0\r\nAuthorization: Bearer x\r\n\r\n"
+    assert (
+        server.send(small + trailing + b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n").count(b"HTTP/1.1 ")
+        == 2
+    )
     _refused(server.send(b"what is this\r\n\r\n"), b"400", b"malformed_request")
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import date, timedelta
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -57,3 +58,15 @@ def test_what_a_set_says_is_its_own(role: Role) -> None:
             written_risk(student_text(student), published, role=role, today=NOW.date())
         )
         assert told == answers.student_risk(student, published, role=role, today=NOW.date())
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [("grade", "7"), ("grade", True), ("risk", "0.5"), ("masked_name", None), ("class_name", 3),
+     ("student_id", ["a1-2"]), ("stage", 1), ("listed", "yes"), ("band", "much"), ("similar", [1, 2, 3])],
+)  # fmt: skip
+def test_what_was_stored_as_no_student_is_not_told(name: str, kept: Any) -> None:
+    [row] = json.loads(student_text(make_student("a1-2", "a1", 2)))
+    stored = json.dumps([row | {name: kept}])
+    with pytest.raises((LookupError, TypeError, ValueError)):
+        written_risk(stored, PUBLISHED, role="bureau", today=NOW.date())

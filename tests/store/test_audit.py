@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from riskmodel.errors import StoreError
+from riskmodel.store import turns
 from riskmodel.store.audit import AuditLog, Look, open_audit
 
 
@@ -178,6 +179,21 @@ def test_a_look_that_cannot_be_written_is_an_error(audit: AuditLog, now: datetim
             attempt()
         assert refused.value.code == "audit_unwritable"
     holder.close()
+    audit.record(a_look(now))
+    assert audit.verify().rows == 1
+
+
+def test_a_look_for_which_no_turn_can_be_had_is_an_error_at_once(
+    audit: AuditLog, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_lock(*_: object) -> None:
+        raise OSError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(turns, "_flock", lambda *_: -1)
+        patched.setattr(turns.fcntl, "flock", no_lock)
+        refused = audit.submit(a_look(now)).exception(timeout=5)
+        assert isinstance(refused, StoreError)
     audit.record(a_look(now))
     assert audit.verify().rows == 1
 

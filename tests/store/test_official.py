@@ -95,6 +95,11 @@ def test_pages_follow_one_another_and_what_is_asked_for_narrows_them(
     with pytest.raises(StoreError) as refused:
         figures(store, bureau, limit=2, after=page.after)
     assert refused.value.code == "cursor_of_former_set"
+    day = f"{DAY + timedelta(days=1):%Y%m%d}"
+    for unreadable in (day, f"{day}x", f"{day}-1", f"{day}²", day + "9" * 30):
+        with pytest.raises(StoreError) as refused:
+            figures(store, bureau, after=unreadable)
+        assert refused.value.code == "cursor_unreadable"
 
 
 def test_reports_are_listed_without_pages_and_read_with_them_by_scope(

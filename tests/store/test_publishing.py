@@ -126,6 +126,19 @@ def test_who_goes_back_over_several_sets_has_left_them_all(store: Store, term: T
     assert go_back(store, to=None, by="a", at=now) == first
 
 
+def test_who_returns_from_a_mistaken_rollback_undoes_all_that_it_left_and_nothing_else(
+    store: Store, term: Terms, now: datetime
+) -> None:
+    sets = [publish(store, term(each=number), published_at=now, published_by="x") for number in (1, 2, 3)]
+    assert go_back(store, to=None, by="of good reason", at=now) == sets[1]
+    fourth = publish(store, term(each=4), published_at=now, published_by="x")
+    go_back(store, to=sets[0], by="by mistake", at=now)
+    assert set(taken_back(store)) == {sets[1], sets[2], fourth}
+    go_back(store, to=fourth, by="a", at=now)
+    assert taken_back(store) == {sets[2]: "of good reason"}
+    assert go_back(store, to=None, by="a", at=now) == sets[1]
+
+
 def test_there_is_nothing_to_go_back_to_before_the_second_publishing(
     store: Store, term: Terms, now: datetime
 ) -> None:

@@ -3,6 +3,8 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
+import pytest
+
 from riskmodel.store.turns import Turn
 
 
@@ -44,3 +46,11 @@ def test_threads_of_one_opening_never_meet(tmp_path: Path) -> None:
         for one in threads:
             one.join()
     assert most == 1
+
+
+def test_a_turn_that_could_not_be_had_is_not_kept_from_the_others(tmp_path: Path) -> None:
+    with (tmp_path / "lock").open("a") as file:
+        turn = Turn(file.fileno())
+    for _ in range(2):  # the second would wait for ever
+        with pytest.raises(OSError, match="descriptor"):
+            turn.__enter__()

@@ -115,7 +115,7 @@ def judge_gates(
     return (
         *judge_figures(evaluation, limits),
         _time(audit),
-        _age(limits, newest_learnt=newest_learnt, current=current),
+        judge_age(limits, newest_learnt=newest_learnt, current=current),
         _at_least("known_schools", audit.known_schools, limits.known_schools),
         *_groups(audit, limits),
         *_chance(audit, limits),
@@ -126,6 +126,13 @@ def judge_gates(
 def judge_figures(evaluation: Evaluation, limits: Limits) -> tuple[GateFound, ...]:
     """Ask the gates that the table alone can answer, of its first model."""
     return (*_discrimination(evaluation, limits), *_calibration(evaluation, limits))
+
+
+def judge_age(limits: Limits, *, newest_learnt: date, current: date) -> GateFound:
+    """Ask whether a model has grown too old for the as-of date that is to be scored: no figure is needed."""
+    age = (current - newest_learnt).days
+    most = limits.newest_outcomes_days
+    return GateFound("not_stale", _met(age <= most), Interval(age), (None, most))
 
 
 def refused(found: Sequence[GateFound]) -> tuple[GateFound, ...]:
@@ -174,12 +181,6 @@ def _time(audit: Audit) -> GateFound:
     """Ask that all the judged model knew was known before the first date that it is judged on."""
     early = (min(audit.test_dates) - audit.label_date).days
     return GateFound("knew_nothing_later", _met(early >= 0), Interval(early), (0, None))
-
-
-def _age(limits: Limits, *, newest_learnt: date, current: date) -> GateFound:
-    age = (current - newest_learnt).days
-    most = limits.newest_outcomes_days
-    return GateFound("not_stale", _met(age <= most), Interval(age), (None, most))
 
 
 def _groups(audit: Audit, limits: Limits) -> Iterator[GateFound]:

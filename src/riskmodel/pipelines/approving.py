@@ -67,8 +67,8 @@ def promote_model(run: Run, names: Sequence[str], *, version: str | None = None)
     Raises
     ------
     WorkspaceError
-        If there are not two different names, the model was not audited or not reported on since, a gate
-        refuses it, or its card is not what the run says.
+        If there are not two different names, the model was not audited or not reported on since, it was made
+        under other decisions than today's, a gate refuses it, or its card is not what the run says.
     """
     people = tuple(dict.fromkeys(name.strip() for name in names if name.strip()))
     if len(people) != PEOPLE:
@@ -170,7 +170,7 @@ def check_fits(run: Run, folder: Path) -> None:
     undecided = set(PROTECTED) & set(columns) - set(learn_also(run))
     horizon = manifest.get("horizon")
     for key, fits, told, asked in (
-        ("horizon", horizon in (None, run.horizon), horizon, run.horizon),
+        ("horizon", horizon == run.horizon, horizon or "–", run.horizon),
         ("rules", rules <= learnt_by, manifest["rule_version"], "+".join(sorted(rules))),
         ("protected_features", not undecided, ", ".join(sorted(undecided)), "–"),
     ):

@@ -18,6 +18,7 @@ from riskmodel.evaluation.gates import (
     Limits,
     Verdict,
     gates_json,
+    judge_age,
     judge_gates,
     read_gates_found,
     refused,
@@ -104,19 +105,17 @@ def check_gates(run: Run, folder: Path, *, scored: date) -> None:
 
 
 def _asked_today(run: Run, folder: Path, scored: date) -> tuple[GateFound, ...]:
-    """Ask the gates by today's limits; nothing where what was found is of another version of the program."""
+    """Ask the gates by today's limits; of its age alone a model whose figures cannot be read any more."""
     limits = limits_of(run)
     manifest = json.loads((folder / USED / MANIFEST).read_text(encoding="utf-8"))
+    newest = max(date.fromisoformat(day) for day in manifest["as_of_dates"])
     try:
-        return judge_gates(
-            read_evaluation((folder / "evaluation.json").read_text(encoding="utf-8")),
-            read_audit((folder / AUDIT).read_text(encoding="utf-8")),
-            limits,
-            newest_learnt=max(date.fromisoformat(day) for day in manifest["as_of_dates"]),
-            current=scored,
-        )
-    except ValidationError:
-        return ()
+        evaluation = read_evaluation((folder / "evaluation.json").read_text(encoding="utf-8"))
+        audit = read_audit((folder / AUDIT).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValidationError):  # gone, or of another version of the program
+        run.say("gates_of_today_not_asked")
+        return (judge_age(limits, newest_learnt=newest, current=scored),)
+    return judge_gates(evaluation, audit, limits, newest_learnt=newest, current=scored)
 
 
 def _say_each(run: Run, found: Sequence[GateFound]) -> None:

@@ -170,7 +170,7 @@ class AuditLog:
                 return
 
     def _write(self, told: Sequence[_Waiting]) -> None:
-        batch: list[_Waiting] = []
+        batch: list[_Waiting] | None = None
         try:
             with self._lock, self._turn:
                 # Who asked may have gone by now: nothing was shown to them. An answer to them would end this
@@ -184,6 +184,8 @@ class AuditLog:
                         for start in range(0, len(rows), _MOST_A_STATEMENT):
                             self._append(rows[start : start + _MOST_A_STATEMENT])
         except Exception:
+            if batch is None:  # no turn was had
+                batch = [one for one in told if one[1].set_running_or_notify_cancel()]
             for _, written in batch:
                 written.set_exception(StoreError("audit_unwritable", Where(file=FILE_NAME)))
         else:

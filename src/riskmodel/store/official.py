@@ -110,7 +110,7 @@ def figures(
     ------
     StoreError
         `not_allowed` if the principal may not read lists; `cursor_of_former_set` if the page before was of
-        another day.
+        another day; `cursor_unreadable` if `after` is none of ours.
     """
     principal.must("read_list")
     most, of = min(max(limit, 1), MOST_PER_PAGE), OFFICIAL_FIGURES.c
@@ -134,7 +134,10 @@ def figures(
         if after is not None:
             if not after.startswith(begins):
                 raise StoreError("cursor_of_former_set")
-            query = query.where(of.number > int(after.removeprefix(begins)))
+            number = after.removeprefix(begins)
+            if not (number.isascii() and number.isdigit() and len(number) < 19):
+                raise StoreError("cursor_unreadable")
+            query = query.where(of.number > int(number))
         rows = connection.execute(query).all()
     return FigurePage(
         date.fromisoformat(day.day), instant(day.counted_at), json.loads(day.content),

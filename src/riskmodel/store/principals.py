@@ -54,6 +54,10 @@ class Rights:
     margin: bool
     purpose: Purpose
 
+    def reads(self, audience: Audience) -> bool:
+        """Tell whether it reads facts for this audience."""
+        return self.audience in ("counsellor", audience)
+
 
 _READ: frozenset[Permission] = frozenset({"read_list", "read_risk"})
 _HELP: frozenset[Permission] = _READ | {"write_actions", "write_feedback", "read_cases", "write_cases"}

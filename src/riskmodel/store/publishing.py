@@ -159,17 +159,20 @@ def taken_back(store: Store) -> dict[str, str]:
 def _history(connection: Connection) -> tuple[dict[str, int], dict[str, str]]:
     """Return when each set became current first, and which were left by going back, by whom."""
     first: dict[str, int] = {}
-    left: dict[str, str] = {}
+    left: dict[str, tuple[str, str]] = {}  # by whom, and from which set they went back
     current: str | None = None
     moves = select(MOVES.c.number, MOVES.c.set_id, MOVES.c.moved_by).order_by(MOVES.c.number)
     for number, set_id, by in connection.execute(moves):
         if current is not None and set_id in first:
             # Who goes back over several sets leaves them all.
-            left = {each: by for each in first if first[set_id] < first[each] <= first[current]} | left
-        left.pop(set_id, None)
+            left = {
+                each: (by, current) for each in first if first[set_id] < first[each] <= first[current]
+            } | left
+        # Who returns to a set undoes what was left by going back from it.
+        left = {each: (by, of) for each, (by, of) in left.items() if set_id not in (each, of)}
         first.setdefault(set_id, number)
         current = set_id
-    return first, left
+    return first, {each: by for each, (by, _) in left.items()}
 
 
 def remove_leftovers(store: Store) -> int:

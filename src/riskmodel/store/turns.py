@@ -23,8 +23,12 @@ class Turn:
 
     def __enter__(self) -> None:
         self._threads.acquire()
-        if _flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB) != 0:
-            fcntl.flock(self._file, fcntl.LOCK_EX)
+        try:
+            if _flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB) != 0:
+                fcntl.flock(self._file, fcntl.LOCK_EX)
+        except BaseException:  # a turn that was not had is not kept from the others
+            self._threads.release()
+            raise
 
     def __exit__(self, *_: object) -> None:
         _flock(self._file, fcntl.LOCK_UN)
