@@ -1,5 +1,7 @@
 import io
+import os
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from pypdf import PdfReader
@@ -89,3 +91,17 @@ def test_where_a_page_cannot_name_all_the_booklet_has_more_covers(make, language
 
 def test_the_same_booklet_gives_the_same_bytes(make) -> None:
     assert to_pdf(printed_booklet(make(2), "zh")) == to_pdf(printed_booklet(make(2), "zh"))
+
+
+def test_booklets_that_were_set_are_not_kept_in_memory(make) -> None:
+    def resident() -> float:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+    def set_one(number: int) -> float:
+        named = [replace(sheet, sheet_code=f"{number}-{place}") for place, sheet in enumerate(make(25))]
+        to_pdf(printed_booklet(named, "zh"))
+        return resident()
+
+    held = [set_one(number) for number in range(7)]
+    assert held[-1] - held[1] < 120, "each takes 80 MB, and typst would keep ten"

@@ -10,6 +10,10 @@ from typing import Any
 from riskmodel.errors import RiskmodelError
 from riskmodel.sheets.fonts import find_fonts
 
+_MUCH = 40_000
+"""Characters of words, those of some seven sheets: what more was set is forgotten at once."""
+_REMEMBERED = 10
+"""Compilations of which typst keeps what it laid out: typst-py calls `comemo::evict(10)` after each."""
 _TOO_LONG = "sheet_too_long"
 """What a template panics with where the words do not fit."""
 
@@ -52,9 +56,19 @@ def set_pdf(template: bytes, words: Mapping[str, str], **settings: str) -> bytes
         if _TOO_LONG in error.message:
             raise RiskmodelError("sheet_too_long") from None
         raise RiskmodelError("sheet_not_made", problem=error.message) from error
+    finally:
+        if sum(map(len, words.values())) > _MUCH:
+            _forget()
     if warnings:
         raise RiskmodelError("sheet_not_made", problem=warnings[0].message)
     return bytes(made)
+
+
+def _forget() -> None:
+    # A booklet is 100 MB of layout, ten of them more than a small server has. Nothing asks typst to let go of
+    # them but later compilations; a page without a word takes 5 ms.
+    for _ in range(_REMEMBERED + 1):
+        _compiler().compile(input=b"", format="pdf")
 
 
 @lru_cache(maxsize=1)
