@@ -13,7 +13,7 @@ from riskmodel.sheets.fonts import find_fonts
 _MUCH = 40_000
 """Characters of words, those of some seven sheets: what more was set is forgotten at once."""
 _REMEMBERED = 10
-"""Compilations of which typst keeps what it laid out: typst-py calls `comemo::evict(10)` after each."""
+"""Compilations of which typst keeps what it laid out: with the tenth booklet its memory stops growing."""
 _TOO_LONG = "sheet_too_long"
 """What a template panics with where the words do not fit."""
 
