@@ -17,7 +17,6 @@ MOST_SECONDS = 60.0
 MOST_WAITING_SECONDS = 20.0
 MOST_WAITING = 4
 """Requests: each that waits keeps a thread, of which all other answers need some."""
-RETRY_SECONDS = 10
 
 
 class Maker:
@@ -100,4 +99,4 @@ class Maker:
 
 
 def _not_now() -> Problem:
-    return Problem("not_made_now", headers={"Retry-After": str(RETRY_SECONDS)})
+    return Problem("not_made_now")

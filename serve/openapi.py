@@ -183,6 +183,7 @@ def _problem_response(status: int) -> dict[str, Any]:
         headers["WWW-Authenticate"] = _header("challenge")
     if status == STATUS["too_many_requests"]:
         headers |= {name: _header(code) for name, code in _ALLOWANCE.items()}
+    if status in (STATUS["too_many_requests"], STATUS["store_unavailable"]):
         headers["Retry-After"] = _header("retry_after")
     return {
         "description": _both("api.problem", " · "),

@@ -51,6 +51,9 @@ STATUS: Mapping[str, int] = {
 }
 """Every problem that this service tells, and its status. Title and detail stand under `problems.<code>`."""
 
+RETRY_SECONDS = 10
+"""After so long it is worth while to ask again what could not be answered (503)."""
+
 _OF_STATUS = {404: "route_unknown", 405: "method_not_allowed", 413: "too_large"}
 _OF_STORE = {
     "nothing_published": "nothing_published",
@@ -98,11 +101,12 @@ def problem_response(problem: Problem, scope: Scope, *, status: int | None = Non
         code=problem.code,
         parameters=problem.parameters or None,
     )
+    again = {"Retry-After": str(RETRY_SECONDS)} if body.status == 503 else {}
     return Response(
         body.model_dump_json(exclude_none=True),
         status_code=body.status,
         media_type=MEDIA_TYPE,
-        headers={**problem.headers, "Content-Language": language, "Vary": "Accept-Language"},
+        headers={**again, **problem.headers, "Content-Language": language, "Vary": "Accept-Language"},
     )
 
 

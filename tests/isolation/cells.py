@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import quote
 
 from .asking import Asker, Request
-from .oracle import holds, holds_case, holds_report, holds_run, holds_school
+from .oracle import children_who_left, holds, holds_case, holds_report, holds_run, holds_school
 from .world import (
     ABSENT,
     ABSENT_CASE,
@@ -202,7 +202,8 @@ class Matrix:
             elif parameter.get("required") and (values := self.values(parameter)):
                 usual[key] = values[0]
         if operation.body is not None:
-            child, school = (own or ["st-a1-0-x"])[0], (schools or [SCHOOLS[0]])[0]
+            helped = own or sorted(children_who_left(self.world, who)) or ["st-a1-0-x"]
+            child, school = helped[0], (schools or [SCHOOLS[0]])[0]
             usual["body"] = json.dumps(self._filled(operation.body, child, school), ensure_ascii=False)
         return usual
 
@@ -307,7 +308,8 @@ class Matrix:
             if name in SCHOOL_IDS:
                 return school
             if name == "set_id":
-                return self.world.set_id
+                left = several[0] in self.world.before and several[0] not in self.world.now
+                return self.world.former_set_id if left else self.world.set_id
             if name in ("day", "noted_on"):
                 return NOW.date().isoformat()
             return node

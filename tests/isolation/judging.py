@@ -12,6 +12,8 @@ from .cells import ODD, Cell, Matrix
 from .oracle import (
     children_of,
     children_of_cases,
+    children_who_left,
+    holds,
     holds_case,
     holds_report,
     holds_run,
@@ -19,7 +21,17 @@ from .oracle import (
     never,
     verdict,
 )
-from .world import ABSENT, ABSENT_CASE, ABSENT_REPORT, ABSENT_RUN, ABSENT_SCHOOL, CLOSED, SCHOOLS, World
+from .world import (
+    ABSENT,
+    ABSENT_CASE,
+    ABSENT_REPORT,
+    ABSENT_RUN,
+    ABSENT_SCHOOL,
+    CLOSED,
+    SCHOOLS,
+    Place,
+    World,
+)
 
 BATCH = 64
 _NOBODY = {"st": ABSENT, "sc": ABSENT_SCHOOL, "al": ABSENT_RUN, "re": ABSENT_REPORT, "ca": ABSENT_CASE}
@@ -132,9 +144,7 @@ class Judge:
         sent = {one for value in dict(cell.values).values() for one in self._ids_in(value)}
         found = {self._who_is[one] for one in self._any.findall(text)}
         children = self._children(cell)
-        schools = {one for one in SCHOOLS if holds_school(self.world, cell.who, one)} | (
-            {CLOSED} if cell.who.role in ("bureau", "data_team") and cell.who.only is None else set()
-        )
+        schools = self._schools(cell)
         runs = {one for one in self.world.runs if holds_run(self.world, cell.who, one)}
         runs |= {one for one in self.world.reports if holds_report(self.world, cell.who, one)}
         runs |= {one for one in self.world.cases if holds_case(self.world, cell.who, one)}
@@ -195,7 +205,16 @@ class Judge:
 
     def _children(self, cell: Cell) -> frozenset[str]:
         own = children_of(self.world, cell.who)
-        return own | children_of_cases(self.world, cell.who) if about_cases(cell) else own
+        if about_cases(cell):
+            own |= children_of_cases(self.world, cell.who) | children_who_left(self.world, cell.who)
+        return own
+
+    def _schools(self, cell: Cell) -> set[str]:
+        """Which schools may appear in an answer: one that was closed keeps its cases."""
+        schools = {one for one in SCHOOLS if holds_school(self.world, cell.who, one)}
+        keeps = about_cases(cell) and holds(self.world, cell.who, Place(CLOSED, 0, ""))
+        told = cell.who.role in ("bureau", "data_team") and cell.who.only is None
+        return schools | {CLOSED} if keeps or told else schools
 
     def _left(self, cell: Cell) -> set[str]:
         """Who has left this principal's school, and is asked about by a route that still helps."""
@@ -205,8 +224,7 @@ class Judge:
 
     def _tells_apart(self, cell: Cell, answer: Answer) -> Iterator[str]:
         """Ask the same about nobody wherever a hidden child or school was asked about: nothing may differ."""
-        children = self._children(cell)
-        schools = {one for one in SCHOOLS if holds_school(self.world, cell.who, one)}
+        children, schools = self._children(cell), self._schools(cell)
         runs = {one for one in self.world.runs if holds_run(self.world, cell.who, one)}
         runs |= {one for one in self.world.reports if holds_report(self.world, cell.who, one)}
         runs |= {one for one in self.world.cases if holds_case(self.world, cell.who, one)}
@@ -216,8 +234,6 @@ class Judge:
             if one not in children | schools | runs and one not in self._left(cell)
             and (key.startswith("path.") or not {"student_id", "school_id"} & set(in_path))
         ]  # fmt: skip
-        if cell.who.role in ("bureau", "data_team"):
-            hidden = [one for one in hidden if one != CLOSED]
         if not hidden or not cell.who.alive:
             return
         swapped = tuple((key, self._nobodys(value, hidden)) for key, value in cell.values)

@@ -66,6 +66,12 @@ def children_of_cases(world: World, who: Who) -> frozenset[str]:
     return frozenset(child for one, (child, _) in world.cases.items() if holds_case(world, who, one))
 
 
+def children_who_left(world: World, who: Who) -> frozenset[str]:
+    """Who is in no school now, and is helped, and put on the ledger, by the last school that had them."""
+    left = {one: place for one, place in world.before.items() if one not in world.now}
+    return frozenset(one for one, place in left.items() if holds(world, who, place))
+
+
 def children_of(world: World, who: Who) -> frozenset[str]:
     """All who may appear in an answer: who is theirs today, and for who sees everywhere who was before."""
     left = world.before if who.role in EVERYWHERE else {}

@@ -30,6 +30,7 @@ def problem(answer: Any, code: str) -> dict[str, Any]:
     assert told["type"] == f"/docs#problem-{code}"
     assert set(told) <= {"type", "title", "status", "detail", "code", "parameters"}
     assert CANARY not in answer.text
+    assert (answer.headers.get("retry-after") is not None) == (answer.status_code == 503)
     return told
 
 

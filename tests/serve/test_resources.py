@@ -167,6 +167,7 @@ def test_without_a_key_for_look_ups_that_is_said(own_client: TestClient, own_cou
     body = {"roll_numbers": ["L000000000000000000"]}
     answer = own_client.post("/v1/students:lookup", headers=key(own_county), json=body)
     assert (answer.status_code, answer.json()["code"]) == (503, "lookup_unavailable")
+    assert answer.headers["retry-after"] == "10"
 
 
 def test_the_vocabulary_holds_every_code_that_an_answer_can_hold(client: TestClient, county: Any) -> None:
