@@ -206,7 +206,9 @@ class Judge:
     def _children(self, cell: Cell) -> frozenset[str]:
         own = children_of(self.world, cell.who)
         if about_cases(cell):
-            own |= children_of_cases(self.world, cell.who) | children_who_left(self.world, cell.who)
+            own |= children_of_cases(self.world, cell.who)
+        if about_cases(cell) or cell.operation.name == "post /v1/actions":
+            own |= children_who_left(self.world, cell.who)
         return own
 
     def _schools(self, cell: Cell) -> set[str]:
