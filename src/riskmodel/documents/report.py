@@ -292,7 +292,6 @@ def _others(told: Told, language: Language) -> Parts:
                 "unseen_schools",
                 language,
                 auc=figure(unseen.auc, 3),
-                over_expected=figure(unseen.observed_over_expected, 2),
                 events=f"{audit.unseen_schools.events:,}",
             )
         )
