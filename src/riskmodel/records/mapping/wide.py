@@ -13,7 +13,11 @@ from datetime import date
 
 from riskmodel.records.mapping.vocabulary import plain
 
-_YEAR_AND_MONTH = re.compile(r"([12][0-9]{3})\s*(?:年|[-./])\s*([01]?[0-9])(?:\s*月|(?![0-9]))")
+# A term's own name (2025-2026-2) states no month: a year that follows another, or a number before 学期.
+_YEAR_AND_MONTH = re.compile(
+    r"(?<![0-9])(?<![0-9]{4}[-./~—–至])([12][0-9]{3})\s*(?:年|[-./])\s*([01]?[0-9])"
+    r"(?:\s*月|(?![0-9])(?!\s*学期))"
+)
 _DAY = re.compile(r"([0-3]?[0-9])[日号]?")
 _MONTH_AND_DAY = re.compile(r"([01]?[0-9])[月./-]([0-3]?[0-9])[日号]?")
 _WHOLE = re.compile(r"([12][0-9]{3})[年./-]([01]?[0-9])[月./-]([0-3]?[0-9])日?")
