@@ -82,6 +82,34 @@ def test_an_enrolment_that_came_later_is_not_known_on_the_day(bureau):
     assert listed(store, AsOf(date(2025, 3, 10), date(2025, 7, 4), "2024-2025-2")) == {}
 
 
+LEFT = {"student_id": "six", "event_date": "2023-03-01", "event": "verified_dropout",
+        "recorded_on": "2023-03-01"}  # fmt: skip
+BACK = LEFT | {"event_date": "2023-03-20", "event": "returned", "recorded_on": "2023-03-20"}
+
+
+@pytest.mark.parametrize(
+    ("ledger", "expected"),
+    [
+        ([LEFT | {"event_date": "2025-01-17", "recorded_on": "2025-01-20"}], {}),
+        ([LEFT], {"six": "primary_done"}),
+        ([LEFT | {"event_date": "2024-10-01"}, BACK | {"event_date": "2024-10-20"}], {"six": "primary_done"}),
+        ([LEFT | {"event_date": "2024-10-20"}, BACK | {"event_date": "2024-10-01"}], {}),
+    ],
+    ids=["has left", "a later spell is a return", "returned within the spell", "left again"],
+)
+def test_who_left_came_back_and_is_missing_again_is_expected(bureau, ledger, expected):
+    six = ended("six", "graduated", grade=6)
+    store = bureau({"enrolments": [six, spell("stays")], "ledger_events": ledger})
+    assert listed(store) == expected
+
+
+def test_a_child_who_vanished_after_an_old_leaving_is_expected(bureau, tmp_path):
+    folder, old = tmp_path / "store", {"ledger_events": [LEFT | {"student_id": "b"}]}
+    bureau({"enrolments": [spell("a"), spell("b")]} | old, store=folder, delivered_on=date(2025, 2, 1))
+    told = {"students": [{"student_id": "a"}, {"student_id": "b"}], "enrolments": [spell("a")]} | old
+    assert listed(bureau(told, store=folder, delivered_on=date(2025, 2, 20))) == {"b": "vanished"}
+
+
 @pytest.fixture
 def two_schools(bureau: Any) -> Any:
     """A told marks, reports and family in spring; B told nothing but its roll."""

@@ -40,7 +40,7 @@ gone AS (
     QUALIFY row_number() OVER (PARTITION BY student_id ORDER BY start_date DESC, school_id DESC) = 1
 ),
 expected AS (
-    SELECT student_id, school_id, grade, class_name, end_date AS last_day, to_school_id, CASE
+    SELECT student_id, school_id, start_date, grade, class_name, end_date AS last_day, to_school_id, CASE
         WHEN end_date IS NULL OR end_date >= $day
             THEN CASE WHEN start_date < $day - {days_in_a_grade} THEN 'not_renewed' END
         WHEN exit_reason = 'suspended' THEN CASE WHEN expected_return <= $day THEN 'suspension_over' END
@@ -52,13 +52,20 @@ expected AS (
         END AS reason
     FROM last_spell
     UNION ALL
-    SELECT student_id, school_id, grade, class_name, end_date, NULL, 'vanished' FROM gone
+    SELECT student_id, school_id, start_date, grade, class_name, end_date, NULL, 'vanished' FROM gone
+),
+ledger_says AS (
+    SELECT student_id, event, event_date FROM ledger_events
+    WHERE event IN ('verified_dropout', 'verified_not_dropout', 'returned') AND event_date <= $day
+    QUALIFY row_number() OVER (PARTITION BY student_id
+        ORDER BY event_date DESC, event = 'verified_dropout', recorded_on DESC NULLS LAST, event) = 1
 )
 SELECT school_id, reason, grade, coalesce(class_name, ''), student_id, coalesce(student.name, ''),
        coalesce(right(trim(student.roll_number), 4), ''), last_day, coalesce(to_school_id, '')
 FROM expected LEFT JOIN students AS student USING (student_id)
 WHERE reason IS NOT NULL
-  AND student_id NOT IN (SELECT student_id FROM ledger_events WHERE event = 'verified_dropout')
+  AND NOT EXISTS (FROM ledger_says AS says WHERE says.student_id = expected.student_id
+                  AND event = 'verified_dropout' AND event_date >= expected.start_date)
 """.replace("{days_in_a_grade}", str(DAYS_IN_A_GRADE))
 
 
