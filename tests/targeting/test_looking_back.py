@@ -34,6 +34,12 @@ def places(programmes) -> pd.DataFrame:
     return past_places(facts, scores, told, by_school={}, bands=(0.2, 0.1), seed=1)
 
 
+def counties(places: pd.DataFrame, count: int) -> pd.DataFrame:
+    """Return the county so many times over, with students of its own each time."""
+    each = [places.assign(student_id=places["student_id"] + f"-{number}") for number in range(count)]
+    return pd.concat(each, ignore_index=True)
+
+
 def test_every_order_deals_the_same_places_and_the_model_those_of_most_risk(places: pd.DataFrame) -> None:
     orders = [name for name in ("model", "absence_rule", "lots") if name in places]
     assert orders == ["model", "absence_rule", "lots"]
@@ -55,7 +61,7 @@ def test_what_was_reached_has_an_interval(places: pd.DataFrame) -> None:
 def test_groups_are_told_with_what_their_places_reached_and_small_ones_are_hidden(
     places: pd.DataFrame,
 ) -> None:
-    places = pd.concat([places] * 3, ignore_index=True)  # three dates
+    places = counties(places, 3)
     found = {one.group: one for one in reached_per_100(places, seed=1) if one.group}
     boards = found["boarding", "yes"]
     assert (boards.places, boards.leavers) == (15, 36)
@@ -70,8 +76,21 @@ def test_groups_are_told_with_what_their_places_reached_and_small_ones_are_hidde
     assert found["school_size", "small"].places == 30
 
 
+def test_a_leaver_of_three_dates_is_one_leaver_reached_by_a_place_of_any(places: pd.DataFrame) -> None:
+    none = places.assign(model=0)
+    once, thrice = (reached_per_100(dates, seed=1)[0] for dates in (places, pd.concat([places, none, none])))
+    assert (thrice.places, thrice.students, thrice.leavers) == (10, 10, 24)
+    assert thrice.of_leavers == once.of_leavers
+
+
+def test_a_few_children_are_hidden_however_many_dates_tell_of_them(places: pd.DataFrame) -> None:
+    dates = pd.concat([places] * 3, ignore_index=True)
+    found = {one.group: one for one in reached_per_100(dates, seed=1) if one.group}
+    assert found["boarding", "yes"].places is None
+
+
 def test_a_single_small_group_takes_the_next_smallest_with_it(places: pd.DataFrame) -> None:
-    places = pd.concat([places] * 3, ignore_index=True)
+    places = counties(places, 3)
     places["group_boarding"] = np.where(places.index < 4, "yes", "no")
     found = {one.group: one for one in reached_per_100(places, seed=1) if one.group}
     assert found["boarding", "yes"].leavers is None
@@ -82,7 +101,7 @@ def test_a_single_small_group_takes_the_next_smallest_with_it(places: pd.DataFra
 
 
 def test_what_is_hidden_is_never_one_child_by_subtraction(places: pd.DataFrame) -> None:
-    places = pd.concat([places] * 6, ignore_index=True)
+    places = counties(places, 6)
     reached = places["model"].to_numpy() > 0
     township = np.full(len(places), "large", dtype=object)
     township[np.flatnonzero(reached)[:1]] = "one"

@@ -38,13 +38,15 @@ SIZES = (200, 600)
 class Reached:
     """What one order reached: of 100 places, how many went to students who left; with places and leavers.
 
-    `group`: a grouping and its value, as the wording calls them; None: all. `of_leavers`: the share of the
-    group's leavers that got a place. Figures of small groups are None (see `reached_per_100`).
+    `group`: a grouping and its value, as the wording calls them; None: all. `places` are of all dates;
+    `students` those who got one, and `leavers`, are people, each once. `of_leavers`: the share of the
+    group's leavers that got a place before. Figures of small groups are None (see `reached_per_100`).
     """
 
     order: str
     group: tuple[str, str] | None
     places: int | None
+    students: int | None
     leavers: int | None
     per_100: Interval | None
     of_leavers: Interval | None
@@ -74,8 +76,8 @@ def past_places(
     Returns
     -------
     DataFrame
-        One row per student of whom the outcome is known (left or stayed): `school_id`, `left`, the groups
-        (and the school's size), and for each order the places that the student got.
+        One row per student of whom the outcome is known (left or stayed): `student_id`, `school_id`, `left`,
+        the groups (and the school's size), and for each order the places that the student got.
     """
     import pandas as pd
 
@@ -93,7 +95,8 @@ def past_places(
     pairs = needs_of(known, told).pairs
     schools = np.unique(known["school_id"].to_numpy(dtype=str)).tolist()
     there_is = all_there_is(told, schools=schools, students=len(known), by_school=by_school)
-    places: dict[str, Any] = {"school_id": known["school_id"], "left": known["outcome"] == Outcome.LEFT.value}
+    places: dict[str, Any] = {name: known[name] for name in ("student_id", "school_id")}
+    places["left"] = known["outcome"] == Outcome.LEFT.value
     places |= {name: known[name].astype(str) for name in map(str, known) if name.startswith(GROUP)}
     in_school = known.groupby("school_id")["student_id"].transform("size").to_numpy()
     places[f"{GROUP}school_size"] = np.select(
@@ -124,23 +127,29 @@ def _by(pairs: Pairs, score: Floats, lots: Floats) -> Pairs:
 def reached_per_100(places: pd.DataFrame, *, seed: int) -> tuple[Reached, ...]:
     """Count what each order reached, with intervals that resample schools.
 
-    Of the model's order by group, too. A group with fewer than ten leavers or places is hidden, and with it
-    whatever would give it away by subtraction (`riskmodel.hiding`).
+    Of the model's order by group, too. A group with fewer than ten leavers, or students who got a place, is
+    hidden, and with it whatever would give it away by subtraction (`riskmodel.hiding`). Who leaves within the
+    horizons of several dates is one leaver, reached by a place of any of these.
     """
     _, school = np.unique(places["school_id"].to_numpy(dtype=str), return_inverse=True)
+    students = places["student_id"].to_numpy(dtype=str)
+    _, first, student = np.unique(students, return_index=True, return_inverse=True)
     draws = np.random.default_rng(seed).multinomial(
         school.max() + 1, np.full(school.max() + 1, 1 / (school.max() + 1)), size=RESAMPLES
     )
     weights = np.vstack([np.ones(draws.shape[1], dtype=int), draws])
     left = places["left"].to_numpy(dtype=bool)
 
+    def people(rows: Any) -> Any:
+        return np.bincount(student, rows) > 0
+
     def reached(order: str, group: tuple[str, str] | None, mine: Any) -> Reached:
         got = places[order].to_numpy(dtype=np.float64) * mine
-        left_here = left & mine
+        leavers = people(left & mine)
         return Reached(
-            order, group, int(got.sum()), int(left_here.sum()),
+            order, group, int(got.sum()), int(people(got > 0).sum()), int(leavers.sum()),
             per_100=_ratio(school, weights, got * left, got, times=100),
-            of_leavers=_ratio(school, weights, (got > 0) * left_here, left_here),
+            of_leavers=_ratio(school[first], weights, people((got > 0) & left), leavers),
         )  # fmt: skip
 
     everybody = np.ones(len(places), dtype=bool)
@@ -157,7 +166,8 @@ def reached_per_100(places: pd.DataFrame, *, seed: int) -> tuple[Reached, ...]:
 
 def _hide(groups: list[Reached]) -> list[Reached]:
     """Withhold groups: the totals are told beside them, of places and of leavers alike."""
-    counts = [{n: getattr(one, name) or 0 for n, one in enumerate(groups)} for name in ("places", "leavers")]
+    people = ("students", "leavers")
+    counts = [{n: getattr(one, name) or 0 for n, one in enumerate(groups)} for name in people]
     hidden = {n for n in range(len(groups)) if min(count[n] for count in counts) < SMALL_CELL}
     known = -1
     while len(hidden) > known:
@@ -169,7 +179,7 @@ def _hide(groups: list[Reached]) -> list[Reached]:
             tied = [Sum(_TOTAL, tuple(count))]
             hidden |= withheld(whole, tied, below=SMALL_CELL, also=hidden, worth=lambda n: int(n == _TOTAL))
             hidden.discard(_TOTAL)
-    nothing: dict[str, Any] = dict.fromkeys(("places", "leavers", "per_100", "of_leavers"))
+    nothing: dict[str, Any] = dict.fromkeys(("places", "students", "leavers", "per_100", "of_leavers"))
     return [replace(one, **nothing) if n in hidden else one for n, one in enumerate(groups)]
 
 
