@@ -110,6 +110,19 @@ def test_a_child_who_vanished_after_an_old_leaving_is_expected(bureau, tmp_path)
     assert listed(bureau(told, store=folder, delivered_on=date(2025, 2, 20))) == {"b": "vanished"}
 
 
+def test_who_objects_to_being_scored_is_expected_and_counted_all_the_same(bureau, tmp_path):
+    objects = [{"student_id": name, "source": "", "recorded_on": "2025-01-20", "state": "objected"}
+               for name in ("six", "b")]  # fmt: skip
+    folder, told = tmp_path / "store", {"enrolments": [ended("six", "graduated", grade=6), spell("a")]}
+    both = told | {"enrolments": [*told["enrolments"], spell("b")], "consents": objects}
+    bureau(both, store=folder, delivered_on=date(2025, 2, 1))
+    told |= {"students": [{"student_id": name} for name in ("six", "a", "b")], "consents": objects}
+    store = bureau(told, store=folder, delivered_on=date(2025, 2, 20))
+    assert listed(store) == {"six": "primary_done", "b": "vanished"}
+    spring, autumn = presence(store, SPRING, RULE).schools
+    assert (spring.term, spring.students, spring.vanished, autumn.students) == ("2024-2025-2", 1, 1, 2)
+
+
 @pytest.fixture
 def two_schools(bureau: Any) -> Any:
     """A told marks, reports and family in spring; B told nothing but its roll."""

@@ -90,10 +90,13 @@ class Expected:
 
 
 def expected_not_there(store: RecordStore, as_of: AsOf, rule: RegionRule) -> tuple[Expected, ...]:
-    """List who is expected in the as-of date's term and has no spell in it, by school, reason, class."""
+    """List who is expected in the as-of date's term and has no spell in it, by school, reason, class.
+
+    Nobody is left out, who objects to being scored neither: to verify enrolment is the school's duty.
+    """
     found: list[Expected] = []
     for bucket in range(store.bucket_count):
-        with BucketReader(store, bucket) as reader:
+        with BucketReader(store, bucket, left_out=None) as reader:
             connection = reader.at(as_of.as_of_date, rule, as_of.term)
             asked = {"day": as_of.as_of_date, "last_grade": rule.last_compulsory_grade}
             found += [Expected(*row) for row in connection.execute(_EXPECTED, asked).fetchall()]

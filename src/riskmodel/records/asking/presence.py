@@ -114,13 +114,16 @@ class Presence:
 
 
 def presence(store: RecordStore, as_of: AsOf, rule: RegionRule) -> Presence:
-    """Count what was known on a day, by source, and by term and school, the latest term first."""
+    """Count what was known on a day, by source, and by term and school, the latest term first.
+
+    Nobody is left out, who objects to being scored neither.
+    """
     rows: dict[tuple[str, str], SchoolTerm] = {}
     last = max(delivery.delivered_on for delivery in store.manifest.deliveries)
     vanished: dict[str, int] = defaultdict(int)
     told: list[Told] = []
     for bucket in range(store.bucket_count):
-        with BucketReader(store, bucket) as reader:
+        with BucketReader(store, bucket, left_out=None) as reader:
             connection = reader.at(as_of.as_of_date, rule, as_of.term)
             connection.execute(_SPELLS, {"day": as_of.as_of_date})
             _add_counts(connection, rows)
