@@ -90,6 +90,29 @@ def test_what_became_is_counted_for_every_answer_and_small_cells_are_hidden() ->
     assert "left too few to show, stayed too few to show" in line
 
 
+def test_a_student_of_two_runs_counts_once_and_a_single_leaver_is_not_shown() -> None:
+    rows = lottery(1, kept_by_a_place=0.0, drawn=False).head(40).assign(answer="taken", outcome="stayed")
+    rows.loc[0, "outcome"] = "left"
+    told = what_became(pd.concat([rows, rows.assign(run_id="alloc-2", outcome="stayed")]))
+    [one] = told.became
+    assert (one.students, one.left, one.stayed) == (40, 1, 39)
+    assert "left too few to show, stayed too few to show" in afterwards_table(told, {}, "en")
+
+
+def test_who_was_drawn_twice_counts_in_the_first_draw_alone() -> None:
+    rows = lottery(1, kept_by_a_place=0.5)
+    again = rows.assign(run_id="alloc-2", answer="taken", outcome="left")
+    assert what_became(pd.concat([rows, again])).drawn == what_became(rows).drawn
+
+
+def test_a_few_leavers_of_one_side_of_a_lottery_hide_both() -> None:
+    rows = lottery(1, kept_by_a_place=0.0).assign(outcome="stayed")
+    taken, others = (np.flatnonzero((rows["answer"] == "taken") == side) for side in (True, False))
+    rows.loc[[*taken[:3], *others[:30]], "outcome"] = "left"
+    table = afterwards_table(what_became(rows), {}, "en")
+    assert table.count("left: too few to show") == 2
+
+
 def test_few_drawn_tell_no_difference_and_more_tell_it_with_its_interval() -> None:
     rows = lottery(1, kept_by_a_place=1.0)
     few = what_became(rows.head(30))

@@ -36,7 +36,8 @@ def evaluate_allocation(run: Run) -> tuple[tuple[Reached, ...], Afterwards | Non
 def what_became_of_allocated(run: Run) -> Afterwards | None:
     """Tell what was given of approved runs whose horizon is over, and what became; None: none is."""
     published, store = open_store(run.workspace.store), RecordStore.open(run.workspace.records)
-    told = [_after(run, one, published, store) for one in allocations.runs(published, BUREAU)]
+    approved = reversed(allocations.runs(published, BUREAU))  # the earliest first
+    told = [_after(run, one, published, store) for one in approved]
     rows = [each for each in told if each is not None]
     if not rows:
         for language in LANGUAGES:

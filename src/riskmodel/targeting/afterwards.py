@@ -30,8 +30,9 @@ _Z = 1.959964
 class Became:
     """What became of the students who had one answer of one programme, in all runs that are told of.
 
-    `given`: to whom people wrote down that they gave it, from the run's day to the end of its horizon;
-    `left`, `stayed`, `unknown` by the outcome within that horizon.
+    A student of several runs counts once: as left if he or she left within the horizon of any of them, else
+    as stayed where that is known. `given`: to whom people wrote down that they gave it, from a run's day to
+    the end of its horizon; `left`, `stayed`, `unknown` by the outcome within that horizon.
     """
 
     programme: str
@@ -45,7 +46,7 @@ class Became:
 
 @dataclass(frozen=True)
 class Drawn:
-    """What the lottery of a programme tells.
+    """What the lottery of a programme tells; a student counts in the first run whose lot he or she was in.
 
     `with_place` and `without` count students with known outcomes in groups where the lot decided, `left` how
     many of each left;
@@ -76,21 +77,25 @@ def what_became(items: pd.DataFrame) -> Afterwards:
     Parameters
     ----------
     items
-        A row for each run, programme and student: `run_id`, `programme`, `student_id`, `answer`, `lot_group`
-        (missing: not drawn), `given`, and `outcome` (a value of `Outcome`, or missing where none is known).
+        A row for each run, programme and student, the earliest run first: `run_id`, `programme`,
+        `student_id`, `answer`, `lot_group` (missing: not drawn), `given`, and `outcome` (a value of
+        `Outcome`, or missing where none is known).
     """
+    states = items[["programme", "answer", "student_id", "given"]].assign(
+        left=items["outcome"] == Outcome.LEFT.value, stayed=items["outcome"] == Outcome.STAYED.value
+    )
+    people = states.groupby(["programme", "answer", "student_id"], as_index=False).any()
     counted = []
-    for (programme, answer), rows in items.groupby(["programme", "answer"], sort=True):
-        left = int((rows["outcome"] == Outcome.LEFT.value).sum())
-        stayed = int((rows["outcome"] == Outcome.STAYED.value).sum())
+    for (programme, answer), rows in people.groupby(["programme", "answer"], sort=True):
+        left, stayed = int(rows["left"].sum()), int((rows["stayed"] & ~rows["left"]).sum())
         counted.append(
             Became(
                 str(programme), AidAnswer(str(answer)), len(rows), int(rows["given"].sum()), left, stayed,
                 len(rows) - left - stayed,
             )
         )  # fmt: skip
-    known = items["outcome"].isin([Outcome.LEFT.value, Outcome.STAYED.value])
-    drawn = items[items["lot_group"].notna() & known]
+    drawn = items[items["lot_group"].notna()].drop_duplicates(["programme", "student_id"])
+    drawn = drawn[drawn["outcome"].isin([Outcome.LEFT.value, Outcome.STAYED.value])]
     lots = [_drawn(str(programme), rows) for programme, rows in drawn.groupby("programme", sort=True)]
     return Afterwards(tuple(counted), tuple(lots))
 
@@ -143,6 +148,11 @@ def _from_share(left: Any) -> tuple[float, float]:
     return share - low, high - share
 
 
+def _too_few(left: int, stayed: int) -> bool:
+    """Whether who left, or who stayed, would be told of a few children."""
+    return left + stayed < SMALL_CELL or 0 < left < SMALL_CELL or 0 < stayed < SMALL_CELL
+
+
 def afterwards_table(told: Afterwards, names: dict[str, dict[Language, str]], language: Language) -> str:
     """Say it as a table of text. No words claim an effect but those of a lottery, with its interval."""
 
@@ -150,9 +160,9 @@ def afterwards_table(told: Afterwards, names: dict[str, dict[Language, str]], la
         return names.get(programme, {}).get(language, programme)
 
     lines = [text("targeting.after.head", language)]
+    hidden = text("targeting.back.hidden", language)
     for one in told.became:
-        few = one.left + one.stayed < SMALL_CELL
-        hidden = text("targeting.back.hidden", language)
+        few = _too_few(one.left, one.stayed)
         lines.append(
             text(
                 "targeting.after.line", language, name=name(one.programme),
@@ -165,10 +175,14 @@ def afterwards_table(told: Afterwards, names: dict[str, dict[Language, str]], la
     for lot in told.drawn:
         code = "targeting.after.too_few_drawn" if lot.fewer_left is None else "targeting.after.drawn"
         found = lot.fewer_left or Interval(0.0, 0.0, 0.0)
+        # Both sides or none: the difference told beside them would give the other away.
+        sides = list(zip((lot.with_place, lot.without), lot.left, strict=True))
+        few = any(_too_few(left, drew - left) for drew, left in sides)
         lines.append(
             text(
                 code, language, name=name(lot.programme), with_place=lot.with_place, without=lot.without,
-                given=lot.given[0], given_without=lot.given[1], left=lot.left[0], left_without=lot.left[1],
+                given=lot.given[0], given_without=lot.given[1], left=hidden if few else lot.left[0],
+                left_without=hidden if few else lot.left[1],
                 fewer=f"{found.value:+.1f}", low=f"{found.low:+.1f}", high=f"{found.high:+.1f}",
             )
         )  # fmt: skip
