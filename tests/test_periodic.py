@@ -137,6 +137,25 @@ def test_a_countys_and_a_schools_report_are_written_and_kept_for_who_may_read_th
         assert to_html(kept.content["zh"]) == school
 
 
+def scoring_day(run: Run, day: date) -> Run:
+    as_of = run.configuration.as_of.model_copy(update={"current": day})
+    return replace(run, configuration=run.configuration.model_copy(update={"as_of": as_of}))
+
+
+def test_a_report_of_the_scored_day_counts_what_was_done_since_the_publishing(run: Run) -> None:
+    scored_before_publishing = scoring_day(replace(run, today=DAY), date(2025, 3, 1))
+    files = write_reports(scored_before_publishing, kinds=("county",))
+    county = next(file for file in files if file.name == "county-甲县.en.html").read_text(encoding="utf-8")
+    assert "Of the 6 listed students 2 were contacted (33%)" in county
+
+
+def test_a_report_of_a_day_before_the_publishing_says_that_no_list_was_out(run: Run) -> None:
+    files = write_reports(run, kinds=("county",), as_of_date=date(2025, 3, 1))
+    county = next(file for file in files if file.name == "county-甲县.zh.html").read_text(encoding="utf-8")
+    assert "还没有发布过名单" in county
+    assert "请说明有什么困难" not in county
+
+
 def test_figures_are_kept_for_who_may_read_them(run: Run) -> None:
     tell_indicators(run)
     with closing(open_store(run.workspace.store)) as published:

@@ -56,7 +56,9 @@ def write_reports(
     seconds = clock()
     store = RecordStore.open(run.workspace.records)
     as_of = as_of_on(run, as_of_date or run.configuration.as_of.current, store.terms())
-    teller = _Teller(run, store, as_of)
+    # The day that is scored lies before its publishing; what was done since is told up to today.
+    worked_until = as_of_date or max(as_of.as_of_date, run.today)
+    teller = _Teller(run, store, as_of, worked_until)
     if not teller.now.spans:
         raise NotEnoughData(
             "no_school_year", Where(file=str(run.workspace.records)), as_of_date=as_of.as_of_date
@@ -87,8 +89,8 @@ def write_reports(
 class _Teller:
     """What reports of one day are told; each former day is counted once."""
 
-    def __init__(self, run: Run, store: RecordStore, as_of: AsOf) -> None:
-        self._run, self._store, self._as_of = run, store, as_of
+    def __init__(self, run: Run, store: RecordStore, as_of: AsOf, worked_until: date) -> None:
+        self._run, self._store, self._as_of, self._worked_until = run, store, as_of, worked_until
         self.now = indicators_on(run, store, as_of.as_of_date)
         self._counted = {(as_of.as_of_date, latest_only): self.now for latest_only in (False, True)}
         rule = run.rule(as_of)
@@ -145,7 +147,7 @@ class _Teller:
         if not (self._run.workspace.store / FILE_NAME).is_file():
             return None
         with closing(open_store(self._run.workspace.store)) as published:
-            found = ledger_totals(published, BUREAU, until=self._as_of.as_of_date)
+            found = ledger_totals(published, BUREAU, until=self._worked_until)
         return {
             (school, town, ledger, state): count for (school, town, ledger, state), count in found.items()
         }
@@ -155,9 +157,9 @@ class _Teller:
             return None
         with closing(open_store(self._run.workspace.store)) as published:
             try:
-                found = work_by_school(published, BUREAU, since=since, until=self._as_of.as_of_date)
+                found = work_by_school(published, BUREAU, since=since, until=self._worked_until)
             except StoreError:
-                return None  # the store is there, and nothing was published in it yet
+                return None  # the store is there, and nothing was published in it by that day
         return tuple(
             Work(school, one.listed, one.contacted, one.aided, one.visits, one.aid, one.hours)
             for school, one in sorted(found.items())

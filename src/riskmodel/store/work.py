@@ -8,6 +8,7 @@ from datetime import date
 
 from sqlalchemy import select
 
+from riskmodel.errors import StoreError
 from riskmodel.store.actions import HELP, actions_in_force
 from riskmodel.store.engine import Store
 from riskmodel.store.principals import Principal
@@ -41,12 +42,14 @@ def work_by_school(
     Raises
     ------
     StoreError
-        `not_allowed` if the principal may not read lists; `nothing_published` if nothing was.
+        `not_allowed` if the principal may not read lists; `nothing_published` if nothing was by `until`.
     """
     principal.must("read_list")
     with store.reading() as connection:
         set_id = current_set_id(connection)
         published = day_of(set_of(connection, set_id).published_at)
+        if published > until:
+            raise StoreError("nothing_published")  # on that day nobody could have worked by this list
         rows = connection.execute(
             select(STUDENTS.c.student_id, STUDENTS.c.school_id, STUDENTS.c.listed).where(
                 STUDENTS.c.set_id == set_id, sees_student(principal)
