@@ -221,17 +221,38 @@ SENT = {
 }
 
 
-def test_what_the_ledger_knows_reaches_the_records_from_its_day_on_and_a_correction_from_its_own(
-    run: Callable[[str], Run],
-) -> None:
-    job = run("flow")
+def sending(job: Run) -> Run:
+    """Let a run have a delivery, in the folder `sent` beside its configuration."""
     sent = job.configuration.sources[0].model_copy(
         update={"path": job.file.parent / "sent", "complete_to": date(2026, 12, 1)}
     )
-    job = replace(job, configuration=job.configuration.model_copy(update={"sources": (sent,)}))
     sent.path.mkdir(parents=True)
     for name, content in SENT.items():
         (sent.path / f"{name}.csv").write_text(content, "utf-8")
+    return replace(job, configuration=job.configuration.model_copy(update={"sources": (sent,)}))
+
+
+def test_an_id_of_the_ledger_that_no_roll_tells_of_any_more_hinders_no_delivery(
+    run: Callable[[str], Run],
+) -> None:
+    job = sending(run("gone"))
+    take_in_records(job, delivered_on=date(2026, 9, 6))
+    opened(job, "s-1")
+    opened(job, "s-mistyped")
+    for file in ("students", "enrolments"):
+        path = job.file.parent / "sent" / f"{file}.csv"
+        path.write_text(path.read_text("utf-8").replace("s-1", "s-2"), "utf-8")
+    report = take_in_records(job, delivered_on=job.today, force=True)
+    [told] = [one for one in report.findings if one.code == "ledger_student_in_no_records"]
+    assert dict(told.slots)["students"] == "2"
+    assert "s-1" not in told.text("en")
+    assert report.rows["ledger_events"] == 2
+
+
+def test_what_the_ledger_knows_reaches_the_records_from_its_day_on_and_a_correction_from_its_own(
+    run: Callable[[str], Run],
+) -> None:
+    job = sending(run("flow"))
     take_in_records(job, delivered_on=date(2026, 9, 6))
     case, rule = opened(job), job.rules[0]
     out = ["reasons=work", "evidence=家访", "left_on=2026-09-20"]

@@ -14,6 +14,7 @@ from riskmodel.pipelines.inputs import matrix_files
 from riskmodel.pipelines.publishing import BUREAU
 from riskmodel.pipelines.run import Run, as_of_on, clock, code_hash, dates_of, digest
 from riskmodel.records.checking.identity import identity_key
+from riskmodel.records.contract import LEDGER_SOURCE
 from riskmodel.records.deliveries.sending_back import send_back
 from riskmodel.records.deliveries.shipment import SourceFiles
 from riskmodel.records.intake import IntakeReport, take_in
@@ -23,7 +24,6 @@ from riskmodel.store.cases import ledger_events
 from riskmodel.store.engine import FILE_NAME, open_store
 from riskmodel.wording import LANGUAGES
 
-LEDGER_SOURCE = "ledger"
 _LEDGER_COLUMNS = ("student_id", "event_date", "event", "left_on", "reason", "recorded_on")
 
 

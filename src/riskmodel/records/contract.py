@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+LEDGER_SOURCE = "ledger"
+"""The source that riskmodel writes itself, from its ledgers."""
 ColumnKind = Literal["text", "date", "integer", "number", "boolean", "code"]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 import duckdb
 
 from riskmodel.records.checking.plausible import Read
-from riskmodel.records.contract import TABLES
+from riskmodel.records.contract import LEDGER_SOURCE, TABLES
 from riskmodel.records.findings import Findings
 from riskmodel.records.mapping.telling import Telling
 from riskmodel.records.store import RecordStore
@@ -58,8 +58,9 @@ def check_references(
 ) -> None:
     """Refuse rows about a student or a school that `students` or `schools` does not know.
 
-    Where one of these could not be read (`unread`) that alone is told. `read` has the tellings of this
-    delivery by source and file: they know what stands over each column.
+    Where one of these could not be read (`unread`) that alone is told. An id of our own ledger nobody can
+    take back, and a child may be in no export any more: such rows are kept, and told. `read` has the
+    tellings of this delivery by source and file: they know what stands over each column.
     """
     for known, key in (("students", "student_id"), ("schools", "school_id")):
         connection.execute(f"CREATE TEMP TABLE known_{known} AS SELECT DISTINCT {key} FROM staged_{known}")
@@ -75,6 +76,14 @@ def check_references(
         if name == known or known in unread:
             continue
         unknown = f"FROM staged_{name} ANTI JOIN known_{known} USING ({column}) WHERE {column} IS NOT NULL"
+        ours = connection.execute(
+            f"""SELECT file, min("row"), count(DISTINCT {column}) {unknown} AND origin = '{LEDGER_SOURCE}'
+                GROUP BY file"""
+        ).fetchall()
+        for file, row, students in ours:
+            where = read[LEDGER_SOURCE, file].where(row=row, column=column)
+            findings.review("ledger_student_in_no_records", where, students=students)
+        unknown += f" AND origin <> '{LEDGER_SOURCE}'"
         count = connection.execute(f"SELECT count(*) {unknown}").fetchall()[0][0]
         if not count:
             continue
