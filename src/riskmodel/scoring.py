@@ -29,7 +29,7 @@ from riskmodel.errors import BundleRefused, NotEnoughData
 from riskmodel.explain import Explained, enough_known, family_statements, unknowns
 from riskmodel.models.gbm import BULK_ROWS
 from riskmodel.models.logistic import Logistic
-from riskmodel.models.rules import absence_rule, constant, rule_bands
+from riskmodel.models.rules import absence_rule, constant, rule_bands, school_rate
 from riskmodel.models.scorer import Scorer
 from riskmodel.models.training import TrainedModel
 
@@ -38,7 +38,6 @@ Bools = NDArray[np.bool_]
 Progress = Callable[[int, int], None]
 
 HISTORY = tuple(f"absence_days_block_{block}" for block in range(1, 7))
-SCHOOL_RATE = "school_leaving_share_earlier"
 CHUNK_ROWS = BULK_ROWS
 
 
@@ -81,8 +80,8 @@ def score_beside(
     """Score every row by what stands beside the model, none of it needing LightGBM.
 
     `logistic` (if fitted), `absence_rule`, `last_term` (if given: see `places_on_last_list`), `school_rate`
-    (what share left the school's stage in an earlier year; if the matrix has it) and `constant`, which has
-    no risk where there was nothing to train on.
+    (what share left the school's stage, of the training's rows) and `constant`. Where there was nothing to
+    train on, there is no rate and the constant has no risk.
     """
     beside: dict[str, Scores] = {}
     if trained is not None and trained.fitted is not None:
@@ -91,9 +90,9 @@ def score_beside(
     beside["absence_rule"] = Scores(absence_rule(matrix), None)
     if last_term is not None:
         beside["last_term"] = Scores(last_term, None)
-    if SCHOOL_RATE in matrix.frame:
-        beside["school_rate"] = Scores(matrix.frame[SCHOOL_RATE].to_numpy(dtype=np.float64), None)
     base_risk = None if trained is None else trained.base_risk
+    if trained is not None and base_risk is not None:
+        beside["school_rate"] = Scores(school_rate(matrix, trained.by_school), None)
     risk = None if base_risk is None else np.full(len(matrix.frame), base_risk)
     return {**beside, "constant": Scores(constant(matrix), risk)}
 

@@ -60,7 +60,7 @@ def test_a_matrix_without_a_column_of_the_model_is_refused_by_name(other_term, b
 
 def test_what_stands_beside_ranks_the_same_rows(other_term, trained):
     beside = score_beside(other_term.matrix, trained)
-    assert list(beside) == ["logistic", "absence_rule", "constant"]
+    assert list(beside) == ["logistic", "absence_rule", "school_rate", "constant"]
     assert {len(scores.margin) for scores in beside.values()} == {len(other_term.matrix.frame)}
     assert beside["absence_rule"].risk is None
     assert set(beside["constant"].risk) == {trained.base_risk}
@@ -70,12 +70,19 @@ def test_what_stands_beside_ranks_the_same_rows(other_term, trained):
     assert untrained["constant"].risk is None
 
 
-def test_the_schools_rate_alone_ranks_by_what_the_matrix_says_of_the_school(other_term, trained):
-    rates = np.linspace(0.01, 0.05, len(other_term.matrix.frame))
-    rates[3] = np.nan
-    frame = other_term.matrix.frame.assign(school_leaving_share_earlier=rates)
-    alone = score_beside(replace(other_term.matrix, frame=frame), trained)["school_rate"]
-    assert np.array_equal(alone.margin, rates, equal_nan=True)
+def test_the_schools_rate_alone_ranks_by_who_left_the_school_whatever_told_of_it(
+    other_term, planted, trained
+):
+    """By labels, so that a leaver of the ledger or by absence counts, whose spell need not have ended."""
+    left = (planted.labels.frame["outcome"] == "left").to_numpy()
+    schools = planted.matrix.frame["school_id"]
+    few = _with(other_term.matrix, [0], school_id="new")
+    few = _with(replace(few, frame=few.frame.head(3)), [1], stage="beyond")
+    alone = score_beside(few, trained)["school_rate"]
+    mine = (schools == few.frame["school_id"].iloc[2]).to_numpy()
+    own = (left[mine].sum() + 200 * left.mean()) / (mine.sum() + 200)
+    assert alone.margin == pytest.approx([left.mean(), np.nan, own], nan_ok=True)
+    assert own != left.mean()
     assert alone.risk is None
 
 

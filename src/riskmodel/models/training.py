@@ -115,6 +115,8 @@ class TrainedModel:
     out_of_fold
         One row per training row: `as_of_date`, `student_id`, `left` (0 or 1) and, where fitted, `margin`,
         `risk`, `logistic_margin`, `logistic_risk` by models that had not seen the row's school.
+    by_school
+        By `school_id` and `stage`, training `rows` and how many of them `left`.
     base_risk
         Share of training rows that left; None where no outcome is known.
     quantiles
@@ -128,6 +130,7 @@ class TrainedModel:
     feature_names: tuple[str, ...]
     recipe: Recipe
     counts: TrainingCounts
+    by_school: pd.DataFrame
     base_risk: float | None
     as_of_dates: tuple[date, ...]
     label_date: date
@@ -184,7 +187,8 @@ def train(
     known, y, counts = _join(matrix, labels)
     names = matrix.model_features
     quantiles, missing = _spread(matrix.design(names).at(np.flatnonzero(known)))
-    out_of_fold = matrix.read(KEYS)[known].assign(left=y).reset_index(drop=True)
+    whose = matrix.read([*KEYS, "school_id", "stage"])[known].assign(left=y).reset_index(drop=True)
+    out_of_fold = whose[[*KEYS, "left"]]
     days = np.unique(out_of_fold["as_of_date"].dt.date)
     fitted = None
     if counts.events >= MINIMUM_TRAINING_EVENTS:
@@ -202,6 +206,7 @@ def train(
         feature_names=names,
         recipe=recipe,
         counts=counts,
+        by_school=whose.assign(rows=1).groupby(["school_id", "stage"])[["rows", "left"]].sum(),
         base_risk=float(y.mean()) if len(y) else None,
         as_of_dates=tuple(days),
         label_date=labels.label_date,
