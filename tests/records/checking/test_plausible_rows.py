@@ -109,6 +109,21 @@ def test_leading_zeros_come_back_where_one_school_alone_fits(told, tmp_path):
     assert duckdb.sql(f"SELECT school_id FROM '{file}'").fetchall() == [("007",)]
 
 
+def test_leading_zeros_come_back_to_where_a_child_was_to_go_and_to_who_follows_a_school(told, tmp_path):
+    found = told(
+        schools="school_id,name,county,stage,open_to,successor_id\n"
+        "007,甲校,甲县,junior,,\n008,乙校,甲县,primary,2024-06-30,7\n",
+        enrolments=spells("s2,007,2024-09-02,7,2024-11-01,transferred,8"),
+    )
+    assert ("zeros_restored", "mended", "enrolments.csv", 3, "G") in found
+    assert ("zeros_restored", "mended", "schools.csv", 3, "F") in found
+    store = RecordStore.open(tmp_path / "store")
+    (file,), (schools,) = store.files("enrolments"), store.files("schools")
+    asked = f"SELECT max(to_school_id) FROM '{file}' WHERE student_id = 's2'"
+    assert duckdb.sql(asked).fetchall() == [("008",)]
+    assert duckdb.sql(f"SELECT max(successor_id) FROM '{schools}'").fetchall() == [("007",)]
+
+
 def test_leading_zeros_stay_lost_where_two_schools_fit(told):
     schools = TABLES["schools"] + "0007,丙校,甲县,junior,\n"
     found = told(schools=schools, enrolments=TABLES["enrolments"].replace(",007,", ",7,"))

@@ -12,31 +12,39 @@ from riskmodel.records.findings import Findings
 from riskmodel.records.mapping.telling import Telling
 from riskmodel.records.store import RecordStore
 
+_SCHOOL_CODES = (
+    ("schools", "successor_id"),
+    ("enrolments", "school_id"),
+    ("enrolments", "to_school_id"),
+    ("attendance_reports", "school_id"),
+    ("calendar", "school_id"),
+)
+
 
 def restore_zeros(connection: duckdb.DuckDBPyConnection, *, read: Read, findings: Findings) -> None:
     """Give school codes back the leading zeros that a spreadsheet took, where one school alone fits.
 
     Needs the table `known_schools`.
     """
-    for name in ("enrolments", "attendance_reports", "calendar"):
+    for name, column in _SCHOOL_CODES:
         rows = connection.execute(
             f"""CREATE OR REPLACE TEMP TABLE restored AS
-                SELECT lost.school_id, any_value(k.school_id) AS whole
-                FROM (SELECT DISTINCT school_id FROM staged_{name} ANTI JOIN known_schools USING (school_id)
-                      WHERE regexp_full_match(school_id, '[1-9][0-9]*')) AS lost
+                SELECT lost.code, any_value(k.school_id) AS whole
+                FROM (SELECT DISTINCT {column} AS code FROM staged_{name} AS told
+                      ANTI JOIN known_schools AS k ON k.school_id = told.{column}
+                      WHERE regexp_full_match({column}, '[1-9][0-9]*')) AS lost
                 JOIN (SELECT DISTINCT school_id FROM known_schools) AS k
-                  ON regexp_full_match(k.school_id, '0+' || lost.school_id)
-                GROUP BY lost.school_id HAVING count(*) = 1;
+                  ON regexp_full_match(k.school_id, '0+' || lost.code)
+                GROUP BY lost.code HAVING count(*) = 1;
                 SELECT origin, file, sheet, min("row"), count(*) FROM staged_{name}
-                JOIN restored USING (school_id) GROUP BY ALL ORDER BY ALL"""
+                JOIN restored ON code = {column} GROUP BY ALL ORDER BY ALL"""
         ).fetchall()
         for source, file, sheet, row, count in rows:
-            where = read[source, file].where(sheet=sheet, row=row, column="school_id")
+            where = read[source, file].where(sheet=sheet, row=row, column=column)
             findings.mended("zeros_restored", where, count=count)
         if rows:
             connection.execute(
-                f"""UPDATE staged_{name} SET school_id = restored.whole
-                    FROM restored WHERE staged_{name}.school_id = restored.school_id"""
+                f"UPDATE staged_{name} SET {column} = restored.whole FROM restored WHERE {column} = code"
             )
 
 
