@@ -144,5 +144,29 @@ def test_who_is_back_who_went_beyond_the_records_and_who_went_years_ago_is_misse
     )
 
 
+@pytest.mark.parametrize(
+    ("begins", "events", "told"),
+    [
+        ("2024-09-02", ["verified_dropout"], ["left_and_in_relief"]),
+        ("2025-09-01", ["verified_dropout"], []),
+        ("2024-09-02", ["verified_dropout", "returned"], []),
+    ],
+    ids=["has left", "a later spell", "returned on the same day"],
+)
+def test_who_is_back_after_a_verified_leaving_is_not_told_as_having_left(
+    compared: Callable[..., Compared], begins: str, events: list[str], told: list[str]
+) -> None:
+    found = compared(
+        students=[pupil(1, "王甲子")],
+        enrolments=[spell(1, start_date=begins)],
+        ledger_events=[
+            {"student_id": "s1", "event_date": "2025-03-01", "event": event, "recorded_on": "2025-03-05"}
+            for event in events
+        ],
+        population=[person(1, "王甲子"), person(6, "王甲子", "poverty_relief")],
+    )
+    assert [one.what for one in found.mismatches] == told
+
+
 def test_what_is_suggested_is_a_close_code() -> None:
     assert set(_AFTER.values()) <= set(get_args(CloseCode))

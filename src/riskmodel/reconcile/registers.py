@@ -272,16 +272,20 @@ SELECT student_id, school_id, min(date) AS since FROM days WHERE is_away AND pre
 GROUP BY student_id, school_id HAVING count(*) >= $days
 """
 
-# Who has left: by the spell, or verified by the ledger and not back.
+# Who has left: by the spell, or verified by the ledger, and not back: a later spell is a return.
 _OUT = """
 SELECT DISTINCT student_id FROM enrolments WHERE exit_reason = 'dropped_out'
   AND NOT EXISTS (FROM enrolments AS later WHERE later.student_id = enrolments.student_id
                   AND later.start_date > enrolments.end_date)
 UNION
 SELECT student_id FROM (
-    SELECT student_id, arg_max(event, (event_date, event)) AS event FROM ledger_events
-    WHERE event IN ('verified_dropout', 'verified_not_dropout', 'returned') GROUP BY student_id
-) WHERE event = 'verified_dropout'
+    SELECT student_id, event, event_date FROM ledger_events
+    WHERE event IN ('verified_dropout', 'verified_not_dropout', 'returned')
+    QUALIFY row_number() OVER (PARTITION BY student_id
+        ORDER BY event_date DESC, event = 'verified_dropout', recorded_on DESC NULLS LAST, event) = 1
+) AS says WHERE event = 'verified_dropout'
+  AND NOT EXISTS (FROM enrolments AS later WHERE later.student_id = says.student_id
+                  AND later.start_date > says.event_date)
 """
 
 _PUPILS = """
