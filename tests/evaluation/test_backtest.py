@@ -177,6 +177,17 @@ def test_where_nobody_of_a_stage_left_the_report_says_so():
     assert "Nobody is known to have left" in backtest_report(found, "en")
 
 
+@pytest.mark.parametrize("outcome", ["unaccounted", "left"])
+def test_a_stage_of_which_nobody_can_be_judged_does_not_stop_the_others(outcome):
+    frames = two_terms()
+    for frame in frames.values():
+        frame.loc[frame["stage"] == "junior", "outcome"] = outcome
+    terms = [judged_term("t1"), judged_term("t2")]
+    found = summarise(terms, frames, capacity_share=0.25, seed=1, resamples=50)
+    assert found.by_stage["junior"] is None
+    assert found.pooled is not None
+
+
 def test_a_term_is_read_back_as_it_was_written(found):
     term = judged_term("t1", evaluation=found.pooled)
     assert read_term(term_json(term)) == term

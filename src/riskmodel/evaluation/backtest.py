@@ -26,6 +26,8 @@ from riskmodel.evaluation.ranking import Bools, Floats
 from riskmodel.figures import Evaluation
 
 STAGES = (Stage.PRIMARY, Stage.JUNIOR)
+_NOT_JUDGED = ("nobody_left", "nobody_stayed", "no_known_outcomes")
+"""Why a stage may have no figures: a few of one stage at a school of another stop no backtest."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,8 @@ class Churn:
 class Backtest:
     """All terms, and what the pooled ones say together. Lists hold the top `capacity_share` of each date.
 
-    `pooled` and a stage are None where nobody left; lists of a stage are drawn up within it.
+    `pooled` and a stage are None where nobody is known to have left, or to have stayed; lists of
+    a stage are drawn up within it.
     """
 
     capacity_share: float
@@ -135,7 +138,7 @@ def summarise(
                 shares=(capacity_share,),
             )
         except NotEnoughData as error:
-            if error.code != "nobody_left":
+            if error.code not in _NOT_JUDGED:
                 raise
             return None
 
