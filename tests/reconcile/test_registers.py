@@ -168,5 +168,21 @@ def test_who_is_back_after_a_verified_leaving_is_not_told_as_having_left(
     assert [one.what for one in found.mismatches] == told
 
 
+def test_rolls_without_names_are_linked_by_number(compared: Callable[..., Compared]) -> None:
+    digits = "52210120160304001"
+    weights = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+    check = "10X98765432"[sum(int(one) * weight for one, weight in zip(digits, weights, strict=True)) % 11]
+    number = f"G{digits}{check}"
+    found = compared(
+        students=[
+            {"student_id": "s1", "roll_number": number},
+            {"student_id": "s2", "birth_date": "2016-03-04", "sex": "M"},
+        ],
+        enrolments=[spell(1), spell(2)],
+        population=[person(1, "王甲子", roll_number=number), person(2, "李乙丑")],
+    )
+    assert [(one.what, one.subject) for one in found.mismatches] == [("not_enrolled", "household:p2")]
+
+
 def test_what_is_suggested_is_a_close_code() -> None:
     assert set(_AFTER.values()) <= set(get_args(CloseCode))

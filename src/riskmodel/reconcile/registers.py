@@ -294,7 +294,7 @@ SELECT student_id, school_id, township, end_date IS NULL AS running, exit_reason
 QUALIFY row_number() OVER (PARTITION BY student_id ORDER BY end_date IS NULL DESC, start_date DESC) = 1;
 CREATE TEMP TABLE pupils AS
 SELECT known.student_id AS unique_id, name, birth_date, sex, last_spell.township, roll_number
-FROM known JOIN last_spell USING (student_id) WHERE name IS NOT NULL;
+FROM known JOIN last_spell USING (student_id);
 CREATE TEMP TABLE relief AS
 SELECT source || ':' || person_id AS unique_id, name, birth_date, sex, township, roll_number
 FROM people WHERE source = 'poverty_relief';
