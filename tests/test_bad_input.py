@@ -301,12 +301,12 @@ def test_a_workspace_of_another_version_is_left_as_it_is(bureau: Bureau) -> None
 def test_a_record_store_of_another_version_is_left_as_it_is(bureau: Bureau) -> None:
     bureau.does("intake")
     manifest = bureau.workspace / "records" / "manifest.json"
-    manifest.write_text(manifest.read_text(encoding="utf-8").replace('"format": 1', '"format": 9'))
+    manifest.write_text(manifest.read_text(encoding="utf-8").replace('"format": 2', '"format": 9'))
     before = bureau.content()
 
     for step in ("intake", "features", "train", "publish"):
         said = bureau.is_refused(step)
-        assert_told(said, "record_store_of_other_version", {"file": str(manifest)}, found=9, expected=1)
+        assert_told(said, "record_store_of_other_version", {"file": str(manifest)}, found=9, expected=2)
     assert bureau.content() == before
 
 

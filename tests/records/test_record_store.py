@@ -76,7 +76,8 @@ def test_a_planned_end_does_not_make_a_source_complete_past_its_delivery(bureau)
         (None, "record_store_missing"),
         ('{"format": 99}', "record_store_of_other_version"),
         ("[]", "record_store_of_other_version"),
-        ('{"format": 1}', "record_store_unreadable"),
+        ('{"format": 2}', "record_store_unreadable"),
+        ('{"format": 1}', "record_store_of_other_version"),
         ("{", "record_store_unreadable"),
     ],
 )

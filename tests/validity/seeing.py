@@ -57,6 +57,7 @@ class Bureau:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.number = folder, 0
+        self.complete_to: date | None = COMPLETE_TO
 
     def store(self, tables: Tables) -> Path:
         """Take a first delivery in; return the store."""
@@ -67,11 +68,16 @@ class Bureau:
 
     def deliver(self, store: Path, tables: Tables, *, delivered_on: date) -> None:
         """Take a delivery in; what was there before is revised from that day on."""
-        files = store.parent / f"delivered-{delivered_on}"
-        _write(files, tables)
-        source = SourceFiles("bureau", files, complete_to=COMPLETE_TO)
+        files, sources = store.parent / f"delivered-{delivered_on}", []
+        # Attendance comes from elsewhere: what it tells everything of is not told by the bureau's other rows.
+        for name in ("bureau", "attendance"):
+            own = {
+                table: rows for table, rows in tables.items() if (table == "attendance") == (name != "bureau")
+            }
+            _write(files / name, own)
+            sources.append(SourceFiles(name, files / name, complete_to=self.complete_to))
         # What is poisoned looks like a mistake, and shall get in nevertheless.
-        take_in([source], store=store, delivered_on=delivered_on, force=True)
+        take_in(sources, store=store, delivered_on=delivered_on, force=True)
 
     def see(
         self,

@@ -32,6 +32,7 @@ pytestmark = pytest.mark.slow
 FULL = os.environ.get("RISKMODEL_VALIDITY") == "full"
 WORLDS = 200 if FULL else 1
 CHUNKS = 100 if FULL else 1
+SILENT_WORLDS = 20 if FULL else 2
 PLANTED_WORLDS = 10 if FULL else 1
 PLANTED_WAYS = ("deleted", "scrambled") if FULL else ("scrambled",)
 WAYS = {
@@ -90,6 +91,29 @@ def test_what_became_known_later_changes_no_byte_and_what_was_known_counts(chunk
         check_known_records_count(bureau, world, as_it_was, count)
         check_backdated_entries(bureau, world, count)
         bureau.forget()
+
+
+@pytest.mark.parametrize("seed", range(1, 1 + SILENT_WORLDS))
+def test_where_no_school_tells_what_it_reported_later_records_change_no_feature(seed, bureau_of, count):
+    """Then the days that count as reported are told by the records themselves, as they were known."""
+    bureau = bureau_of()
+    bureau.complete_to = None
+    world, chance = Author(seed).world(), np.random.default_rng([seed, 2])
+    day = world.as_of.as_of_date
+    for rows in world.tables.values():  # files come monthly: the last month is told in the next
+        for row in rows:
+            on = row.get("recorded_on") or row.get("end_date")
+            if on is not None and day - days(30) < on <= day:
+                row["recorded_on"] = on + days(40)
+
+    def seen(tables: Tables) -> Seen:
+        silent = {name: rows for name, rows in tables.items() if name != "attendance_reports"}
+        return bureau.see(bureau.store(silent), world.as_of)
+
+    as_it_was = seen(world.tables)
+    for name in ("deleted", "scrambled"):
+        assert seen(WAYS[name](world, chance)[0]).differs_in(as_it_was) == set(), (seed, name)
+    count("future-poisoning", **{"worlds in which nobody tells what was reported": 1})
 
 
 # --- what was known does count

@@ -145,21 +145,47 @@ def test_a_period_that_no_school_reported_is_not_known(bureau):
         assert len(reader.at(date(2024, 12, 1), RULE).execute(sql).fetchall()) == 5
 
 
+def absent(day, *, recorded_on):
+    return ABSENT | {"start_date": day, "end_date": day, "recorded_on": recorded_on}
+
+
+REPORTED = "SELECT count(*) FROM reported_days"
+
+
 @pytest.mark.parametrize(
     ("tables", "options", "expected"),
     [
-        ({"attendance": [ABSENT]}, {"complete_to": date(2024, 9, 6)}, 5),
-        ({"attendance": [ABSENT]}, {"complete_to": date(2024, 12, 1)}, 3),
+        # The sixth is the last of five school days of which anybody had told by the tenth.
+        ({"attendance": [absent("2024-09-05", recorded_on="2024-09-06")]}, {}, 5),
+        ({"attendance": [absent("2024-09-05", recorded_on="2024-09-10")]}, {}, 7),
+        # What is claimed by the tenth holds; a claim that came later bounds what was known.
+        ({"attendance": [absent("2024-09-03", recorded_on="2024-09-04")]},
+         {"complete_to": date(2024, 9, 6), "delivered_on": date(2024, 9, 9)}, 5),
+        ({"attendance": [absent("2024-09-05", recorded_on="2024-09-10")]},
+         {"complete_to": date(2024, 9, 4)}, 3),
+        ({"attendance": [absent("2024-09-03", recorded_on="2024-09-04")]},
+         {"complete_to": date(2024, 12, 1)}, 3),
         ({}, {"complete_to": date(2024, 9, 6)}, 0),
     ],
-)
-def test_without_reports_all_days_up_to_complete_to_count_and_without_attendance_none(
+)  # fmt: skip
+def test_without_reports_days_count_as_far_as_was_known_on_the_day_and_without_attendance_none(
     bureau, tables, options, expected
 ):
-    store = bureau(tables, **options)
-    day = date(2024, 9, 10) if expected == 5 else date(2024, 9, 4)
-    with reader_of(store) as reader:
-        assert reader.at(day, RULE).execute("SELECT count(*) FROM reported_days").fetchall() == [(expected,)]
+    with reader_of(bureau(tables, **options)) as reader:
+        assert reader.at(date(2024, 9, 10), RULE).execute(REPORTED).fetchall() == [(expected,)]
+
+
+def test_what_was_reported_by_a_day_is_not_changed_by_a_later_delivery(bureau, tmp_path):
+    folder, told = tmp_path / "store", [absent("2024-09-05", recorded_on="2024-09-06")]
+    late = [absent(f"2024-09-{day:02}", recorded_on="2024-10-10") for day in (9, 10)]
+    seen = []
+    for attendance, delivered_on in ((told, date(2024, 9, 10)), (told + late, date(2024, 10, 11))):
+        store = bureau({"attendance": attendance}, store=folder, delivered_on=delivered_on)
+        with reader_of(store) as reader:
+            seen.append(reader.at(date(2024, 9, 10), RULE).execute(REPORTED).fetchall())
+            later = reader.at(date(2024, 10, 11), RULE).execute(REPORTED).fetchall()
+    assert seen == [[(5,)]] * 2
+    assert later > [(20,)]
 
 
 @pytest.mark.parametrize(

@@ -272,5 +272,4 @@ class BucketReader:
         elif "attendance_reports" in self._store.tables:
             self._connection.execute(_REPORTED_IN_PERIODS, {"day": day})
         else:
-            complete_to = self._store.last_complete_date(["attendance"])
-            self._connection.execute(_REPORTED_UP_TO, {"day": min(day, complete_to or day)})
+            self._connection.execute(_REPORTED_UP_TO, {"day": self._store.manifest.attendance_told_to(day)})

@@ -91,6 +91,7 @@ def write_generation(
         latest=_latest(connection, before),
         rows=rows,
         identity_check=identity_check or (before.manifest.identity_check if before else ""),
+        attendance_known=_attendance_known(connection, before),
     )
     commit(store, manifest)
     return RecordStore(store, manifest)
@@ -142,3 +143,16 @@ def _latest(connection: duckdb.DuckDBPyConnection, before: RecordStore | None) -
         for source, recorded, known in told:
             latest[source] = latest.get(source, Latest()).or_later(recorded, known)
     return latest
+
+
+def _attendance_known(
+    connection: duckdb.DuckDBPyConnection, before: RecordStore | None
+) -> dict[str, tuple[date, ...]]:
+    """Return, per source, each day from which a row of attendance is known."""
+    known = {source: set(days) for source, days in before.manifest.attendance_known.items()} if before else {}
+    told = connection.execute(
+        "SELECT DISTINCT origin, known_from FROM staged_attendance WHERE known_from > DATE '0001-01-01'"
+    ).fetchall()
+    for source, day in told:
+        known.setdefault(source, set()).add(day)
+    return {source: tuple(sorted(days)) for source, days in sorted(known.items())}

@@ -24,7 +24,7 @@ from typing import Any
 from riskmodel.records.contract import Table
 from riskmodel.records.keeping.durable import settle, settle_tree
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 COPIES = "copies.partial"
 """Where zips are unpacked and databases copied to while a delivery is taken in."""
@@ -78,8 +78,8 @@ class Latest:
 class Manifest:
     """What a store says of itself.
 
-    `rows` counts stored rows per table, withdrawn ones included. `identity_check` tells whether a key is the
-    one from which ids were made (empty: none were); it tells nothing of the key.
+    `rows` counts stored rows per table, withdrawn ones included. `attendance_known` holds, per source, each
+    day from which a row of attendance is known, in order. `identity_check` tells whether a key is the one from which ids were made (empty: none were); it tells nothing of the key.
     """
 
     bucket_count: int
@@ -89,6 +89,7 @@ class Manifest:
     latest: dict[str, Latest] = field(default_factory=dict)
     rows: dict[str, int] = field(default_factory=dict)
     identity_check: str = ""
+    attendance_known: dict[str, tuple[date, ...]] = field(default_factory=dict)
 
     @property
     def complete_to(self) -> dict[str, date]:
@@ -105,6 +106,20 @@ class Manifest:
             if day is not None:
                 days[delivery.source] = day
         return days
+
+    def attendance_told_to(self, day: date) -> date:
+        """Return up to which day attendance was told, as known on a day: what came later tells nothing.
+
+        Of each source that is what it claimed in its last delivery until then; else the latest day from which
+        a row of it is known, but not past what it claims today. The earliest of all sources.
+        """
+        reach = day
+        for source in {delivery.source for delivery in self.deliveries if "attendance" in delivery.tables}:
+            claims = [d.complete_to for d in self.deliveries if d.source == source and d.delivered_on <= day]
+            known = [each for each in self.attendance_known.get(source, ()) if each <= day]
+            latest = min(known[-1], self.complete_to[source]) if known else date.min
+            reach = min(reach, next((claim for claim in reversed(claims) if claim), latest))
+        return reach
 
     @property
     def content_hash(self) -> str:
@@ -187,4 +202,8 @@ def manifest_of(content: dict[str, Any]) -> Manifest:
         },
         rows=content["rows"],
         identity_check=content.get("identity_check", ""),
+        attendance_known={
+            source: tuple(map(date.fromisoformat, days))
+            for source, days in content["attendance_known"].items()
+        },
     )
