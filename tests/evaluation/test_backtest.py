@@ -95,6 +95,7 @@ def scored(day, outcomes, **columns):
         {
             "as_of_date": pd.Timestamp(day).as_unit("s"),
             "student_id": list(outcomes),
+            "school_id": "k",
             "stage": ["primary" if student < "f" else "junior" for student in outcomes],
             "outcome": list(outcomes.values()),
             "left_on": pd.Timestamp(day).as_unit("s") + pd.Timedelta(days=30),
@@ -113,6 +114,17 @@ def two_terms():
         "t2": scored(APRIL, second, lightgbm_score=np.log(likely), lightgbm_risk=likely,
                      last_term_score=likely, school_rate_score=1.0, constant_score=0.0, constant_risk=0.125),
     }  # fmt: skip
+
+
+def many(count):
+    """Return both terms so many times over, with students of their own each time."""
+    return {
+        term: pd.concat(
+            [frame.assign(student_id=frame["student_id"] + str(number)) for number in range(count)],
+            ignore_index=True,
+        )
+        for term, frame in two_terms().items()
+    }
 
 
 def test_pooled_terms_rank_by_risk_and_what_a_term_lacks_is_missing():
@@ -151,7 +163,10 @@ def found():
 
 def test_leavers_of_several_terms_count_once_pooled_and_by_stage(found):
     assert (found.pooled.events, found.pooled.left_rows) == (3, 4)
-    assert (found.by_stage["primary"].events, found.by_stage["junior"].events) == (1, 2)
+    terms = [judged_term("t1"), judged_term("t2")]
+    whole = summarise(terms, many(20), capacity_share=0.25, seed=1, resamples=50)
+    assert (whole.by_stage["primary"].events, whole.by_stage["junior"].events) == (20, 40)
+    assert whole.hidden == ()
     assert found.pooled.models[0].at_capacity[0].found == found.lead_time.found == 1
     assert found.lead_time.leavers == 3
     assert [change.jaccard for change in found.churn] == [1.0]
@@ -168,7 +183,7 @@ def test_terms_of_the_rule_alone_are_not_pooled_with_those_of_a_model(found):
 
 
 def test_where_nobody_of_a_stage_left_the_report_says_so():
-    frames = two_terms()
+    frames = many(20)
     for frame in frames.values():
         frame.loc[frame["stage"] == "junior", "outcome"] = "stayed"
     terms = [judged_term("t1"), judged_term("t2")]
@@ -177,9 +192,28 @@ def test_where_nobody_of_a_stage_left_the_report_says_so():
     assert "Nobody is known to have left" in backtest_report(found, "en")
 
 
+def test_a_stage_of_a_few_leavers_is_hidden_with_the_one_that_would_give_it_away():
+    terms, frames = [judged_term("t1"), judged_term("t2")], many(30)
+    for frame in frames.values():
+        some = frame["student_id"].isin(["a1", "a2", "a3"])
+        frame.loc[(frame["stage"] == "primary") & ~some, "outcome"] = "stayed"
+    found = summarise(terms, frames, capacity_share=0.25, seed=1, resamples=50)
+    assert found.hidden == ("primary", "junior")
+    assert found.by_stage == {"primary": None, "junior": None}
+    for language, said in (("en", "not shown"), ("zh", "不显示")):
+        assert backtest_report(found, language).count(said) == 2
+
+
+def test_a_stage_of_fewer_than_twenty_leavers_has_no_figures_and_the_other_has():
+    terms = [judged_term("t1"), judged_term("t2")]
+    found = summarise(terms, many(15), capacity_share=0.25, seed=1, resamples=50)
+    assert found.hidden == ("primary",)
+    assert found.by_stage["junior"].events == 30
+
+
 @pytest.mark.parametrize("outcome", ["unaccounted", "left"])
 def test_a_stage_of_which_nobody_can_be_judged_does_not_stop_the_others(outcome):
-    frames = two_terms()
+    frames = many(20)
     for frame in frames.values():
         frame.loc[frame["stage"] == "junior", "outcome"] = outcome
     terms = [judged_term("t1"), judged_term("t2")]

@@ -16,11 +16,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from riskmodel.domain import Outcome, Stage
 from riskmodel.errors import NotEnoughData
+from riskmodel.evaluation.by_school import SchoolCells
 from riskmodel.evaluation.capacity import top_lists
+from riskmodel.evaluation.groups import FEW_EVENTS, hidden_cells
 from riskmodel.evaluation.metrics import evaluate
 from riskmodel.evaluation.ranking import Bools, Floats
 from riskmodel.figures import Evaluation
@@ -89,7 +92,8 @@ class Backtest:
     """All terms, and what the pooled ones say together. Lists hold the top `capacity_share` of each date.
 
     `pooled` and a stage are None where nobody is known to have left, or to have stayed; lists of
-    a stage are drawn up within it.
+    a stage are drawn up within it. A stage is None, and one of `hidden`, where its counts would tell of a few
+    children (as in the audit), or fewer than `FEW_EVENTS` left.
     """
 
     capacity_share: float
@@ -99,6 +103,7 @@ class Backtest:
     by_stage: Mapping[str, Evaluation | None]
     lead_time: LeadTime
     churn: tuple[Churn, ...]
+    hidden: tuple[str, ...] = ()
 
 
 def summarise(
@@ -116,8 +121,8 @@ def summarise(
     terms
         At least one, oldest first.
     scores
-        Per term a row per student-date: `as_of_date`, `student_id`, `stage`, `outcome`, `left_on`, and for
-        each method `<name>_score` and, if it gives risks, `<name>_risk`.
+        Per term a row per student-date: `as_of_date`, `student_id`, `school_id`, `stage`, `outcome`,
+        `left_on`, and for each method `<name>_score` and, if it gives risks, `<name>_risk`.
     """
     pooled = [term.term for term in terms if term.by_model] or [term.term for term in terms]
     rows, models = pool([scores[term] for term in pooled])
@@ -144,15 +149,28 @@ def summarise(
 
     stage = rows["stage"].to_numpy(dtype=str)
     listed = top_lists(rows, next(iter(models.values()))[0], share=capacity_share)
+    hidden = _hidden(SchoolCells.of(rows, listed=listed), stage)
     return Backtest(
         capacity_share=capacity_share,
         terms=tuple(terms),
         pooled_terms=tuple(pooled),
         pooled=judge(np.ones(len(rows), dtype=bool)),
-        by_stage={each.value: judge(stage == each) for each in STAGES if (stage == each).any()},
+        by_stage={
+            each.value: None if each.value in hidden else judge(stage == each)
+            for each in STAGES
+            if (stage == each).any()
+        },
         lead_time=lead_time(rows, listed),
         churn=churn(rows, listed),
+        hidden=tuple(each.value for each in STAGES if each.value in hidden),
     )
+
+
+def _hidden(cells: SchoolCells, stage: NDArray[np.str_]) -> set[str]:
+    """Name the stages of which nothing is told: as `hidden_cells` does in the audit, and with few leavers."""
+    counted = {str(each): cells.count(stage == each) for each in np.unique(stage)}
+    few = {each for each, one in counted.items() if 0 < one.events < FEW_EVENTS}
+    return few | hidden_cells({each: (one.students, one.events) for each, one in counted.items()})
 
 
 def pool(frames: Sequence[pd.DataFrame]) -> tuple[pd.DataFrame, dict[str, tuple[Floats, Floats | None]]]:

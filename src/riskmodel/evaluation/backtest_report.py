@@ -17,7 +17,11 @@ def backtest_report(backtest: Backtest, language: Language) -> str:
     parts = [f"# {_say('title', language)}", bullets(_how(backtest, language))]
     parts += _judged(_say("pooled", language), backtest.pooled, language)
     for stage, evaluation in backtest.by_stage.items():
-        parts += _judged(_say(f"stage.{stage}", language), evaluation, language)
+        title = _say(f"stage.{stage}", language)
+        if stage in backtest.hidden:
+            parts += [f"## {title}", _say("hidden", language)]
+        else:
+            parts += _judged(title, evaluation, language)
     parts += [f"## {_say('by_term', language)}", *_by_term(backtest.terms, language)]
     parts += [
         f"## {_say('lead_time', language)}",
