@@ -79,7 +79,8 @@ class Manifest:
     """What a store says of itself.
 
     `rows` counts stored rows per table, withdrawn ones included. `attendance_known` holds, per source, each
-    day from which a row of attendance is known, in order. `identity_check` tells whether a key is the one from which ids were made (empty: none were); it tells nothing of the key.
+    day from which a row of attendance is known, in order. `identity_check` tells whether a key is
+    the one from which ids were made (empty: none were); it tells nothing of the key.
     """
 
     bucket_count: int
