@@ -65,6 +65,17 @@ def test_a_change_is_told_with_its_table_and_school(now: Day, alarm: tuple[str, 
     assert alarm in alarms(now)
 
 
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_school_whose_roll_came_after_the_lists_were_made_is_not_asked_of_them(which: int) -> None:
+    days = [spoilt(LISTED, np.ones_like), *EARLIER]
+    X = days[which].X.copy()
+    X[days[which].schools == "school-2", NAMES.index(LISTED)] = np.nan
+    days[which] = replace(days[which], X=X)
+    found = {change.school_id for change in measure(days[0], days[1:]) if change.kind is Kind.LISTED}
+    assert found >= {None, "school-1"}
+    assert ("school-2" in found) == (which != 0)
+
+
 def test_a_school_alone_makes_no_alarm_of_other_schools() -> None:
     told = alarms(spoilt("absence", lambda values: values + 9, "school-2"))
     assert {school for _, _, school in told} == {"school-2"}

@@ -225,7 +225,10 @@ def _of_unit(now: Day, earlier: Sequence[Day], school: str | None) -> Iterator[C
         columns = [day.X[:, column] for day in days]
         known = [values[~np.isnan(values)] for values in columns]
         if name == LISTED:
-            yield _listed(known, school)
+            # A roll that came after its set was published has students of whom no list was made.
+            served = [values for values in known if len(values) >= FEWEST]
+            if len(known[0]) >= FEWEST and len(served) > 1:
+                yield _listed(served, school)
             continue
         if school is None:
             # A school that is a few days late lacks a short window: of a school whole tables are asked below.
