@@ -7,8 +7,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from riskmodel.domain import CHINA_TIME
 from riskmodel.store.looks import looks_by_key
-from riskmodel.store.tables import CHINA_TIME
 from serve.answers import look_report
 from serve.deps import Visiting
 from serve.schemas import LookQuery, LookReport

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta, timezone
 from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 Language = Literal["zh", "en"]
 Audience = Literal["class_teacher", "counsellor"]
 """Who may read a fact. The counsellor reads all that the class teacher reads, and more."""
+CHINA_TIME = timezone(timedelta(hours=8))
+"""One zone for the whole country, with no summer time since 1991."""
 
 
 class Stage(StrEnum):

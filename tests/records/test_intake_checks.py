@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from datetime import date
 
 import pytest
@@ -271,6 +272,25 @@ def test_a_time_of_day_in_a_parquet_file_is_left_out_and_told(tmp_path, bureau, 
     assert (dropped.where.file, dropped.where.row, dropped.where.column) == (
         "attendance.parquet", 2, "start_date",
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Asia/Shanghai"])
+def test_an_instant_falls_on_the_day_of_where_schools_are(tmp_path, bureau, ask, monkeypatch, zone):
+    import duckdb
+
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    folder = tmp_path / "delivery-1"
+    folder.mkdir()
+    duckdb.sql(
+        """SELECT 'a' AS student_id, TIMESTAMPTZ '2024-10-08 00:00+08' AS start_date,
+                  TIMESTAMPTZ '2024-10-08 23:30+08' AS end_date, 1 AS days_absent"""
+    ).write_parquet(str(folder / "attendance.parquet"))
+    store = bureau({"students": [{"student_id": "a"}]})
+    told = ask(store, "SELECT start_date, end_date FROM attendance", "2025-01-01")
+    monkeypatch.undo()
+    time.tzset()
+    assert told == [(date(2024, 10, 8), date(2024, 10, 8))]
 
 
 def test_a_file_that_is_no_parquet_is_refused(tmp_path, bureau):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
 
+from riskmodel.domain import CHINA_TIME
 from riskmodel.pipelines.run import Run
 from riskmodel.store.audit import open_audit
 from riskmodel.store.engine import open_store
 from riskmodel.store.looks import looks_at, looks_by_key
 from riskmodel.store.principals import Principal
-from riskmodel.store.tables import CHINA_TIME, day_of
+from riskmodel.store.tables import day_of
 
 READER = Principal(key_id="riskmodel", role="bureau")
 

@@ -6,7 +6,7 @@ digits, so that they sort and compare as text on both. A set is never changed on
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime
 
 from sqlalchemy import (
     DDL,
@@ -24,6 +24,8 @@ from sqlalchemy import (
     UniqueConstraint,
     event,
 )
+
+from riskmodel.domain import CHINA_TIME
 
 SCHEMA_VERSION = 3
 """Counts up with every change of a table below; a store of another version is refused at opening.
@@ -385,10 +387,6 @@ def instant_text(instant: datetime) -> str:
     if instant.tzinfo is None:
         raise ValueError("an instant needs a time zone")
     return instant.astimezone(UTC).isoformat(timespec="microseconds")
-
-
-CHINA_TIME = timezone(timedelta(hours=8))
-"""One zone for the whole country, with no summer time since 1991."""
 
 
 def day_of(instant: datetime) -> date:

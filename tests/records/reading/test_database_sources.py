@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 import zipfile
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 
+from riskmodel.domain import CHINA_TIME
 from riskmodel.errors import RecordsRefused
 from riskmodel.records.deliveries.shipment import SourceFiles
 from riskmodel.records.intake import take_in
+from riskmodel.records.reading.databases import _text
 from riskmodel.records.store import RecordStore
 
 TABLES = {
@@ -41,6 +43,11 @@ def write_sqlite(path, renamed=""):
             connection.executemany(f"INSERT INTO {renamed}{name} VALUES ({marks})", rows)
     connection.close()
     return f"sqlite:///{path}"
+
+
+def test_an_instant_of_a_database_falls_on_the_day_of_where_schools_are():
+    midnight = datetime(2016, 3, 4, tzinfo=CHINA_TIME)
+    assert _text(midnight.astimezone(UTC)) == _text(midnight.replace(tzinfo=None)) == "2016-03-04"
 
 
 def test_a_database_gives_the_same_rows_as_files(tmp_path, ask):

@@ -17,6 +17,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
+from riskmodel.domain import CHINA_TIME
 from riskmodel.errors import Where
 from riskmodel.records.contract import TABLES
 from riskmodel.records.files.raw import RawFile
@@ -117,7 +118,8 @@ def _text(value: Any) -> str:
     if isinstance(value, Decimal):
         return format(value, "f")
     if isinstance(value, datetime):
-        return text_of(value.replace(tzinfo=None))
+        # A driver tells an instant in the server's zone.
+        return text_of((value.astimezone(CHINA_TIME) if value.tzinfo else value).replace(tzinfo=None))
     if isinstance(value, date | bool | int | float | str):
         return text_of(value)
     return str(value)

@@ -138,6 +138,9 @@ class _Look:
         )
 
 
+_INSTANT = "TIMESTAMP WITH TIME ZONE"
+
+
 def _look(column: Column, telling: Telling, types: Mapping[str, str]) -> _Look:
     name, reading = column.name, _reading(column, telling)
     kind = "VARCHAR" if name in telling.constants else types.get(name)
@@ -151,6 +154,7 @@ def _look(column: Column, telling: Telling, types: Mapping[str, str]) -> _Look:
         trims = f'"{name}" <> {trimmed(name)}' if types.get(name) == "VARCHAR" else "false"
         value = f"TRY_CAST({cell} AS {of_type})"
         return _Look(name, of_type, how, trims, is_plain, narrow, value, value_sql(column, reading))
+    kind = "TIMESTAMP" if kind == _INSTANT else kind
     value = typed_value(column, cell=cell, kind=kind)
     mended = typed_mended(column, cell=cell, kind=kind)
     is_plain = f"({cell} IS NULL OR ({value} IS NOT NULL AND {mended} IS NULL))"
@@ -176,6 +180,8 @@ def _cell(column: Column, telling: Telling, kind: str | None) -> str:
         return "CAST(NULL AS VARCHAR)"
     elif kind != "VARCHAR":
         cell = f'"{column.name}"'
+        if kind == _INSTANT:  # its day is that of where schools are, whatever zone this machine keeps
+            cell = f"timezone('Asia/Shanghai', {cell})"
         if kind == '"NULL"' or kind.startswith("ENUM") or column.name in (*telling.codes, *telling.dates):
             cell = f"CAST({cell} AS VARCHAR)"
     else:
