@@ -28,8 +28,8 @@ COLUMNS = (
 )  # fmt: skip
 """Columns of `Labels.frame`. `cause`: the part of the rule that said left or already gone
 (`dropped_out_exit`, `verified_by_ledger`, `suspension_overrun`, `unexcused_absence`), or why unaccounted
-(`transfer_unconfirmed`, `not_back`, `record_withdrawn`). `arrived_on`: first day of the spell with which
-an unaccounted student turned up after the due day."""
+(`transfer_unconfirmed`, `unexplained`, `not_back`, `record_withdrawn`). `arrived_on`: first day of the
+spell with which an unaccounted student turned up after the due day."""
 
 
 @dataclass(frozen=True)

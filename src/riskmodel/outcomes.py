@@ -14,8 +14,8 @@ Each step of SQL is a clause of the contract. Decisions where it leaves room:
   absence also the next reported school day present.
 - A student is due back `break_days` after the start of the first term that begins after the spell's last
   day. A spell whose leaving day lies within the horizon counts, even if the student is due after it: then
-  the label is unknown until the due day has passed. An unconfirmed transfer is unaccounted at once, and
-  settled by a statement or by a spell that begins up to the due day.
+  the label is unknown until the due day has passed. An unconfirmed transfer, and an end of which no reason
+  is told, are unaccounted at once, and settled by a statement or by a spell that begins up to the due day.
 - A confirmed transfer is not leaving. Only who stands in the cohort of a break after one within the data
   is due back.
 - A student of whom no spell is known any more on the label date (withdrawn) is unaccounted.
@@ -237,13 +237,15 @@ departed AS (
 unsettled AS (
     SELECT
         student_id, end_date, next_start,
-        CASE exit_reason WHEN 'transfer_unconfirmed' THEN exit_reason ELSE 'not_back' END AS cause,
-        exit_reason = 'transfer_unconfirmed' OR coalesce(due_on <= $known_to, false) AS is_due
+        CASE coalesce(exit_reason, 'unexplained')
+            WHEN 'transfer_unconfirmed' THEN exit_reason WHEN 'unexplained' THEN 'unexplained' ELSE 'not_back'
+        END AS cause,
+        cause <> 'not_back' OR coalesce(due_on <= $known_to, false) AS is_due
     FROM spells JOIN cohort_then USING (student_id)
     WHERE end_date < $horizon_end
       AND (next_start IS NULL OR (next_start > due_on AND next_start > $as_of_date))
       AND (
-        exit_reason IN ('transfer_unconfirmed', 'continued')
+        exit_reason IS NULL OR exit_reason IN ('transfer_unconfirmed', 'continued')
         OR (exit_reason = 'graduated' AND grade < $last_compulsory_grade)
         OR (
             exit_reason = 'transferred' AND NOT spell_running

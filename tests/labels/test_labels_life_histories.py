@@ -53,7 +53,9 @@ def spell(school: str = "J", start: str = "2024-09-02", end: str | None = None,
     return [("enrolments", opening), ("enrolments", closing)]
 
 
-def ends(end: str, exit_reason: str, *, school: str = "J", start: str = "2024-09-02", **told: Any) -> Rows:
+def ends(
+    end: str, exit_reason: str | None, *, school: str = "J", start: str = "2024-09-02", **told: Any
+) -> Rows:
     """Give a spell that ends."""
     return spell(school, start, end, exit_reason, **told)
 
@@ -319,6 +321,16 @@ LIVES = [
     Life("unconfirmed, then verified to have left", AUTUMN,
          ends("2024-12-05", "transfer_unconfirmed") + ledger("verified_dropout", "2025-03-03"),
          "left 2025-03-03 verified_by_ledger"),
+    Life("ended, and nobody says why", AUTUMN, ends("2024-11-22", None), "unaccounted unexplained"),
+    Life("ended before the as-of date, recorded after it, and nobody says why", AUTUMN,
+         ends("2024-10-20", None, recorded="2024-11-29"), "unaccounted unexplained"),
+    Life("ended, nobody says why, and is on another roll in time", AUTUMN,
+         ends("2024-11-22", None) + spell("N", "2024-11-25"), STAYED),
+    Life("ended, and the reason is told later", AUTUMN,
+         ends("2024-11-22", None) + ends("2024-11-22", "dropped_out", recorded="2025-01-10"),
+         "left 2024-11-23 dropped_out_exit"),
+    Life("ended in the summer, and nobody says why", SPRING, ends("2025-07-04", None),
+         "unaccounted unexplained"),
     Life("grade 6 to 7", SPRING,
          ends("2025-07-04", "graduated", school="P", grade=6) + spell("J", "2025-09-01"), STAYED),
     Life("grade 6 to 7 on the due day", SPRING,

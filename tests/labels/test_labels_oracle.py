@@ -58,6 +58,7 @@ EVERY_OUTCOME = {
     "already_gone dropped_out_exit",
     "already_gone verified_by_ledger",
     "unaccounted not_back",
+    "unaccounted unexplained",
 }
 """What random lives must have met at least once, so that the comparison compares."""
 
@@ -240,11 +241,12 @@ def judge(life: Life, as_of: AsOf, rule: RegionRule, *, label_date: date, comple
     for spell in later.spells:
         ended = spell["end_date"] is not None and spell["end_date"] < as_of.horizon_end
         unconfirmed = spell["exit_reason"] == "transfer_unconfirmed"
-        if ended and (unconfirmed or is_expected(spell, rule, within=not runs)):
+        if ended and (not spell["exit_reason"] or unconfirmed or is_expected(spell, rule, within=not runs)):
             due, arrived = due_after(spell, rule), later.next_after(spell)
             if arrived is None or (due is not None and arrived > due and arrived > as_of.as_of_date):
-                cause = "transfer_unconfirmed" if unconfirmed else "not_back"
-                is_due = unconfirmed or (due is not None and due <= known_to)
+                cause = "unexplained" if not spell["exit_reason"] else "not_back"
+                cause = "transfer_unconfirmed" if unconfirmed else cause
+                is_due = cause != "not_back" or (due is not None and due <= known_to)
                 open_ends.append((not is_due, spell["end_date"], cause, arrived))
     if open_ends:
         not_yet_due, _, cause, arrived = min(open_ends, key=lambda end: end[:3])
@@ -258,6 +260,7 @@ def judge(life: Life, as_of: AsOf, rule: RegionRule, *, label_date: date, comple
 
 DAYS = st.integers(0, 170).map(lambda number: FIRST_DAY + one_day(number))
 EXITS = (
+    None,
     "continued",
     "transferred",
     "transfer_unconfirmed",

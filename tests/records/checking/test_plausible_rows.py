@@ -56,6 +56,7 @@ def test_a_sound_delivery_is_told_nothing(told):
         ("s2,008,2024-09-02,6,,,", ("school_closed", "refuse", 3, "B")),
         ("s1,008,2024-06-01,6,,,", ("former_spell_open", "review", 3, "E")),
         ("s1,008,2024-06-01,6,2024-12-01,continued,", ("spells_overlap", "refuse", 2, None)),
+        ("s2,007,2024-09-02,7,2024-11-01,,", ("end_without_reason", "review", 3, "F")),
         ("s2,007,2024-09-02,7,2024-11-01,transferred,", ("transfer_without_school", "review", 3, "F")),
     ],
 )

@@ -118,6 +118,11 @@ _CHECKS = (
         beside=("schools",),
     ),
     _Check(
+        "end_without_reason", ("enrolments",), "exit_reason", "review",
+        """SELECT origin, file, sheet, "row" FROM staged_enrolments
+           WHERE end_date <= $day AND exit_reason IS NULL""",
+    ),
+    _Check(
         "transfer_without_school", ("enrolments",), "exit_reason", "review",
         """SELECT origin, file, sheet, "row" FROM staged_enrolments AS left_from
            WHERE exit_reason = 'transferred' AND to_school_id IS NULL AND NOT EXISTS (
