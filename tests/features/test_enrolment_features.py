@@ -1,3 +1,5 @@
+from math import isnan
+
 import pytest
 
 
@@ -67,3 +69,17 @@ def test_the_end_of_the_running_spell_changes_nothing(make_world) -> None:
         world.enrol("b")
 
     assert announced.features().equals(running.features())
+
+
+def test_who_has_not_come_after_the_summer_is_of_the_age_of_last_years_grade(world) -> None:
+    for number in range(8):
+        world.enrol(f"sixth {number}", grade=6)
+        world.tables["students"][-1]["birth_date"] = world.DAY.replace(year=2014, month=1, day=1 + number)
+    world.enrol("not come", grade=6, start_date="2024-09-02", end_date="2025-06-27", exit_reason="graduated")
+    world.tables["students"][-1]["birth_date"] = world.DAY.replace(year=2013, month=3, day=10)
+    in_june = world.features(("2025-06-27", "2024-2025-2")).loc["not come"]
+    made = world.features(("2025-09-26", "2025-2026-1"))
+    assert made.loc["not come", "years_over_grade_age"] == in_june["years_over_grade_age"] < 0
+    assert isnan(made.loc["not come", "years_older_than_grade"])
+    assert made.loc["sixth 0", "years_older_than_grade"] == pytest.approx(3 / 365.25, abs=0.01)
+    assert made.loc["not come", "school_grade_students"] == 9

@@ -62,7 +62,7 @@ SELECT as_of_date, student_id, household_id, school_id, coalesce(township, '') A
        CAST(grade AS INTEGER) AS grade, coalesce(class_name, '') AS class_name,
        CASE WHEN coalesce(trim(name), '') = '' THEN '' ELSE trim(name)[1:{_SURNAME_CHARACTERS}] || '**' END
            AS masked_name,
-       coalesce(right(trim(roll_number), 4), '') AS number_tail
+       coalesce(right(trim(roll_number), 4), '') AS number_tail, spell_running
 FROM cohort CROSS JOIN as_of
 """
 

@@ -1,7 +1,8 @@
 """Age and grade, moves between schools, and earlier time away.
 
 Only the opening of the spell that makes a student a member of the cohort is read, never its end: how a
-running spell ends is what is to be foreseen. Earlier spells are read whole.
+running spell ends is what is to be foreseen. Earlier spells are read whole. Who is expected back and has not
+come keeps the grade of the last spell, and with it the school year in which it ended.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ by_grade AS (
 )
 SELECT cohort.student_id, cohort.grade AS grade_now, cohort.school_id AS school_now,
        as_of_date, as_of_date - cohort.start_date AS spell_age, birth_date, repeated,
-       make_date(year(as_of_date) - CAST(month(as_of_date) < 9 AS INTEGER), 9, 1) AS school_year_start,
+       coalesce(ended_on, as_of_date) AS in_grade_on,
+       make_date(year(in_grade_on) - CAST(month(in_grade_on) < 9 AS INTEGER), 9, 1) AS school_year_start,
        spells.* EXCLUDE (student_id), as_of_date - spells.start_date AS age,
        previous_school <> spells.school_id AND previous_exit IS DISTINCT FROM 'graduated'
            AND NOT (previous_grade <= 6 AND spells.grade >= 7) AS transferred_in

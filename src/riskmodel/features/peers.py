@@ -35,7 +35,8 @@ def beside_peers(students: pa.Table, expressions: Iterable[str]) -> dict[str, pa
     Parameters
     ----------
     students
-        All students of some schools on one day: `school_id`, `grade`, and the columns that are compared.
+        All students of some schools on one day: `school_id`, `grade`, `spell_running`, and the columns that
+        are compared.
     expressions
         SQL in which the names stand.
 
@@ -54,10 +55,14 @@ def beside_peers(students: pa.Table, expressions: Iterable[str]) -> dict[str, pa
 
 
 def _peers(students: pa.Table) -> NDArray[np.intp]:
-    """Give each school-grade a number."""
+    """Give each school-grade a number, and another to those of it who are expected back and have not come.
+
+    These were in the grade a year before those who are in it now.
+    """
     schools = students["school_id"].combine_chunks().dictionary_encode().indices.to_numpy()
     grades = students["grade"].to_numpy().astype(np.intp)
-    numbers: NDArray[np.intp] = schools * (grades.max(initial=0) + 1) + grades
+    running = students["spell_running"].to_numpy().astype(np.intp)
+    numbers: NDArray[np.intp] = 2 * (schools * (grades.max(initial=0) + 1) + grades) + running
     return numbers
 
 

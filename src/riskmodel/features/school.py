@@ -2,8 +2,9 @@
 
 It reads what the first stage made of every student of one as-of date (`students`, one row each) and what
 was known of earlier leavers (`leaving`, counts per school and stage). A percentile is from 0 to 1, ties in
-the middle, and not known with fewer than five others to compare with. The current cohort's own outcomes
-are never counted: with them a peers' rate tells the answer.
+the middle, and not known with fewer than five others to compare with. Who is expected back after a break and
+has not come is compared with the others of whom that is true, and not with the year below, which is in the
+grade now. The current cohort's own outcomes are never counted: with them a peers' rate tells the answer.
 
 How often students left a school is counted over the year that ended `outcome_delay_days` before the as-of
 date, among all who had a spell in it: (left + 200 r) / (students + 200), where r is the county's share in
@@ -60,16 +61,18 @@ township_rates AS (
     SELECT township, stage, {_SHRUNK} AS township_rate FROM by_township JOIN county USING (stage)
 ),
 grades AS (
-    SELECT school_id, grade, count(*) AS grade_students,
+    SELECT school_id, grade, spell_running,
+           sum(count(*)) OVER (PARTITION BY school_id, grade) AS grade_students,
            sum(count(*)) OVER (PARTITION BY school_id) AS school_students,
            count(missed_exam_share_term) AS grade_exams_known,
            avg(missed_exam_share_term) AS grade_missed_share
-    FROM students GROUP BY school_id, grade
+    FROM students GROUP BY school_id, grade, spell_running
 )
-SELECT students.*, grades.* EXCLUDE (school_id, grade), coalesce(school_rate, county_rate) AS school_rate,
+SELECT students.*, grades.* EXCLUDE (school_id, grade, spell_running),
+       coalesce(school_rate, county_rate) AS school_rate,
        coalesce(township_rate, county_rate) AS township_rate
 FROM students
-JOIN grades USING (school_id, grade)
+JOIN grades USING (school_id, grade, spell_running)
 LEFT JOIN county USING (stage)
 LEFT JOIN school_rates USING (school_id, stage)
 LEFT JOIN township_rates USING (township, stage)

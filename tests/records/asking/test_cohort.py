@@ -76,7 +76,7 @@ def test_a_row_says_who_where_and_which_spell():
         {
             "student_id": "a", "household_id": "h1", "school_id": "J", "township": "town of J",
             "stage": "junior", "grade": 8, "class_name": "2", "boards": True,
-            "start_date": date(2025, 2, 17), "spell_running": True, "name": "甲",
+            "start_date": date(2025, 2, 17), "spell_running": True, "ended_on": None, "name": "甲",
             "roll_number": "G990101201203070028",
         }
     ]  # fmt: skip
@@ -202,6 +202,7 @@ def test_a_spell_already_known_for_the_next_term_does_not_hide_the_last_one():
         spell(school="J", start="2025-09-01"),
     )
     assert [(row["school_id"], row["spell_running"]) for row in found] == [("P", False)]
+    assert found[0]["ended_on"] == date(2025, 7, 4)
 
 
 # --- the ledger

@@ -95,6 +95,7 @@ SELECT
     spell.boards,
     spell.start_date,
     spell.spell_running,
+    CASE WHEN NOT spell.spell_running THEN spell.end_date END AS ended_on,
     student.name,
     student.roll_number
 FROM members AS spell
@@ -116,7 +117,7 @@ def create_cohort(
     those whose dropout the ledger has verified. Columns: `student_id`, `household_id` (falls back to the
     student's own id), `school_id`, `township`, `stage` (of `grade`), `grade`, `class_name`, `boards`,
     `start_date` (of the spell), `spell_running` (false: expected back; the other columns are then those
-    of the last spell), `name`, `roll_number`. What is missing is not known.
+    of the last spell, which ended on `ended_on`), `name`, `roll_number`. What is missing is not known.
 
     Parameters
     ----------
