@@ -50,6 +50,20 @@ def served(*, off: float = 1.0, listed_at_random: bool = False) -> tuple[ScoredT
 PROMISED = Promised(Interval(1.0, 0.9, 1.1), Interval(0.33, 0.2, 0.45), Interval(0.14, 0.1, 0.2))
 
 
+def test_lists_by_cut_offs_of_groups_are_judged_as_they_went() -> None:
+    term, outcomes = served()
+    rows = served_rows([term], outcomes)
+    first = np.where(np.arange(4000) < 80, 1.0, 0.0)
+    found = judge_served(
+        rows, term="t", model_version="m1", promised=PROMISED, share=0.02, seed=1, rank=first
+    )
+    assert found is not None
+    left = (outcomes["outcome"] == "left").to_numpy()
+    told = {held.figure: held.served.value for held in found.held}
+    assert told["precision"] == left[:80].mean()
+    assert told["recall"] == left[:80].sum() / left.sum()
+
+
 def verdicts(promised: Promised = PROMISED, **how: object) -> dict[str, Kept]:
     term, outcomes = served(**how)  # type: ignore[arg-type]
     rows = served_rows([term], outcomes)

@@ -146,6 +146,7 @@ def judge_served(
     promised: Promised,
     share: float,
     seed: int,
+    rank: NDArray[np.float64] | None = None,
     helped: NDArray[np.bool_] | None = None,
 ) -> ServedJudged | None:
     """Judge served scores; None where they gave no risks, or nobody is known to have left or stayed.
@@ -156,16 +157,19 @@ def judge_served(
         What `served_rows` returns.
     share
         Of the cohort, for whom people have time: what precision and recall were promised of.
+    rank
+        (n,) by what the lists went (`cutoffs.rank_of`); None: the risk.
     helped
         (n,) for whom something was done between the as-of date and the end of the horizon.
     """
-    known = ~np.isnan(rows["risk"].to_numpy(dtype=np.float64))
+    risk = rows["risk"].to_numpy(dtype=np.float64)
+    known = ~np.isnan(risk)
     left = (rows["outcome"] == Outcome.LEFT).to_numpy(dtype=bool)
     if not known.any() or not left.any():
         return None
     listed = rows["listed"].to_numpy(dtype=bool)
     events = rows.loc[left, "student_id"].nunique()
-    places = judge_places(rows, rows["risk"].to_numpy(dtype=np.float64), share=share, seed=seed)[0]
+    places = judge_places(rows, risk if rank is None else rank, share=share, seed=seed)[0]
     served = {
         "observed_over_expected": _over_expected(rows[known], seed=seed),
         "precision": places.precision,

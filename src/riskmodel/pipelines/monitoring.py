@@ -23,7 +23,7 @@ from riskmodel.evaluation.audit import read_audit
 from riskmodel.evaluation.capacity import top_lists
 from riskmodel.evaluation.cutoffs import rank_of
 from riskmodel.evaluation.drift import Day, alarms_of, measure
-from riskmodel.evaluation.groups import groups_of
+from riskmodel.evaluation.groups import NOT_KNOWN, groups_of
 from riskmodel.evaluation.promises import Promised, ServedJudged, judge_served, served_rows
 from riskmodel.evaluation.report import read_evaluation
 from riskmodel.explain import enough_known
@@ -209,6 +209,7 @@ def _judged(run: Run, store: RecordStore, published: Store) -> tuple[ServedJudge
         rows = served_rows([served_term(published, BUREAU, sets[day]) for day in dates], outcomes.frame)
         found = judge_served(
             rows,
+            rank=_rank(run, store, rows, dates, run.workspace.models / version),
             helped=_helped(published, rows, dates),
             term=term,
             model_version=version,
@@ -219,6 +220,22 @@ def _judged(run: Run, store: RecordStore, published: Store) -> tuple[ServedJudge
         if found is not None:
             judged.append(found)
     return tuple(judged)
+
+
+def _rank(run: Run, store: RecordStore, rows: pd.DataFrame, dates: Sequence[AsOf], model: Path) -> Floats:
+    """Return by what lists of served rows went: the promise is of those, and they may go by group.
+
+    Of a model whose folder is gone nothing was promised, and the risk will do.
+    """
+    risk = rows["risk"].to_numpy(dtype=np.float64)
+    cutoffs = read_in_use(run, model).manifest["cutoffs"] if model.exists() else None
+    if cutoffs is None:
+        return risk
+    keys = ["as_of_date", "student_id"]
+    frames = [matrix_of(run, store, (day,)).frame for day in dates]
+    told = pd.concat([pd.concat([frame[keys], groups_of(frame)], axis=1) for frame in frames])
+    groups = rows[keys].merge(told, on=keys, how="left", validate="1:1").fillna(NOT_KNOWN)
+    return rank_of(risk, cutoffs, groups)
 
 
 def _helped(published: Store, rows: pd.DataFrame, dates: Sequence[AsOf]) -> NDArray[np.bool_]:
