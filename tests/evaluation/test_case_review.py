@@ -33,6 +33,16 @@ def test_twenty_cases_of_four_kinds_are_drawn_each_for_its_reason(rows):
     assert positions(cases, CaseKind.FALSE_ALARM) == [5, 6, 7, 8, 9]
 
 
+def test_of_two_dates_those_near_the_line_of_their_own_list_are_drawn(rows):
+    later = rows.assign(
+        as_of_date=pd.Timestamp("2025-11-24").as_unit("s"), student_id="t" + rows["student_id"].str[1:]
+    )
+    both = pd.concat([rows, later], ignore_index=True)
+    # Near the end of a term few leave any more: every risk is lower, and the list is as long.
+    cases = choose_cases(both, np.concatenate([SCORE, SCORE - 1000]), share=0.1, each=6)
+    assert positions(cases, CaseKind.NEAR_THE_LINE) == [39, 40, 41, 439, 440, 441]
+
+
 def test_the_order_of_the_cases_does_not_tell_their_kind_and_is_the_same_again(rows):
     cases = choose_cases(rows, SCORE, share=0.1, seed=3)
     assert list(cases["kind"]) != sorted(cases["kind"])

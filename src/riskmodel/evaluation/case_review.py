@@ -75,7 +75,11 @@ def choose_cases(
     listed = top_lists(rows, score, share=share)
     outcome = rows["outcome"].to_numpy(dtype=str)
     by_score = np.argsort(-score, kind="stable")
-    from_line = np.abs(np.arange(len(rows)) - listed.sum())
+    # Each date has a list, and a line, of its own.
+    dates = rows["as_of_date"].to_numpy()[by_score]
+    ranks = pd.Series(dates).groupby(dates).cumcount().to_numpy()
+    places = pd.Series(listed).groupby(rows["as_of_date"].to_numpy()).transform("sum").to_numpy()
+    from_line = np.abs(ranks - places[by_score])
     kinds = {
         CaseKind.TOP: by_score,
         CaseKind.NEAR_THE_LINE: by_score[np.argsort(from_line, kind="stable")],
