@@ -16,7 +16,7 @@ def features(known: Known) -> pd.DataFrame:
     said = said.assign(away=said["parents_away"].map(AWAY).astype("float64"))
     latest = said.groupby("student_id").last().reindex(known.students)
     return pd.concat(
-        [_home(known, said, latest), _aid(known, latest), _distance(known, said, latest)], axis=1
+        [_home(known, said, latest), _aid(known, said, latest), _distance(known, said, latest)], axis=1
     )
 
 
@@ -25,6 +25,10 @@ def _home(known: Known, said: pd.DataFrame, latest: pd.DataFrame) -> pd.DataFram
     left_on = said[said["away"] > before].groupby("student_id")["recorded_on"].max().reindex(known.students)
     since_left = known.age(left_on).where(latest["away"] > 0)
     newest = said.groupby("student_id")["recorded_on"].max().reindex(known.students)
+    stated = {
+        "parents_away_age_days": "away", "carer_age_days": "carer",
+        "sibling_left_age_days": "sibling_left_school", "migrant_child_age_days": "migrant_child",
+    }  # fmt: skip
     about = known["students"].set_index("student_id").reindex(known.students)
     made = {
         "parents_away": latest["away"],
@@ -36,6 +40,7 @@ def _home(known: Known, said: pd.DataFrame, latest: pd.DataFrame) -> pd.DataFram
         "carer_schooling_years": latest["carer_schooling_years"],
         "migrant_child": latest["migrant_child"],
         "home_statement_age_days": known.age(newest),
+        **{name: _stated(known, said, column) for name, column in stated.items()},
         "sex_female": _flag(about["sex"] == "F", about["sex"]),
         "ethnicity_not_han": _flag(~about["ethnicity"].isin(["汉", "汉族", "Han", "01"]), about["ethnicity"]),
         "household_rural": _flag(about["household"] == "rural", about["household"]),
@@ -44,11 +49,16 @@ def _home(known: Known, said: pd.DataFrame, latest: pd.DataFrame) -> pd.DataFram
     return pd.DataFrame({name: values.astype("float64") for name, values in made.items()})
 
 
+def _stated(known: Known, said: pd.DataFrame, column: str) -> pd.Series:
+    told = said[said[column].notna()].groupby("student_id")["recorded_on"].max()
+    return known.age(told.reindex(known.students))
+
+
 def _flag(is_so: pd.Series, stated: pd.Series) -> pd.Series:
     return is_so.astype("float64").where(stated.notna())
 
 
-def _aid(known: Known, latest: pd.DataFrame) -> pd.DataFrame:
+def _aid(known: Known, said: pd.DataFrame, latest: pd.DataFrame) -> pd.DataFrame:
     hardship = _flag(latest["hardship"] != "none", latest["hardship"])
     grants = known.of_cohort("subsidies")
     grants = grants[grants["start_date"] <= known.as_of_date]
@@ -74,11 +84,12 @@ def _aid(known: Known, latest: pd.DataFrame) -> pd.DataFrame:
         "living_aid_lapsed": lapsed.astype("float64"),
         "days_since_living_aid_lapsed": known.age(ended).where(lapsed),
         "hardship_without_aid": hardship * (running == 0),
+        "hardship_age_days": _stated(known, said, "hardship"),
         "aid_record_age_days": record_age.groupby(student).min(),
     }
     frame = pd.DataFrame(made, index=known.students)
     if "subsidies" not in known.delivered:
-        frame = frame[["hardship_registered"]].reindex(columns=list(made))
+        frame = frame[["hardship_registered", "hardship_age_days"]].reindex(columns=list(made))
     return frame
 
 

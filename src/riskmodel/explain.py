@@ -191,6 +191,11 @@ def unknowns(matrix: FeatureMatrix) -> tuple[tuple[Unknown, ...], ...]:
             frame["home_statement_age_days"] > STALE_FAMILY_DAYS,
             "home_statement_age_days",
         ),
+        "unknowns.parents_away_stale": (
+            (frame["parents_away_age_days"] > STALE_FAMILY_DAYS)
+            & (frame["home_statement_age_days"] <= STALE_FAMILY_DAYS),
+            "parents_away_age_days",
+        ),
         "unknowns.new_student": (frame["months_at_school"] < NEW_STUDENT_MONTHS, "months_at_school"),
     }
     found: list[list[Unknown]] = [[] for _ in range(len(frame))]

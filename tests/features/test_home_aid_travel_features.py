@@ -1,6 +1,9 @@
+from datetime import date
 from math import isnan
 
 import pytest
+
+from riskmodel.features import ALL_FEATURES
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +103,21 @@ def test_distance_counts_for_those_who_do_not_board(made) -> None:
     assert made.loc["boarder", "distance_without_boarding_km"] == 0
     assert made.loc["day", "distance_without_boarding_km"] == 12
     assert made.loc["day", "distance_statement_age_days"] == 56
+
+
+def test_what_was_told_long_ago_stays_as_old_beside_a_new_statement_about_something_else(make_world) -> None:
+    world = make_world()
+    world.enrol("k")
+    world.add("family", student_id="k", recorded_on="2023-01-10", parents_away="both", carer="grandparents",
+              hardship="low_income", sibling_left_school=True, migrant_child=True)  # fmt: skip
+    world.add("family", student_id="k", recorded_on="2025-10-28", siblings=1)
+    told = world.of("k")
+    days = (date(2025, 10, 31) - date(2023, 1, 10)).days
+    for name in ("parents_away", "carer", "sibling_left", "migrant_child", "hardship"):
+        assert told[f"{name}_age_days"] == days
+    assert told["home_statement_age_days"] == (date(2025, 10, 31) - date(2025, 10, 28)).days
+    dated = {one.name: one.freshness for one in ALL_FEATURES if one.source == "family" and one.reason}
+    assert "home_statement_age_days" not in dated.values()
 
 
 def test_a_change_of_boarding_is_told_and_what_nobody_said_is_not(made) -> None:

@@ -19,7 +19,7 @@ USED = (
     "years_over_grade_age",
     *(f"absence_days_block_{block}" for block in range(1, 7)),
 )  # fmt: skip
-FEATURES = tuple(feature for feature in ALL_FEATURES if feature.name in USED)
+FEATURES = tuple(one for one in ALL_FEATURES if one.name in (*USED, "parents_away_age_days"))
 DATES = (date(2024, 11, 15), date(2025, 5, 16))
 
 
@@ -58,6 +58,7 @@ def plant(*, students: int, seed: int, dates: tuple[date, ...] = DATES, base: fl
         "years_over_grade_age": chance.normal(0, 0.5, rows),
         "living_aid_lapsed": (chance.random(rows) < 0.1).astype(float),
     }
+    values["parents_away_age_days"] = values["home_statement_age_days"]
     true_margin = (
         base + 12 * absence - 0.05 * (values["marks_last_round"] - 72) + 0.6 * values["parents_away"]
     )
@@ -80,7 +81,7 @@ def plant(*, students: int, seed: int, dates: tuple[date, ...] = DATES, base: fl
             "number_tail": "0000",
         }
     )
-    frame = pd.concat([keys, pd.DataFrame({name: values[name] for name in USED})], axis=1)
+    frame = pd.concat([keys, pd.DataFrame({one.name: values[one.name] for one in FEATURES})], axis=1)
     left = chance.random(rows) < 1 / (1 + np.exp(-true_margin))
     outcomes = frame[["as_of_date", "student_id"]].assign(
         outcome=np.where(left, Outcome.LEFT.value, Outcome.STAYED.value)

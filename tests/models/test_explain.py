@@ -160,7 +160,7 @@ def test_the_base_belongs_to_no_family():
 
 FACTS = {
     "absence_share_56d": 0.1, "unreported_share_56d": 0.0, "days_since_exam": 20.0,
-    "home_statement_age_days": 100.0, "months_at_school": 14.0,
+    "home_statement_age_days": 100.0, "parents_away_age_days": 100.0, "months_at_school": 14.0,
 }  # fmt: skip
 NO = float("nan")
 
@@ -178,6 +178,8 @@ def _matrix(**changed: float) -> FeatureMatrix:
         ({"days_since_exam": NO}, ["no_marks"]),
         ({"home_statement_age_days": NO}, ["family_not_stated"]),
         ({"home_statement_age_days": 366.0}, ["family_stale"]),
+        ({"parents_away_age_days": 366.0}, ["parents_away_stale"]),
+        ({"home_statement_age_days": 400.0, "parents_away_age_days": 400.0}, ["family_stale"]),
         ({"months_at_school": 1.5}, ["new_student"]),
         ({"days_since_exam": NO, "months_at_school": 0.5}, ["no_marks", "new_student"]),
     ],

@@ -59,7 +59,7 @@ UNEXCUSED = told("unexcused_absence_share_56d", 0.9, ATTENDANCE, absence_days_56
                    unexcused_absence_days_56d=11.0)  # fmt: skip
 LAPSED = told("living_aid_lapsed", 0.45, date(2025, 10, 20))
 SIBLING = told("sibling_left_school", 0.5, HOME)
-AWAY = told("parents_away", 0.35, HOME, parents_away=2.0, home_statement_age_days=414.0)
+AWAY = told("parents_away", 0.35, HOME, parents_away=2.0)
 FAR = told("distance_without_boarding_km", 0.41, HOME, distance_km=12.46)
 NEW = told("months_at_school", 0.3, ROLL, months_at_school=1.97)
 REPEATED = told("grades_repeated", 0.28, ROLL, grades_repeated=1.0)

@@ -15,12 +15,13 @@ from riskmodel.features.periods import PERIODS
 RELATION = f"""
 WITH periods AS ({PERIODS}),
 needs AS (
-    SELECT student_id, CAST(arg_max(hardship, recorded_on) <> 'none' AS INTEGER) AS hardship
+    SELECT student_id, CAST(arg_max(hardship, recorded_on) <> 'none' AS INTEGER) AS hardship,
+           max(recorded_on) FILTER (hardship IS NOT NULL) AS hardship_on
     FROM family GROUP BY student_id
 ),
 delivered AS (SELECT count(*) > 0 AS known FROM tables_present WHERE table_name = 'subsidies')
 SELECT cohort.student_id, known, hardship, programme, amount_yuan, grant_.end_date, periods.*,
-       as_of_date - grant_.start_date AS age,
+       as_of_date - hardship_on AS hardship_age, as_of_date - grant_.start_date AS age,
        coalesce(grant_.end_date >= as_of_date, true) AND programme IS NOT NULL AS runs,
        coalesce(grant_.end_date >= term_start, true) AND programme IS NOT NULL AS ran_this_term,
        grant_.start_date <= previous_end AND coalesce(grant_.end_date >= previous_start, true)
@@ -46,7 +47,7 @@ GROUP = Group(
     RELATION,
     (
         _aid(name="hardship_registered", unit="flag", direction=1, source="family", kind="needs_others",
-             audience="counsellor", freshness="home_statement_age_days", expression=_NEEDS,
+             audience="counsellor", freshness="hardship_age_days", expression=_NEEDS,
              reason="reasons.hardship", reason_range=(1.0, 1.0)),
         _aid(name="aid_grants_running", unit="count", direction=-1,
              expression=_known("count(*) FILTER (runs)"),
@@ -64,6 +65,8 @@ GROUP = Group(
         _aid(name="hardship_without_aid", unit="flag", direction=1, audience="counsellor",
              expression=_known(f"{_NEEDS} * CAST(count(*) FILTER (runs) = 0 AS INTEGER)"),
              reason="reasons.hardship_without_aid", reason_range=(1.0, 1.0)),
+        _aid(name="hardship_age_days", unit="days", role="fact", source="family", kind="needs_others",
+             audience="counsellor", freshness=None, expression="any_value(hardship_age)"),
         _aid(name="aid_record_age_days", unit="days", role="fact",
              expression="min(least(age, CASE WHEN end_date <= as_of_date THEN as_of_date - end_date END))"),
     ),
