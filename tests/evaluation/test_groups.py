@@ -213,3 +213,30 @@ def test_a_group_that_is_hidden_beside_a_small_one_is_still_asked_for_its_gap():
     assert gap.least == "t1"
     assert gap.gap.low > 0.1
     assert gap.gap.value == round(gap.gap.value, 2)
+
+
+def townships(schools_of_each, *, seed):
+    """Forty townships of a thousand students, each child as likely to leave as its risk says."""
+    generator = np.random.default_rng(seed)
+    township, students = np.repeat(np.arange(40), 1000), 40_000
+    risk = 1 / (1 + np.exp(3.6 - generator.normal(size=students)))
+    rows = pd.DataFrame({
+        "as_of_date": pd.Timestamp("2025-10-27"),
+        "student_id": [f"s{number}" for number in range(students)],
+        "school_id": [f"k{town}-{number % schools_of_each}" for number, town in enumerate(township)],
+        "outcome": np.where(generator.random(students) < risk, "left", "stayed"),
+    })  # fmt: skip
+    return rows, pd.DataFrame({"township": township.astype(str)}), risk, risk > np.quantile(risk, 0.9)
+
+
+@pytest.mark.parametrize("schools", [1, 2])
+def test_a_township_of_one_school_or_two_has_intervals_that_hold_what_is_true(schools):
+    rows, groups, risk, listed = townships(schools, seed=1)
+    figures, (gap,) = judged(rows, groups, risk, listed)
+    over = [one.observed_over_expected for one in figures.values()]
+    assert all(one.high - one.low > 0.2 for one in over)
+    assert sum(one.low <= 1 <= one.high for one in over) >= 35
+    assert gap.gap.low < 0.1
+    # What is wrong is found still: in one township risks are half of what they should be.
+    risk[groups["township"] == "7"] /= 2
+    assert judged(rows, groups, risk, listed)[0]["7"].calibrated == Calibrated.TOO_LOW

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskmodel.domain import Outcome
-from riskmodel.evaluation.by_school import SchoolCells, interval_of, ratio, school_weights
+from riskmodel.evaluation.by_school import SchoolCells, interval_of, ratio
 from riskmodel.evaluation.ranking import Bools, Floats, places
 from riskmodel.figures import Interval
 from riskmodel.scoring import tie_breaks
@@ -97,11 +97,10 @@ def _judge(
 ) -> Places:
     listed = top_lists(rows, score, share=share, within=within)
     cells = SchoolCells.of(rows, listed=listed)
-    draws = school_weights(cells.schools, seed=seed, resamples=resamples)
+    draws = cells.draws(seed=seed, resamples=resamples)
     count = cells.count()
-    everybody = np.bincount(cells.school, minlength=cells.schools).astype(np.float64)
     precision = ratio(count.listed_left, count.listed, draws)
-    by_lot = ratio(count.left, everybody, draws)
+    by_lot = ratio(count.left, count.cohort, draws)
     left = (rows["outcome"] == Outcome.LEFT).to_numpy(dtype=bool)
     lists, cohort = _lists(rows, within)
     best = np.minimum(places(share, cohort), np.bincount(lists[left], minlength=len(cohort)))

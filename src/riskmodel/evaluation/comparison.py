@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from riskmodel.domain import Outcome
-from riskmodel.evaluation.by_school import SchoolCells, interval_of, ratio, school_weights
+from riskmodel.evaluation.by_school import SchoolCells, interval_of, ratio
 from riskmodel.evaluation.capacity import top_lists
 from riskmodel.evaluation.metrics import evaluate
 from riskmodel.evaluation.ranking import Bools, Floats
@@ -99,7 +99,7 @@ def compare(
     recalls = []
     for listed in (ours, theirs):
         cells = SchoolCells.of(rows, listed=listed)
-        draws = school_weights(cells.schools, seed=seed, resamples=resamples)
+        draws = cells.draws(seed=seed, resamples=resamples)
         count = cells.count()
         recalls.append(ratio(count.found, count.leavers, draws))
     left = (rows["outcome"] == Outcome.LEFT).to_numpy(dtype=bool)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from riskmodel.evaluation.by_school import Counted, SchoolCells, interval_of, ratio, school_weights
+from riskmodel.evaluation.by_school import Counted, SchoolCells, interval_of, ratio
 from riskmodel.evaluation.ranking import Bools, Floats
 from riskmodel.figures import Interval
 
@@ -151,7 +151,7 @@ def group_figures(
         The figures in the order of the groupings, largest group first, and the gaps.
     """
     cells = SchoolCells.of(rows, risk=risk, listed=listed)
-    draws = school_weights(cells.schools, seed=seed, resamples=resamples)
+    draws = cells.draws(seed=seed, resamples=resamples)
     figures: list[GroupFigures] = []
     gaps: list[RecallGap] = []
     for grouping in groups.columns:

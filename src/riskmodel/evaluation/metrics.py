@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike
 
 from riskmodel.domain import Outcome
 from riskmodel.errors import NotEnoughData
-from riskmodel.evaluation.bootstrap import interval, samples
+from riskmodel.evaluation.bootstrap import FEWEST_SCHOOLS, interval, samples
 from riskmodel.evaluation.probabilities import Probabilities
 from riskmodel.evaluation.ranking import Bools, Floats, Integers, Lists, Pooled
 from riskmodel.figures import AtCapacity, Evaluation, Interval, ModelFigures
@@ -32,9 +32,6 @@ if TYPE_CHECKING:
 
 SHARES = (0.01, 0.02, 0.05, 0.10)
 """List lengths, as shares of the cohort, at which every training is judged."""
-
-FEWEST_SCHOOLS = 20
-"""Of fewer, intervals that draw schools are too narrow themselves (Cameron, Gelbach and Miller 2008)."""
 
 ScoresLike: TypeAlias = tuple[ArrayLike, ArrayLike | None]
 """A score that ranks (more is more likely to leave), and the calibrated risk or None, one per row."""

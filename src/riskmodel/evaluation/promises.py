@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from riskmodel.domain import Outcome, ScoredTerm
-from riskmodel.evaluation.by_school import SchoolCells, interval_of, ratio, school_weights
+from riskmodel.evaluation.by_school import SchoolCells, interval_of, ratio
 from riskmodel.evaluation.capacity import judge_places
 from riskmodel.evaluation.groups import hidden_cells
 from riskmodel.figures import Interval
@@ -227,7 +227,7 @@ def _over_expected(rows: pd.DataFrame, *, seed: int) -> Interval:
     count = cells.count()
     if count.expected is None:
         raise AssertionError("the cells were given risks")
-    draws = school_weights(cells.schools, seed=seed, resamples=RESAMPLES)
+    draws = cells.draws(seed=seed, resamples=RESAMPLES)
     return interval_of(ratio(count.left, count.expected, draws))
 
 
