@@ -30,6 +30,11 @@ def made(make_world):
     world.enrol("suspended", grade=8)
     world.enrol("away", grade=7, start_date="2024-09-02", end_date="2025-01-17", exit_reason="continued")
     world.enrol("away", grade=8)
+    for reason in ("transferred", "emigrated", "home_teaching", "suspended", "transfer_unconfirmed"):
+        more = {"to_school_id": "far"} if reason == "transferred" else {}
+        world.enrol(f"back: {reason}", grade=6, start_date="2023-09-01", end_date="2024-01-15",
+                    exit_reason=reason, **more)  # fmt: skip
+        world.enrol(f"back: {reason}", grade=8)
     world.enrol("older")
     world.tables["students"][-1]["birth_date"] = world.DAY.replace(year=2009, month=9, day=1)
     return world.features()
@@ -54,6 +59,13 @@ def test_moves_repeats_and_time_away_are_counted(made) -> None:
     assert made.loc["suspended", "suspended_before"] == 1
     assert made.loc["suspended", "returned_before"] == 0, "the summer break is no time away"
     assert made.loc["away", "returned_before"] == 1
+
+
+def test_who_was_taught_elsewhere_was_not_away_from_school(made) -> None:
+    for reason in ("transferred", "emigrated", "home_teaching", "suspended"):
+        assert made.loc[f"back: {reason}", "returned_before"] == 0, reason
+    assert made.loc["back: transfer_unconfirmed", "returned_before"] == 1
+    assert made.loc["back: suspended", "suspended_before"] == 1
 
 
 def test_age_is_taken_on_the_first_of_september(made) -> None:

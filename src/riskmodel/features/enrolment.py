@@ -12,7 +12,8 @@ from functools import partial
 from riskmodel.features.declaration import Feature, Group
 
 _AWAY_DAYS = 120
-"""A longer time between two spells is time away from school; the summer break is some 60 days."""
+"""A longer time between two spells is time away from school; the summer break is some 60 days. Who was taught
+elsewhere in between, as the roll says, was not away; suspension with papers has its own sentence."""
 
 RELATION = """
 WITH spells AS (
@@ -71,7 +72,9 @@ GROUP = Group(
         _mobility(name="days_since_spell_start", unit="days", expression="any_value(spell_age)"),
         _mobility(name="returned_before", unit="flag", direction=1,
                   expression=f"""max(CAST(coalesce(previous_exit = 'dropped_out', false)
-                      OR coalesce(start_date - previous_end > {_AWAY_DAYS}, false) AS INTEGER))""",
+                      OR coalesce(start_date - previous_end > {_AWAY_DAYS} AND coalesce(previous_exit, '')
+                          NOT IN ('transferred', 'emigrated', 'home_teaching', 'suspended'), false)
+                      AS INTEGER))""",
                   reason="reasons.returned_before", reason_range=(1.0, 1.0)),
         _mobility(name="suspended_before", unit="flag", direction=1,
                   expression="max(CAST(coalesce(previous_exit = 'suspended', false) AS INTEGER))",
