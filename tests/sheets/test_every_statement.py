@@ -133,6 +133,16 @@ def test_codes_and_their_order_are_the_same_in_every_language(sheet_of, drawn) -
     assert orders == [[statement.code for statement in told]] * len(LANGUAGES)
 
 
+@pytest.mark.parametrize("name", ["absence_share_28d", "absence_share_term", "absence_share_56d"])
+def test_days_absent_in_eight_weeks_are_no_strength_though_the_last_four_were_clean(name: str) -> None:
+    known = {"absence_share_28d": 0.0, "absence_share_term": 0.0, "absence_share_56d": 0.175,
+             "absence_days_56d": 7.0, "grade_median_absence_days_56d": 0.0}  # fmt: skip
+    frame = pd.DataFrame([{"as_of_date": pd.Timestamp("2025-10-31"), **known}])
+    contributions = np.zeros((1, len(NAMES) + 1))
+    contributions[0, NAMES.index(name)] = -0.6
+    assert explained(contributions, frame).strengths == ()
+
+
 def says(code: str, sentence: str, language: Language) -> bool:
     try:
         read_back(sentence, code, language)

@@ -133,7 +133,6 @@ def _share(window: str, days: str | None = None) -> str:
 _attendance = partial(
     Feature, family="attendance", source="attendance", kind="can_act", freshness="attendance_report_age_days"
 )
-_steady = partial(_attendance, strength="strengths.attendance_steady", strength_range=(0.0, 0.03))
 
 GROUP = Group(
     "attendance",
@@ -143,12 +142,13 @@ GROUP = Group(
                     reason="reasons.absence_recent", reason_range=(0.1, 1.0)),
         _attendance(name="absence_share_14d", unit="share", direction=1, expression=_share("14d"),
                     reason="reasons.absence_recent", reason_range=(0.05, 1.0)),
-        _steady(name="absence_share_28d", unit="share", direction=1, expression=_share("28d"),
-                reason="reasons.absence_recent", reason_range=(0.03, 1.0)),
-        _steady(name="absence_share_56d", unit="share", direction=1, expression=_share("56d"),
-                reason="reasons.absence_two_months", reason_range=(0.03, 1.0)),
-        _steady(name="absence_share_term", unit="share", direction=1, expression=_share("term"),
-                reason="reasons.absence_this_term", reason_range=(0.03, 1.0)),
+        _attendance(name="absence_share_28d", unit="share", direction=1, expression=_share("28d"),
+                    reason="reasons.absence_recent", reason_range=(0.03, 1.0)),
+        _attendance(name="absence_share_56d", unit="share", direction=1, expression=_share("56d"),
+                    reason="reasons.absence_two_months", reason_range=(0.03, 1.0),
+                    strength="strengths.attendance_steady", strength_range=(0.0, 0.03)),
+        _attendance(name="absence_share_term", unit="share", direction=1, expression=_share("term"),
+                    reason="reasons.absence_this_term", reason_range=(0.03, 1.0)),
         _attendance(name="absence_share_change_28d", unit="share", direction=1,
                     expression=f"{_share('28d')} - {_share('prior_28d')}",
                     reason="reasons.absence_recent", reason_range=(0.02, 1.0)),
