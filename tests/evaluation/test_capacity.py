@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from riskmodel.documents.tables import places_head, places_row
 from riskmodel.evaluation.capacity import Within, judge_places, top_lists
 from riskmodel.evaluation.metrics import evaluate
 
@@ -54,3 +55,17 @@ def test_the_interval_of_a_list_whose_leavers_are_of_one_school_reaches_to_nobod
     bureau, _ = judge_places(rows, score, share=0.05, seed=1, resamples=200)
     assert bureau.recall.value == 1
     assert bureau.precision.low == pytest.approx(0, abs=0.01)
+
+
+def test_lists_by_school_tell_how_much_longer_they_are():
+    students, schools = 240, 20
+    rows = pd.DataFrame({
+        "as_of_date": pd.Timestamp("2025-10-27").as_unit("s"),
+        "student_id": [f"s{number:03}" for number in range(students)],
+        "school_id": [f"k{number % schools}" for number in range(students)],
+        "outcome": ["left" if number % 10 == 0 else "stayed" for number in range(students)],
+    })  # fmt: skip
+    bureau, by_school = judge_places(rows, -np.arange(240.0), share=0.02, seed=1, resamples=20)
+    assert (bureau.listed, by_school.listed) == (5, 20)
+    at = places_head("en").index("Share of all")
+    assert [places_row(each, "en")[at] for each in (bureau, by_school)] == ["2.1 %", "8.3 %"]

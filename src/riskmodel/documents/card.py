@@ -169,15 +169,16 @@ def _methods(facts: Facts, models: Sequence[ModelFigures], language: Language) -
 
 
 def _places(facts: Facts, language: Language) -> Table:
-    head = [text("report.column.within", language)]
-    head += [
-        text(f"evaluation.column.{name}", language) for name in ("listed", "precision", "recall", "lift")
-    ]
-    head.append(text("report.column.to_contact", language))
+    columns = (
+        "report.column.within", "evaluation.column.listed", "report.column.listed_share",
+        "evaluation.column.precision", "evaluation.column.recall", "evaluation.column.lift",
+        "report.column.to_contact",
+    )  # fmt: skip
     rows: list[list[str | Markup]] = [
         [
             text(f"report.within.{facts[f'audit.places.{n}.within']}", language),
             facts.number(f"audit.places.{n}.listed"),
+            facts.number(f"audit.places.{n}.listed_share", 1, percent=True),
             facts.number(f"audit.places.{n}.precision", 1, percent=True),
             facts.number(f"audit.places.{n}.recall", 1, percent=True),
             facts.number(f"audit.places.{n}.lift", 1),
@@ -185,7 +186,7 @@ def _places(facts: Facts, language: Language) -> Table:
         ]
         for n in range(len(facts["audit.places"]))
     ]
-    return Table(head, rows)
+    return Table([text(code, language) for code in columns], rows)
 
 
 def _groups(facts: Facts, language: Language) -> Table:

@@ -19,7 +19,14 @@ def places_head(language: Language) -> list[str]:
     """Return the titles of the columns of `places_row`."""
     named = ("listed", "listed_left", "precision", "ceiling", "found", "recall", "lift")
     columns = [text(f"evaluation.column.{name}", language) for name in named]
-    return [_say("column.within", language), *columns, _say("column.to_contact", language)]
+    share = _say("column.listed_share", language)
+    return [
+        _say("column.within", language),
+        columns[0],
+        share,
+        *columns[1:],
+        _say("column.to_contact", language),
+    ]
 
 
 def places_row(places: Places, language: Language) -> list[str]:
@@ -27,6 +34,7 @@ def places_row(places: Places, language: Language) -> list[str]:
     return [
         _say(f"within.{places.within}", language),
         f"{places.listed:,}",
+        "–" if places.listed_share is None else f"{places.listed_share * 100:.1f} %",
         f"{places.listed_left:,}",
         figure(places.precision, 1, percent=True),
         f"{places.ceiling * 100:.1f} %",

@@ -50,6 +50,9 @@ class Places:
         `listed_left`: how many are contacted for one who would leave. Intervals resample schools.
     ceiling
         The best precision that lists of this length could have.
+    listed_share
+        `listed` of all that competed. Places round up, at each school where lists are by school: then it is
+        the more over `share` the smaller the schools are. None in audits that did not tell it.
     """
 
     within: Within
@@ -63,6 +66,7 @@ class Places:
     lift: Interval
     to_contact: Interval
     ceiling: float
+    listed_share: float | None = None
 
 
 def top_lists(rows: pd.DataFrame, score: Floats, *, share: float, within: Within = Within.BUREAU) -> Bools:
@@ -116,6 +120,7 @@ def _judge(
         lift=interval_of(np.divide(precision, by_lot, out=np.full_like(by_lot, np.nan), where=by_lot > 0)),
         to_contact=interval_of(ratio(count.listed, count.listed_left, draws)),
         ceiling=float(best.sum() / count.listed.sum()),
+        listed_share=float(count.listed.sum() / len(rows)),
     )
 
 
