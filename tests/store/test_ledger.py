@@ -363,6 +363,30 @@ def test_a_case_is_seen_by_the_township_in_which_its_school_lies_now(
     assert check_ledger(store, bureau).sound
 
 
+def test_after_a_summer_a_case_is_with_the_teacher_who_has_the_child_now(
+    store: Store, full: ScoredTerm, of_school_0: Principal, now: datetime
+) -> None:
+    child = next(one for one in full.students if one.student_id == OWN)
+    gone = next(one for one in full.students if one.school_id == child.school_id and one.student_id != OWN)
+    for student in (child, gone):
+        open_case(store, of_school_0, student.student_id, told("opened"), at=now)
+    moved_up = tuple(
+        replace(one, grade=one.grade + 1) for one in full.students if one.student_id != gone.student_id
+    )
+    publish(store, replace(full, students=moved_up), published_at=now + timedelta(days=1), published_by="t")
+
+    def seen_in(grade: int, class_name: str) -> list[str]:
+        of_class = SchoolClass(child.school_id, grade, class_name)
+        teacher = Principal("key-c", "class_teacher", classes=frozenset({of_class}))
+        seen = [case.student_id for case in cases(store, teacher)]
+        assert seen == [due.student_id for due in due_cases(store, teacher, until=date(2028, 1, 1))]
+        return seen
+
+    assert OWN in seen_in(child.grade + 1, child.class_name)
+    assert OWN not in seen_in(child.grade, child.class_name)
+    assert gone.student_id in seen_in(gone.grade, gone.class_name), "whom no set has, by the opening"
+
+
 def test_a_case_of_a_school_that_is_no_more_stays_with_its_township(
     store: Store, apart: ScoredTerm, term: Callable[..., ScoredTerm], bureau: Principal, now: datetime
 ) -> None:

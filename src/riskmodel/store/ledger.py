@@ -261,6 +261,7 @@ def _check_homes(
 def _sees_home(connection: Connection, principal: Principal, home: Home) -> bool:
     """Tell whether a case of this home would be the principal's."""
     place = select(
+        literal("", Text).label("student_id"),  # the home itself decides, and no published class
         literal(home.school_id, Text).label("school_id"),
         literal(home.township, Text).label("township"),
         literal(home.grade, Integer).label("grade"),

@@ -105,6 +105,8 @@ def sees_case(principal: Principal, case: FromClause = LEDGER_CASES) -> ColumnEl
     A case is its home's until it is handed over, whatever the published set says of the child: who has left
     stands in no set, and somebody must ask after them. In which township its school lies is what the current
     set says; the township kept with the case holds where it has no school, or one that no current set names.
+    In which class the child is, of the same school, is what the current set says too: after a summer the case
+    is with the teacher who has the child. The class kept with the case holds where the set has no such child.
     """
     if principal.rights.everywhere:
         return true()
@@ -113,6 +115,12 @@ def sees_case(principal: Principal, case: FromClause = LEDGER_CASES) -> ColumnEl
         SCHOOLS.c.set_id == CURRENT.scalar_subquery(), SCHOOLS.c.school_id == case.c.school_id
     )
     near = named.where(SCHOOLS.c.township.in_(_listed("townships", places["townships"])))
+    now = STUDENTS.alias("now")
+    placed = select(now.c.student_id).where(
+        now.c.set_id == CURRENT.scalar_subquery(),
+        now.c.student_id == case.c.student_id,
+        now.c.school_id == case.c.school_id,
+    )
     ways = [
         and_(case.c.school_id != "", case.c.school_id.in_(_listed("schools", places["schools"]))),
         near.exists(),
@@ -121,7 +129,8 @@ def sees_case(principal: Principal, case: FromClause = LEDGER_CASES) -> ColumnEl
             case.c.township.in_(_listed("townships", places["townships"])),
             not_(named.exists()),
         ),
-        _in_classes(case, places),
+        placed.where(_in_classes(now, places)).exists(),
+        and_(_in_classes(case, places), not_(placed.exists())),
     ]
     return or_(*ways)
 
