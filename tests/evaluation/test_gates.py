@@ -18,6 +18,7 @@ from riskmodel.evaluation.gates import (
     read_gates_found,
     refused,
 )
+from riskmodel.evaluation.groups import Calibrated, calibrated
 from riskmodel.evaluation.metrics import evaluate
 from riskmodel.evaluation.stability import ReasonStability, same_reasons
 from riskmodel.figures import Evaluation, Interval
@@ -227,6 +228,14 @@ def test_in_a_group_of_twenty_to_ninety_nine_leavers_an_interval_that_holds_one_
     assert with_groups(honest, **wide, events=60)[1] is Verdict.MET
     assert with_groups(honest, **wide, events=100)[1] is Verdict.TOO_FEW
     assert with_groups(honest, **wide, events=19)[1] is Verdict.TOO_FEW
+
+
+@pytest.mark.parametrize("over", [Interval(1.2, 1.04, 1.4), Interval(0.85, 0.7, 0.96)])
+def test_what_the_table_of_groups_calls_too_low_or_too_high_is_not_met(honest, over):
+    assert with_groups(honest, gap=Interval(0.0), over=over, events=60)[1] is Verdict.TOO_FEW
+    assert calibrated(over, events=60) is not Calibrated.AS_EXPECTED
+    assert with_groups(honest, gap=Interval(0.0), over=over, events=100)[1] is Verdict.MET
+    assert calibrated(over, events=100) is Calibrated.AS_EXPECTED
 
 
 def test_of_few_leavers_nothing_is_refused_but_it_is_said(honest):

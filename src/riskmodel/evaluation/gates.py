@@ -44,7 +44,8 @@ class Limits:
     beaten_by
         Simpler methods that must not be better beyond the interval.
     observed_over_expected, group_observed_over_expected, calibration_slope
-        Lowest and highest. In a group of fewer than `MANY_EVENTS` leavers an interval that holds 1 is enough.
+        Lowest and highest. Of a group of fewer than `MANY_EVENTS` leavers the interval must hold 1; where it
+        does not, and the value lies within, a person decides.
     recall_gap
         Between two groups the lower end of the gap must not lie above it.
     known_schools
@@ -193,10 +194,13 @@ def _groups(audit: Audit, limits: Limits) -> Iterator[GateFound]:
         if over is None or events is None:
             continue
         within = limits.group_observed_over_expected
-        holds_one = over.low is not None and over.high is not None and over.low <= 1 <= over.high
         verdict = _within(over, within, events)
-        if FEW_EVENTS <= events < MANY_EVENTS and holds_one:
-            verdict = Verdict.MET
+        if FEW_EVENTS <= events < MANY_EVENTS:
+            holds_one = over.low is not None and over.high is not None and over.low <= 1 <= over.high
+            if holds_one:
+                verdict = Verdict.MET
+            elif verdict is Verdict.MET:  # the table calls the estimates too low, or too high
+                verdict = Verdict.TOO_FEW
         yield GateFound("group_calibrated", verdict, over, within, events, (each.grouping, each.group))
 
 
