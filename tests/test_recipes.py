@@ -292,6 +292,7 @@ def test_a_report_a_card_and_a_datasheet_are_written_in_every_language_and_name_
     kinds = ("report", "card", "datasheet")
     assert set(pages) == {f"{kind}.{language}.html" for kind in kinds for language in LANGUAGES}
     rows = pd.read_parquet(folder / "judged-scores.parquet")
+    assert rows["enough_known"].dtype == bool
     for page in pages.values():
         assert not any(student in page for student in rows["student_id"].unique())
         assert "http:" not in page

@@ -126,6 +126,8 @@ class Evaluation:
     """AUC of the first model less that of each other, on the same resamples."""
     paired_average_precision_difference: Mapping[str, Interval] = field(default_factory=dict)
     left_rows: int = 0
+    left_little_known: int = 0
+    """Of `left_rows`, those of whom too little was known for a place on any list."""
     resamples: int = 0
     resampled: Literal["students", "schools"] = "students"
     unconfirmed_transfers: tuple[TransferFigures, ...] = ()

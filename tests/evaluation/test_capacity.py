@@ -69,3 +69,21 @@ def test_lists_by_school_tell_how_much_longer_they_are():
     assert (bureau.listed, by_school.listed) == (5, 20)
     at = places_head("en").index("Share of all")
     assert [places_row(each, "en")[at] for each in (bureau, by_school)] == ["2.1 %", "8.3 %"]
+
+
+def test_who_gets_no_place_from_any_list_is_found_by_none_that_is_judged():
+    rows, risk = county()
+    thin = np.arange(len(rows)) % 10 == 0
+    risk = np.where(thin, 0.95, risk)  # they look the riskiest, and no school is told of them
+    told = rows.assign(enough_known=~thin)
+    listed = top_lists(told, risk, share=0.05)
+    assert (listed.sum(), (listed & thin).sum()) == (top_lists(rows, risk, share=0.05).sum(), 0)
+    bureau, _ = judge_places(told, risk, share=0.05, seed=1, resamples=20)
+    table = evaluate({"model": (risk, risk)}, told, seed=1, training_rows=0, training_events=0, resamples=20)
+    assert table.models[0].at_capacity[2].found == bureau.found
+    left = rows["outcome"].to_numpy() == "left"
+    assert bureau.listed_left == (listed & left).sum()
+    assert bureau.events == rows.loc[left, "student_id"].nunique(), "who cannot be found is missed"
+    assert table.left_little_known == (left & thin).sum() > 0
+    nobody_more = top_lists(told.assign(enough_known=False), risk, share=0.05)
+    assert not nobody_more.any()

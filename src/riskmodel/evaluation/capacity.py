@@ -72,15 +72,25 @@ class Places:
 def top_lists(rows: pd.DataFrame, score: Floats, *, share: float, within: Within = Within.BUREAU) -> Bools:
     """Tell who is on the list of each as-of date: the top share of its rows, as lists are judged.
 
-    The share is rounded up, equal scores go by `tie_breaks`, a missing score ranks last.
+    The share is rounded up, equal scores go by `tie_breaks`, a missing score ranks last. Where the rows tell
+    of whom too little is known (`enough_known`), none of these gets a place: neither does anybody whom a
+    school is told of.
     """
     lists, cohort = _lists(rows, within)
-    ranked = np.where(np.isnan(score), -np.inf, score)
+    known = known_rows(rows)
+    ranked = np.where(np.isnan(score) | ~known, -np.inf, score)
     order = np.lexsort((tie_breaks(rows["student_id"]), -ranked, lists))
     first = np.concatenate(([0.0], np.cumsum(cohort)[:-1]))
     listed = np.zeros(len(rows), dtype=bool)
     listed[order] = np.arange(len(rows)) - first[lists[order]] < places(share, cohort)[lists[order]]
-    return listed
+    return listed & known
+
+
+def known_rows(rows: pd.DataFrame) -> Bools:
+    """Tell of which rows enough is known for a place on a list: all, where they do not say."""
+    if "enough_known" not in rows:
+        return np.ones(len(rows), dtype=bool)
+    return rows["enough_known"].to_numpy(dtype=bool)
 
 
 def judge_places(

@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike
 from riskmodel.domain import Outcome
 from riskmodel.errors import NotEnoughData
 from riskmodel.evaluation.bootstrap import FEWEST_SCHOOLS, interval, samples
+from riskmodel.evaluation.capacity import known_rows
 from riskmodel.evaluation.probabilities import Probabilities
 from riskmodel.evaluation.ranking import Bools, Floats, Integers, Lists, Pooled
 from riskmodel.figures import AtCapacity, Evaluation, Interval, ModelFigures
@@ -93,6 +94,7 @@ def evaluate(
         paired_auc_difference=_differences("auc", judges, values, draws),
         paired_average_precision_difference=_differences("average_precision", judges, values, draws),
         left_rows=int(rows.left.sum()),
+        left_little_known=int((rows.left & ~rows.known).sum()),
         resamples=resamples,
         resampled="schools" if drawn_from < rows.units.size else "students",
     )
@@ -149,6 +151,7 @@ class _Rows:
     dates: Integers
     left: Bools
     judged: Bools
+    known: Bools
     ties: np.ndarray[tuple[int, ...], np.dtype[np.uint64]]
     test_dates: tuple[date, ...]
     unaccounted: int
@@ -190,6 +193,7 @@ class _Rows:
             dates=dates,
             left=left,
             judged=judged,
+            known=known_rows(frame)[kept],
             ties=tie_breaks(ids)[students],
             test_dates=days,
             unaccounted=int((outcome == Outcome.UNACCOUNTED.value).sum()),
@@ -219,7 +223,7 @@ class _Judge:
             name,
             Pooled.of(score[judged], left, students),
             Lists.of(
-                score,
+                np.where(rows.known, score, -np.inf),
                 left=rows.left,
                 judged=judged,
                 students=rows.students,

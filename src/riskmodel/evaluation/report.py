@@ -92,6 +92,11 @@ def count_lines(evaluation: Evaluation, language: Language, *, trained: bool = T
     lines = [
         _say("judged", language, dates=dates, **numbers),
         _say("apart", language, **numbers),
+        *(
+            [_say("little_known", language, rows=evaluation.left_little_known)]
+            if evaluation.left_little_known
+            else ()
+        ),
         *([_say("trained_on", language, **numbers)] if trained else []),
         _say("intervals", language, resampled=_say(f"resampled.{evaluation.resampled}", language), **numbers),
     ]

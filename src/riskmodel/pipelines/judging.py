@@ -21,6 +21,7 @@ from riskmodel.errors import NotEnoughData
 from riskmodel.evaluation.audit import GROUP, judgeable
 from riskmodel.evaluation.groups import GROUPINGS, groups_of
 from riskmodel.evaluation.metrics import SHARES, evaluate
+from riskmodel.explain import enough_known
 from riskmodel.figures import Evaluation
 from riskmodel.models.alarms import check_leaks
 from riskmodel.models.training import BAG, TrainedModel, train
@@ -112,7 +113,7 @@ def score_rows(
     rows = with_groups(tested).merge(
         outcomes.frame[[*keys, "outcome", "left_on", "cause"]], on=keys, how="left", validate="one_to_one"
     )
-    return rows, models
+    return rows.assign(enough_known=enough_known(tested)), models
 
 
 def with_groups(matrix: Matrix) -> pd.DataFrame:
