@@ -21,6 +21,7 @@ from riskmodel.store.children import erase_student, rows_about
 from riskmodel.store.engine import Store
 from riskmodel.store.ledger import EntryRefused, add_entry, keep_ledger_rules, open_case
 from riskmodel.store.ledger_check import check_ledger
+from riskmodel.store.objections import object_to
 from riskmodel.store.principals import RIGHTS, Principal, SchoolClass
 from riskmodel.store.publishing import publish
 
@@ -248,6 +249,20 @@ def test_a_foreign_child_an_unknown_one_and_a_foreign_case_are_the_same_refusal(
         assert case_of(store, of_school_0, case_id) is None
         assert add_entry(store, of_school_0, case_id, told("visited"), at=now) is None
     assert cases(store, of_school_0) == due_cases(store, of_school_0, until=date(2099, 1, 1)) == ()
+
+
+def test_an_objection_to_being_scored_hinders_no_opening_by_who_keeps_the_child(
+    store: Store, full: ScoredTerm, of_school_0: Principal, bureau: Principal, now: datetime
+) -> None:
+    child = next(one for one in full.students if one.student_id == OWN)
+    object_to(store, OWN, by="母", at=now)
+    other = Principal("key-o", "school", frozenset({"school-1"}))
+    with pytest.raises(EntryRefused) as refused:
+        open_case(store, other, OWN, told("opened"), at=now)
+    assert (refused.value.field, refused.value.code) == ("student_id", "ledger_student_unknown")
+    home = open_case(store, of_school_0, OWN, told("opened"), at=now).case.home
+    assert (home.school_id, home.grade, home.class_name) == ("school-0", child.grade, child.class_name)
+    assert actions_of(store, bureau, OWN) is None, "of scores and actions nothing is told"
 
 
 def test_a_township_opens_a_case_of_a_child_whom_no_school_has_and_only_of_its_own(

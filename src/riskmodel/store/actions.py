@@ -8,12 +8,12 @@ left can still be visited. A foreign child and an unknown one are the same refus
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any, get_args
 
-from sqlalchemy import Connection, Row, Select, func, insert, not_, select
+from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select, func, insert, not_, select
 
 from riskmodel.domain import Action, ActionKind, ActionResult, ActionTaken, Band
 from riskmodel.errors import StoreError
@@ -258,12 +258,13 @@ _COLUMNS = (
 
 
 def standings(
-    connection: Connection, principal: Principal, students: Iterable[str], *, set_id: str | None = None
-) -> dict[str, Standing]:
+    connection: Connection, principal: Principal, students: Iterable[str], *, set_id: str | None = None,
+    sees: Callable[[Principal, FromClause], ColumnElement[bool]] = sees_student,
+) -> dict[str, Standing]:  # fmt: skip
     """Return, for students within the scope, how each stands in the current set; else in the latest one.
 
-    With `set_id` only that set counts. The scope is asked of the very row that is returned: a child that
-    has gone to another school is that one's.
+    With `set_id` only that set counts. The scope (`sees`) is asked of the very row that is returned: a child
+    that has gone to another school is that one's.
     """
     asked = sorted(set(students))
     if not asked:
@@ -279,7 +280,7 @@ def standings(
     if set_id is not None:
         query = query.where(SETS.c.set_id == set_id)
     latest = query.subquery()
-    rows = connection.execute(select(latest).where(latest.c.rank == 1, sees_student(principal, latest)))
+    rows = connection.execute(select(latest).where(latest.c.rank == 1, sees(principal, latest)))
     found = {}
     for row in rows:
         student = read_student(row.content)

@@ -23,7 +23,7 @@ from riskmodel.store.cases import LATEST_RULES, KeptCase, ledger_rules, one_case
 from riskmodel.store.engine import Store
 from riskmodel.store.ledger_rows import add_row, entry_text, rules_text, stands
 from riskmodel.store.principals import Permission, Principal
-from riskmodel.store.scope import sees_case
+from riskmodel.store.scope import keeps_student, sees_case
 from riskmodel.store.sets import CURRENT
 from riskmodel.store.tables import LEDGER_CASES, LEDGER_RULES, SCHOOLS, SETS, day_of, instant_text
 
@@ -200,9 +200,12 @@ def _as_action(
 
 
 def _home_of(connection: Connection, principal: Principal, student_id: str, told: Home | None) -> Home | None:
-    """Return whose a new case is: by the published sets, else, for who may say so, as told."""
+    """Return whose a new case is: by the published sets, else, for who may say so, as told.
+
+    Who objects to being scored is followed up all the same: of the sets the place alone is asked.
+    """
     if connection.scalar(CURRENT) is not None:
-        stood = standings(connection, principal, {student_id}).get(student_id)
+        stood = standings(connection, principal, {student_id}, sees=keeps_student).get(student_id)
         if stood is not None:
             return _placed(connection, Home(stood.school_id, "", stood.grade, stood.class_name))
         # Published, and not theirs: the same answer as for nobody.
@@ -215,7 +218,8 @@ def _home_of(connection: Connection, principal: Principal, student_id: str, told
 
 
 def _is_published(connection: Connection, student_id: str) -> bool:
-    return student_id in standings(connection, Principal("ledger", "bureau"), {student_id})
+    bureau = Principal("ledger", "bureau")
+    return student_id in standings(connection, bureau, {student_id}, sees=keeps_student)
 
 
 def _check_told_home(entry: Entry) -> None:

@@ -47,9 +47,13 @@ def sees_student(principal: Principal, student: FromClause = STUDENTS) -> Column
 
     A child whose guardian objects is nobody's, whoever asks.
     """
-    willing = not_(objects(student.c.student_id))
+    return and_(not_(objects(student.c.student_id)), keeps_student(principal, student))
+
+
+def keeps_student(principal: Principal, student: FromClause = STUDENTS) -> ColumnElement[bool]:
+    """Limit rows as `sees_student` does, by place alone: for the ledger, which no objection touches."""
     if principal.rights.everywhere:
-        return willing
+        return true()
     places = places_of(principal)
     ways: list[ColumnElement[bool]] = [false()]
     if principal.school_ids:
@@ -63,7 +67,7 @@ def sees_student(principal: Principal, student: FromClause = STUDENTS) -> Column
         ways.append(near.exists())
     if principal.classes:
         ways.append(_in_classes(student, places))
-    return and_(willing, or_(*ways))
+    return or_(*ways)
 
 
 @lru_cache(maxsize=10_000)
