@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from riskmodel import splits
 from riskmodel.bundle import ModelBundle
-from riskmodel.domain import AsOf
+from riskmodel.domain import SEASON, AsOf
 from riskmodel.errors import NotEnoughData
 from riskmodel.evaluation.audit import (
     Audit,
@@ -52,13 +52,8 @@ BOOTSTRAPS = 20
 SEEDS = 2
 TERMS_OLD = (1, 2, 3)
 DIRECTION_ROWS = 5000
-ABSENCE_WINDOWS = {
-    "absence_share_7d": 5,
-    "absence_share_14d": 10,
-    "absence_share_28d": 20,
-    "absence_share_56d": 40,
-}
-"""School days in a week are five: a day of absence is so much of each window."""
+SCHOOL_DAYS = {"7d": 5, "14d": 10, "28d": 20, "56d": 40}
+"""Of a window; the term has five a week since it began. A day of absence is so much of each."""
 
 
 def audit_model(run: Run, *, bootstraps: int = BOOTSTRAPS) -> Audit | None:
@@ -254,9 +249,26 @@ def _stability(
 
 
 def _a_day_more(X: Floats, names: Sequence[str]) -> Floats:
-    """Return the rows with one more day of absence told in each window: a share of its school days."""
+    """Return the rows with one more day of absence, today's and excused, and all that follows from it.
+
+    Where a student stands among others (percentiles) stays, as it hangs on them.
+    """
     more = X.copy()
-    for column, name in enumerate(names):
-        if name in ABSENCE_WINDOWS:
-            more[:, column] = np.minimum(more[:, column] + 1 / ABSENCE_WINDOWS[name], 1.0)
+    column = {name: more[:, number] for number, name in enumerate(names)}
+    term = np.ceil((column[SEASON] + 1) * 5 / 7) if SEASON in column else SCHOOL_DAYS["56d"]
+    for window, days in {**SCHOOL_DAYS, "term": term}.items():
+        share = column.get(f"absence_share_{window}")
+        if share is None:
+            continue
+        added = np.minimum(share + 1 / days, 1.0) - share
+        for told in ("share", "share_change", "share_above_grade"):
+            if f"absence_{told}_{window}" in column:
+                column[f"absence_{told}_{window}"] += added
+    if "running_absence_run" in column:
+        column["running_absence_run"] += 1
+    if "longest_absence_run_56d" in column:
+        longest = column["longest_absence_run_56d"]
+        longest[:] = np.maximum(longest, np.fmax(column.get("running_absence_run", 1.0), 1.0))
+    if "days_since_absence" in column:
+        column["days_since_absence"] *= 0
     return more
