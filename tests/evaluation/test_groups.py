@@ -165,6 +165,8 @@ def test_who_is_in_no_group_is_a_group_of_those_not_known():
     assert groups["left_behind"].tolist() == ["no", "both_parents_away", NOT_KNOWN]
     assert groups["township"].tolist() == ["甲镇", "乙镇", NOT_KNOWN]
     assert list(groups) == ["sex", "stage", "township", "left_behind"]
+    # A school without a township has an empty one in the matrix.
+    assert groups_of(matrix.assign(township=""))["township"].tolist() == [NOT_KNOWN] * 3
 
 
 def alike(seed: int, groups: int = 24, leavers: int = 40) -> pd.DataFrame:

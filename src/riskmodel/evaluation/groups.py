@@ -119,7 +119,7 @@ def groups_of(frame: pd.DataFrame) -> pd.DataFrame:
             continue
         values = frame[each.column]
         named = values.map(each.names) if each.names else values.astype(object)
-        found[each.name] = named.where(named.notna(), NOT_KNOWN).astype(str)
+        found[each.name] = named.where(named.notna() & (named != ""), NOT_KNOWN).astype(str)
     return pd.DataFrame(found, index=frame.index)
 
 
