@@ -437,6 +437,32 @@ def test_sensitive_reasons_and_a_counsellors_notes_are_for_who_may_read_a_counse
     assert as_read_by(counsellor, after) == after
 
 
+@pytest.mark.parametrize(
+    "telling",
+    [
+        told("closing_proposed", code="medical_exemption"),
+        told("returned", placement="special_school", to_school_id="far"),
+    ],
+    ids=["code", "placement"],
+)
+def test_a_code_and_a_placement_that_tell_of_a_disability_are_for_who_may_read_the_reason(
+    store: Store, full: ScoredTerm, of_school_0: Principal, now: datetime, telling: Entry
+) -> None:
+    counsellor = Principal("key-c", "counsellor", frozenset({"school-0"}))
+    case = open_case(store, counsellor, OWN, told("opened"), at=now)
+    add_entry(store, counsellor, case.case_id, told("verified_out", reasons=("disability",)), at=now)
+    after = add_entry(store, counsellor, case.case_id, telling, at=now)
+    assert after is not None
+    assert (after.case.code, after.case.placement) == (telling.code, telling.placement)
+    seen = as_read_by(of_school_0, after)
+    assert (seen.case.code, seen.case.placement, seen.case.placed_at) == (None, None, "")
+    assert {(one.entry.code, one.entry.placement, one.entry.to_school_id) for one in seen.entries} == {
+        (None, None, "")
+    }
+    assert seen.case.state == after.case.state
+    assert as_read_by(counsellor, after) == after
+
+
 def test_who_wrote_it_reads_the_hardship_and_a_plan_is_read_by_who_carries_it_out(
     store: Store, full: ScoredTerm, of_school_0: Principal, now: datetime
 ) -> None:

@@ -39,6 +39,7 @@ Placement = Literal[
     "vocational", "institution",
 ]  # fmt: skip
 """Where a child learns after the return; for disabled children the places that the plan names."""
+SENSITIVE_PLACEMENTS: frozenset[Placement] = frozenset({"special_school", "special_class"})
 Duty = Literal[
     "county_head", "education_head", "township_head", "village_head", "headteacher", "class_teacher",
     "guardian", "helper",
@@ -50,6 +51,8 @@ CloseCode = Literal[
     "home_teaching", "medical_exemption", "died", "emigrated", "past_age", "number_or_name_wrong",
     "double_registration", "empty_registration", "no_such_person", "returned_stable",
 ]  # fmt: skip
+SENSITIVE_CODES: frozenset[CloseCode] = frozenset({"medical_exemption"})
+"""These say as much as the reason would, and are told to the same."""
 CHILD_FIELDS = (
     "name", "sex", "birth_date", "ethnicity", "guardian", "phone", "address", "household_place", "hardship",
     "number_tail",

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Select, select
 
 from riskmodel.errors import StoreError
 from riskmodel.ledger.cases import Case, Kept, StepRefused, fold, in_force
-from riskmodel.ledger.codes import SENSITIVE_REASONS, Event, Kind
+from riskmodel.ledger.codes import SENSITIVE_CODES, SENSITIVE_PLACEMENTS, SENSITIVE_REASONS, Event, Kind
 from riskmodel.ledger.deadlines import Due, LedgerRule, due
 from riskmodel.store.engine import Store
 from riskmodel.store.ledger_rows import kept_of, read_rules
@@ -152,9 +152,10 @@ def ledger_events(store: Store, principal: Principal) -> list[dict[str, str]]:
 def as_read_by(principal: Principal, found: KeptCase) -> KeptCase:
     """Leave out what this principal may not read: sensitive reasons, hardship, and words of a counsellor.
 
-    Words are `why` and `evidence`: what proves a thing often says it. What was written with the same key is
-    read whole. A plan stays: it is for all who carry it out, and who writes it writes it for them. Names
-    stay too: every role that may read cases reads names, and a child is looked for by name.
+    With the reasons go the close codes and the places of learning that tell as much. Words are `why` and
+    `evidence`: what proves a thing often says it. What was written with the same key is read whole. A plan
+    stays: it is for all who carry it out, and who writes it writes it for them. Names stay too: every role
+    that may read cases reads names, and a child is looked for by name.
     """
     if principal.rights.audience == "counsellor":
         return found
@@ -167,6 +168,10 @@ def as_read_by(principal: Principal, found: KeptCase) -> KeptCase:
         if not own(kept):
             reasons = tuple(one for one in entry.reasons if one not in SENSITIVE_REASONS)
             entry = replace(entry, reasons=reasons)
+            if entry.code in SENSITIVE_CODES:
+                entry = replace(entry, code=None)
+            if entry.placement in SENSITIVE_PLACEMENTS:
+                entry = replace(entry, placement=None, to_school_id="")
             if RIGHTS[kept.role].audience == "counsellor":  # type: ignore[index]
                 entry = replace(entry, why="", evidence=())
         child = {name: said for name, said in entry.child.items() if name != "hardship" or own(kept)}
@@ -178,7 +183,12 @@ def as_read_by(principal: Principal, found: KeptCase) -> KeptCase:
     teller = next((one for one in reversed(found.entries) if "hardship" in one.entry.child), None)
     told_hardship = teller is not None and own(teller)
     child = {name: said for name, said in found.case.child.items() if name != "hardship" or told_hardship}
-    return replace(found, entries=entries, case=replace(found.case, reasons=reasons, child=child))
+    case, told = replace(found.case, reasons=reasons, child=child), [one.entry for one in entries]
+    if case.code in SENSITIVE_CODES and case.code not in {one.code for one in told}:
+        case = replace(case, code=None)
+    if case.placement in SENSITIVE_PLACEMENTS and case.placement not in {one.placement for one in told}:
+        case = replace(case, placement=None, placed_at="")
+    return replace(found, entries=entries, case=case)
 
 
 def ledger_rules(connection: Connection) -> tuple[LedgerRule, ...]:
