@@ -9,7 +9,8 @@ NAMES = ("a", "b")
 
 
 def test_who_was_observed_as_long_as_anybody_counts_in_full_and_who_left_early_for_less():
-    found = exposures(np.array([10, 10, 10, 2, 6]), np.array([False, False, False, True, True]))
+    days = np.array([10, 10, 10, 2, 6])
+    found = exposures(days, np.array([False, False, False, True, True]), whole=np.full(5, 10))
     first, second = 1 / 5, 1 / 5 + 1 / 4  # Nelson-Aalen: one of five on day 2, one of four on day 6
     assert found == pytest.approx([1, 1, 1, first / second, 1])
 
@@ -17,17 +18,25 @@ def test_who_was_observed_as_long_as_anybody_counts_in_full_and_who_left_early_f
 def test_a_horizon_still_running_counts_for_the_hazard_it_saw():
     days = np.array([1, 2, 3, 4, 2, 4, 4, 4])
     left = np.array([True, True, True, True, False, False, False, False])
-    found = exposures(days, left)
+    found = exposures(days, left, whole=np.full(8, 4))
     assert found[4] == found[1]
     assert found[4] == pytest.approx((1 / 8 + 1 / 7) / (1 / 8 + 1 / 7 + 1 / 5 + 1 / 4))
 
 
+def test_who_was_observed_over_the_whole_of_a_shorter_horizon_counts_in_full():
+    days, left = np.array([100, 30, 20, 60]), np.array([False, False, True, True])
+    found = exposures(days, left, whole=np.array([100, 30, 100, 100]))
+    first, second = 1 / 4, 1 / 4 + 1 / 2  # one of four on day 20, one of two on day 60
+    assert found == pytest.approx([1, 1, first / second, 1])
+
+
 def test_where_nobody_left_the_days_count():
-    assert exposures(np.array([1, 5, 10]), np.zeros(3, dtype=bool)) == pytest.approx([0.1, 0.5, 1])
+    found = exposures(np.array([1, 5, 10]), np.zeros(3, dtype=bool), whole=np.full(3, 10))
+    assert found == pytest.approx([0.1, 0.5, 1])
 
 
 def test_nobody_has_no_exposure():
-    found = exposures(np.array([1, 400]), np.array([False, True]))
+    found = exposures(np.array([1, 400]), np.array([False, True]), whole=np.full(2, 400))
     assert found.min() == LEAST_EXPOSURE
 
 
@@ -48,7 +57,9 @@ def test_rows_cut_short_tell_the_same_hazard_as_a_row_for_every_day():
     from sklearn.linear_model import PoissonRegressor
 
     X, left, days, _ = _observed(1, rows=3000)
-    model = fit_logistic(X, left.astype(int), names=NAMES, exposure=exposures(days, left))
+    model = fit_logistic(
+        X, left.astype(int), names=NAMES, exposure=exposures(days, left, whole=np.full(len(days), 100))
+    )
     longest = days.max()
     leaving = np.bincount(days[left], minlength=longest + 1)
     hazard = leaving / np.maximum(np.bincount(days, minlength=longest + 1)[::-1].cumsum()[::-1], 1)
@@ -66,7 +77,13 @@ def test_rows_cut_short_tell_the_same_hazard_as_a_row_for_every_day():
 
 def test_trees_that_learn_from_running_horizons_expect_as_many_leavings_as_a_whole_horizon_has():
     X, left, days, _ = _observed(2)
-    model = fit_gbm(X, left.astype(int), names=NAMES, seed=1, exposure=exposures(days, left))
+    model = fit_gbm(
+        X,
+        left.astype(int),
+        names=NAMES,
+        seed=1,
+        exposure=exposures(days, left, whole=np.full(len(days), 100)),
+    )
     again, still, _, until = _observed(3)
     whole = until == 100
     expected = np.exp(model.margin(again[whole]))

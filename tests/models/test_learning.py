@@ -38,7 +38,9 @@ def _first_date(matrix: FeatureMatrix, labels: Labels) -> tuple[Labels, Labels]:
 @pytest.fixture(scope="module")
 def parted(planted):
     labels = _with_ends(planted.labels, horizon_days=100)
-    return planted.matrix, *_first_date(planted.matrix, labels)
+    known, running = _first_date(planted.matrix, labels)
+    told = running.frame.assign(observed_to=running.frame["horizon_end"])
+    return planted.matrix, known, replace(running, frame=told)
 
 
 def test_only_known_outcomes_are_learnt_where_no_horizon_is_running(parted):
@@ -51,8 +53,8 @@ def test_only_known_outcomes_are_learnt_where_no_horizon_is_running(parted):
 
 def test_a_running_horizon_is_learnt_from_for_as_long_as_it_was_observed(parted):
     matrix, known, running = parted
-    cut = running.frame.assign(horizon_end=running.frame["as_of_date"] + pd.Timedelta(days=30))
-    seen = (cut["left_on"] <= cut["horizon_end"]).to_numpy()
+    cut = running.frame.assign(observed_to=running.frame["as_of_date"] + pd.Timedelta(days=30))
+    seen = (cut["left_on"] <= cut["observed_to"]).to_numpy()
     cut = cut.assign(outcome=np.where(seen, "left", "stayed"), left_on=cut["left_on"].where(seen))
     rows = rows_to_learn(matrix, known, Labels(cut, date(2026, 3, 1), "test"), recipe=HAZARD)
     assert len(rows.y) == len(matrix.frame)
@@ -60,6 +62,7 @@ def test_a_running_horizon_is_learnt_from_for_as_long_as_it_was_observed(parted)
     assert rows.y[~rows.known].sum() == seen.sum()
     assert rows.observed[~rows.known & (rows.y == 0)].tolist() == [30] * int((~seen).sum())
     assert rows.observed[rows.known & (rows.y == 0)].min() == 100
+    assert set(rows.whole) == {100}
 
 
 @pytest.mark.parametrize("outcome", [Outcome.UNKNOWN, Outcome.UNACCOUNTED, Outcome.ALREADY_GONE])

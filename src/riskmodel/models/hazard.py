@@ -19,8 +19,14 @@ LEAST_EXPOSURE = 1e-3
 """A student who left on the first days was observed for next to nothing; a rate needs more than nothing."""
 
 
-def exposures(days: NDArray[np.int_], left: NDArray[np.bool_], *, times: Floats | None = None) -> Floats:
-    """Return the share of the horizon's hazard that fell into the days each row was observed.
+def exposures(
+    days: NDArray[np.int_],
+    left: NDArray[np.bool_],
+    *,
+    whole: NDArray[np.int_],
+    times: Floats | None = None,
+) -> Floats:
+    """Return the share of its horizon's hazard that fell into the days each row was observed.
 
     The baseline is the Nelson-Aalen estimate over all rows: on each day, those who left among those still
     observed. It needs no model of the season: what it knows of a day, it counted.
@@ -31,17 +37,25 @@ def exposures(days: NDArray[np.int_], left: NDArray[np.bool_], *, times: Floats 
         Days from the as-of date to the leaving, or to the end of what was observed; at least 1.
     left
         Whether the row ends with the student's leaving.
+    whole
+        Days from the as-of date to the end of the horizon: where that is the end of a term, a late date has
+        a shorter one, and its risk is of that.
     times
         How many rows each stands for; None: for itself.
 
     Returns
     -------
-    (n,) values in [`LEAST_EXPOSURE`, 1]; 1 for who was observed as long as anybody. Where nobody left, the
-    share of days.
+    (n,) values in [`LEAST_EXPOSURE`, 1]; 1 for who was observed over the whole horizon. Where nobody left,
+    the share of days.
     """
-    longest = int(days.max(initial=1))
+    longest = int(max(days.max(initial=1), whole.max(initial=1)))
     leaving = np.bincount(days[left], minlength=longest + 1).astype(np.float64)
     observed = np.bincount(days, weights=times, minlength=longest + 1)[::-1].cumsum()[::-1]
     hazard = np.divide(leaving, observed, out=np.zeros(longest + 1), where=observed > 0)
     cumulative = hazard.cumsum() if left.any() else np.arange(longest + 1, dtype=np.float64)
-    return np.asarray(np.maximum(cumulative[days] / cumulative[-1], LEAST_EXPOSURE))
+    return np.asarray(np.maximum(_share(cumulative[days], cumulative[whole]), LEAST_EXPOSURE))
+
+
+def _share(part: Floats, whole: Floats) -> Floats:
+    """Divide; where the whole has no hazard, a part has all of it."""
+    return np.divide(part, whole, out=np.ones_like(part), where=whole > 0)

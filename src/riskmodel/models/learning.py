@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 Ids = NDArray[np.int32]
 KEYS = ["as_of_date", "student_id"]
-_LEARNT = {"outcome", "left_on", "horizon_end"}
+OBSERVED_TO = "observed_to"
+"""Column of labels of running horizons: the last day of which it is known who had left."""
+_LEARNT = {"outcome", "left_on", "horizon_end", OBSERVED_TO}
 """Columns of labels that learning asks for."""
 
 
@@ -41,6 +43,8 @@ class LearningRows:
     observed
         (n,) days from the as-of date to the leaving, or to the end of what was observed; None where outcomes
         are learnt, not a hazard.
+    whole
+        (n,) days from the as-of date to the end of the horizon; None as `observed`.
     known
         Whether the outcome over the whole horizon is known.
     days
@@ -57,6 +61,7 @@ class LearningRows:
     X: Design
     y: NDArray[np.int_]
     observed: NDArray[np.int_] | None
+    whole: NDArray[np.int_] | None
     known: NDArray[np.bool_]
     days: NDArray[np.datetime64]
     students: Ids
@@ -73,6 +78,7 @@ class LearningRows:
             X=self.X.at(positions),
             y=self.y[positions],
             observed=None if self.observed is None else self.observed[positions],
+            whole=None if self.whole is None else self.whole[positions],
             known=self.known[positions],
             days=self.days[positions],
             students=self.students[positions],
@@ -109,7 +115,8 @@ def rows_to_learn(
     labels
         Outcomes over whole horizons.
     running
-        Outcomes over what was observed of horizons that were still running.
+        Outcomes over what was observed of horizons that were still running: up to `observed_to`, a column
+        beside `horizon_end`.
     recipe
         A hazard is learnt with exposures, an outcome without; `sample_staying` says how many of those who
         stayed are learnt from.
@@ -121,13 +128,16 @@ def rows_to_learn(
     if running is not None:
         part = outcomes_of(matrix, running)
         told = told.where(known, part)
+        told[OBSERVED_TO] = part[OBSERVED_TO].where(~known, told["horizon_end"])
     used = told["outcome"].isin([Outcome.LEFT, Outcome.STAYED]).to_numpy(dtype=bool)
     told, left = told[used], (told.loc[used, "outcome"] == Outcome.LEFT).to_numpy(dtype=bool)
-    observed = None
+    observed = whole = None
     if recipe.learns == "hazard":
-        until = told["left_on"].where(left, told["horizon_end"])
-        days = (until - told["as_of_date"]).dt.days.to_numpy(dtype=np.int_)
-        observed = np.maximum(days, 1)
+        until = told["left_on"].where(left, told["horizon_end" if running is None else OBSERVED_TO])
+        observed, whole = (
+            np.maximum((day - told["as_of_date"]).dt.days.to_numpy(dtype=np.int_), 1)
+            for day in (until, told["horizon_end"])
+        )
     declared = {feature.name: feature.direction for feature in matrix.features}
     del told
     whose = matrix.read([*KEYS, "school_id", "household_id"])[used]
@@ -135,6 +145,7 @@ def rows_to_learn(
         X=matrix.design(matrix.model_features).at(np.flatnonzero(used)),
         y=left.astype(np.int_),
         observed=observed,
+        whole=whole,
         known=known.to_numpy(dtype=bool)[used],
         days=whose["as_of_date"].to_numpy(dtype="datetime64[s]"),
         students=numbered(whose["student_id"]),
@@ -208,8 +219,8 @@ class Grower:
     def of(cls, rows: LearningRows, recipe: Recipe) -> Grower:
         """Weigh the rows by what was observed, and bin them where trees will be grown."""
         binned = exposure = None
-        if rows.observed is not None:
-            exposure = exposures(rows.observed, rows.y == 1, times=rows.times)
+        if rows.observed is not None and rows.whole is not None:
+            exposure = exposures(rows.observed, rows.y == 1, whole=rows.whole, times=rows.times)
         if "trees" in recipe.parts:
             binned = BinnedRows.of(
                 rows.X,

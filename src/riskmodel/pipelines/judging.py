@@ -6,7 +6,7 @@ A training and each term of a backtest go through here, so that their figures me
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from riskmodel.evaluation.metrics import SHARES, evaluate
 from riskmodel.explain import enough_known
 from riskmodel.figures import Evaluation
 from riskmodel.models.alarms import check_leaks
+from riskmodel.models.learning import OBSERVED_TO
 from riskmodel.models.training import BAG, TrainedModel, train
 from riskmodel.pipelines.bundles import read_judged
 from riskmodel.pipelines.inputs import labels_of
@@ -61,6 +62,11 @@ def learnt_on(
     part = None
     if running:
         part = labels_of(run, store, observed_part(run, store, running, on=day), label_date=day)
+        ends = {pd.Timestamp(as_of.as_of_date): pd.Timestamp(as_of.horizon_end) for as_of in running}
+        whole = part.frame["as_of_date"].map(ends).astype(part.frame["horizon_end"].dtype)
+        part = replace(
+            part, frame=part.frame.rename(columns={"horizon_end": OBSERVED_TO}).assign(horizon_end=whole)
+        )
     matrix = read((*training, *running))
     check_leaks(matrix, known)
     return Learnt(matrix, known, part)
