@@ -18,7 +18,8 @@ TERMS = [
 ]
 
 
-def terms_of(bureau, *, complete_to: date, delay: int = 30):
+def terms_of(bureau, *, complete_to: date, delay: int = 30, since: dict[date, int] | None = None):
+    """Return what is judged under one delay, or under rules that begin on some days, each with its own."""
     store = bureau({"terms": TERMS}, complete_to=complete_to)
     configuration = RunConfiguration.model_validate(
         {
@@ -32,8 +33,11 @@ def terms_of(bureau, *, complete_to: date, delay: int = 30):
             "capacity": {"share": 0.1},
         }
     )
-    rule = RegionRule("v", date(2022, 1, 1), "an example", outcome_delay_days=delay)
-    return _terms(Run(configuration, Path("c.yaml"), (rule,), date(2024, 8, 1), silent), store)
+    rules = tuple(
+        RegionRule(f"v {begins}", begins, "an example", outcome_delay_days=days)
+        for begins, days in (since or {date(2022, 1, 1): delay}).items()
+    )
+    return _terms(Run(configuration, Path("c.yaml"), rules, date(2024, 8, 1), silent), store)
 
 
 def test_every_term_with_known_outcomes_is_judged_and_oldest_first(bureau):
@@ -61,6 +65,22 @@ def test_a_term_learns_only_from_outcomes_known_before_its_first_date(bureau):
 def test_a_longer_delay_takes_dates_from_the_training(bureau):
     asked = terms_of(bureau, complete_to=date(2024, 7, 31), delay=70)
     assert [len(one.training) for one in asked] == [0, 1, 4]
+
+
+def test_a_delay_that_the_rule_has_changed_holds_for_the_dates_since_and_not_before(bureau):
+    """Labels are made by the rule of each date: by another delay they would all be unknown."""
+    ends = date(2023, 9, 5) + timedelta(days=84 + 60)  # of the last date of autumn 2023
+    changed = {date(2022, 1, 1): 90, date(2024, 1, 1): 10}
+    asked = terms_of(bureau, complete_to=ends + timedelta(days=89), since=changed)
+    autumn = next(one for one in asked if one.term == "2023-2024-1")
+    assert len(autumn.test) == 1
+    assert autumn.outcomes_on == autumn.test[0].horizon_end + timedelta(days=90)
+    asked = terms_of(bureau, complete_to=date(2024, 7, 31), since=changed)
+    assert [one.outcomes_on - one.test[-1].horizon_end for one in asked] == [
+        timedelta(days=days) for days in (90, 90, 90, 10)
+    ]
+    for one in asked:
+        assert all(as_of.horizon_end + timedelta(days=90) <= one.test[0].as_of_date for as_of in one.training)
 
 
 def test_outcomes_are_told_as_known_on_the_first_day_on_which_all_of_them_were(bureau):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -358,3 +359,16 @@ def test_a_term_before_which_nothing_was_known_is_not_held_out():
     dates = of_weeks(4, terms=(AUTUMN, SPRING), horizon_days=200)
     rows = np.array([as_of.as_of_date for as_of in dates], dtype="datetime64[s]")
     assert splits.forward_folds(rows, dates, outcome_delay_days=70) == []
+
+
+def test_each_date_has_the_delay_of_its_own_rule():
+    first, second = of_dates(LONG_AGO, RUNNING)
+    delays = {first: 90, second: 10}
+    asked = {"predicted": first.horizon_end + timedelta(days=89), "complete_to": date.max}
+    assert splits.training_dates((first, second), outcome_delay_days=delays.__getitem__, **asked) == ()
+    known_to = first.horizon_end + timedelta(days=90)
+    told = splits.test_dates((first, second), outcome_delay_days=delays.__getitem__, complete_to=known_to)
+    assert told == (first,)
+    asked = {"predicted": TODAY, "complete_to": date.max, "outcome_delay_days": delays.__getitem__}
+    (running,) = splits.observed(splits.running_dates((first, second), **asked), **asked)
+    assert running == replace(second, horizon_end=TODAY - timedelta(days=10))

@@ -7,7 +7,7 @@ no student and no household stands on both sides.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -21,6 +21,14 @@ Rows = NDArray[np.intp]
 """Positions of rows, ascending."""
 Ids = NDArray[np.str_] | NDArray[np.int32]
 """Whose each row is: texts, or places among the sorted texts."""
+Delay = int | Callable[[AsOf], int]
+"""Days after a horizon that records take to tell what happened; or those of each date's own rule."""
+
+
+def delay_of(outcome_delay_days: Delay, as_of: AsOf) -> timedelta:
+    """Return the delay that holds for an as-of date."""
+    own = outcome_delay_days if isinstance(outcome_delay_days, int) else outcome_delay_days(as_of)
+    return timedelta(days=own)
 
 
 def resolve(
@@ -52,7 +60,7 @@ def resolve(
 
 
 def training_dates(
-    candidates: Sequence[AsOf], *, predicted: date, outcome_delay_days: int, complete_to: date
+    candidates: Sequence[AsOf], *, predicted: date, outcome_delay_days: Delay, complete_to: date
 ) -> tuple[AsOf, ...]:
     """Return the candidates whose outcomes were known on the as-of date that is predicted.
 
@@ -62,7 +70,9 @@ def training_dates(
     return _known(candidates, outcome_delay_days=outcome_delay_days, known_to=min(predicted, complete_to))
 
 
-def test_dates(candidates: Sequence[AsOf], *, outcome_delay_days: int, complete_to: date) -> tuple[AsOf, ...]:
+def test_dates(
+    candidates: Sequence[AsOf], *, outcome_delay_days: Delay, complete_to: date
+) -> tuple[AsOf, ...]:
     """Return the candidates of the latest term that have outcomes known at the end of the data.
 
     Candidates of that term whose outcomes are not known yet are left out. Empty where no outcome of any
@@ -116,27 +126,33 @@ def check_known(as_of: AsOf, *, complete_to: date) -> None:
 
 
 def running_dates(
-    candidates: Sequence[AsOf], *, predicted: date, outcome_delay_days: int, complete_to: date
+    candidates: Sequence[AsOf], *, predicted: date, outcome_delay_days: Delay, complete_to: date
 ) -> tuple[AsOf, ...]:
     """Return the candidates whose horizon was still running on the date that is predicted; see `observed`."""
-    until = min(predicted, complete_to) - timedelta(days=outcome_delay_days)
-    return tuple(as_of for as_of in candidates if as_of.as_of_date < until < as_of.horizon_end)
+    known_to = min(predicted, complete_to)
+    return tuple(
+        as_of
+        for as_of in candidates
+        if as_of.as_of_date < known_to - delay_of(outcome_delay_days, as_of) < as_of.horizon_end
+    )
 
 
 def observed(
-    running: Sequence[AsOf], *, predicted: date, outcome_delay_days: int, complete_to: date
+    running: Sequence[AsOf], *, predicted: date, outcome_delay_days: Delay, complete_to: date
 ) -> tuple[AsOf, ...]:
     """End running horizons on the last day of which everything was known on the date that is predicted.
 
     That is `outcome_delay_days` before `predicted`, or before the last complete date of the data. Who had
     left by then left; who had not, had stayed so long, which is something.
     """
-    until = min(predicted, complete_to) - timedelta(days=outcome_delay_days)
-    return tuple(replace(as_of, horizon_end=until) for as_of in running)
+    known_to = min(predicted, complete_to)
+    return tuple(
+        replace(as_of, horizon_end=known_to - delay_of(outcome_delay_days, as_of)) for as_of in running
+    )
 
 
 def forward_folds(
-    rows: NDArray[np.datetime64], dates: Sequence[AsOf], *, outcome_delay_days: int
+    rows: NDArray[np.datetime64], dates: Sequence[AsOf], *, outcome_delay_days: Delay
 ) -> list[tuple[Rows, Rows]]:
     """Hold out each term in turn: (rows of dates whose outcomes were known before it, rows of the term).
 
@@ -207,9 +223,10 @@ def _deal(sizes: NDArray[np.intp], *, folds: int) -> Rows:
     return fold_of_school
 
 
-def _known(candidates: Sequence[AsOf], *, outcome_delay_days: int, known_to: date) -> tuple[AsOf, ...]:
-    delay = timedelta(days=outcome_delay_days)
-    return tuple(as_of for as_of in candidates if as_of.horizon_end + delay <= known_to)
+def _known(candidates: Sequence[AsOf], *, outcome_delay_days: Delay, known_to: date) -> tuple[AsOf, ...]:
+    return tuple(
+        as_of for as_of in candidates if as_of.horizon_end + delay_of(outcome_delay_days, as_of) <= known_to
+    )
 
 
 def _ends_of_weeks(terms: Sequence[Term], weeks: Sequence[int]) -> Iterator[tuple[date, Term]]:

@@ -196,7 +196,7 @@ def _terms_old(run: Run, store: RecordStore, dates: Dates, refitting: Refitting)
         known = splits.training_dates(
             dates.training_for_test,
             predicted=begun[-1 - count].start_date + into_term,
-            outcome_delay_days=run.rule(first).outcome_delay_days,
+            outcome_delay_days=run.outcome_delay_days,
             complete_to=date.max,
         )
         days = [as_of.as_of_date for as_of in known]

@@ -99,19 +99,17 @@ def backtest(run: Run) -> Path | None:
 
 def _terms(run: Run, store: RecordStore) -> list[_Asked]:
     """Find the terms with known outcomes, oldest first, and what was known before each."""
-    current = dates_of(run, store).current
-    delay, reach = run.rule(current).outcome_delay_days, complete_to(run, store, current)
+    reach = complete_to(run, store, dates_of(run, store).current)
     candidates = candidates_of(run, store.terms())
+    delay = run.outcome_delay_days
     known = splits.training_dates(candidates, predicted=date.max, outcome_delay_days=delay, complete_to=reach)
     by_term = groupby(sorted(known, key=lambda as_of: as_of.term), key=lambda as_of: as_of.term)
     asked = []
     for term, days in by_term:
         test = tuple(sorted(days, key=lambda as_of: as_of.as_of_date))
-        training, running = learnable(
-            run, candidates, on=test[0].as_of_date, outcome_delay_days=delay, reach=reach
-        )
-        last = max(as_of.horizon_end for as_of in test)
-        asked.append(_Asked(term, test, training, running, last + timedelta(days=delay)))
+        training, running = learnable(run, candidates, on=test[0].as_of_date, reach=reach)
+        known_on = max(as_of.horizon_end + timedelta(days=delay(as_of)) for as_of in test)
+        asked.append(_Asked(term, test, training, running, known_on))
     return sorted(asked, key=lambda one: (one.test[0].as_of_date, one.term))
 
 

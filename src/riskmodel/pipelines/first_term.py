@@ -12,6 +12,7 @@ from riskmodel.models.training import MINIMUM_TRAINING_EVENTS
 from riskmodel.pipelines.run import Dates, Run, candidates_of
 from riskmodel.records.asking.coverage import Coverage, coverage
 from riskmodel.records.store import RecordStore
+from riskmodel.splits import Delay, delay_of
 from riskmodel.wording import LANGUAGES, text
 
 SEPARATORS = {"zh": "、", "en": ", "}
@@ -39,7 +40,7 @@ class Outlook:
 
 
 def look_ahead(
-    candidates: Sequence[AsOf], *, counted: Sequence[AsOf], events: int, outcome_delay_days: int
+    candidates: Sequence[AsOf], *, counted: Sequence[AsOf], events: int, outcome_delay_days: Delay
 ) -> Outlook:
     """Tell which as-of dates will count from which day on, and extrapolate the leavers so far.
 
@@ -55,30 +56,36 @@ def look_ahead(
     events
         Students who left within the horizons of `counted`, each once; fewer than are needed.
     """
-    delay = timedelta(days=outcome_delay_days)
     waiting = tuple(
         sorted(
-            ((as_of.horizon_end + delay, as_of) for as_of in candidates if as_of not in counted),
+            (
+                (as_of.horizon_end + delay_of(outcome_delay_days, as_of), as_of)
+                for as_of in candidates
+                if as_of not in counted
+            ),
             key=lambda one: (one[0], one[1].as_of_date, one[1].term),
         )
     )
     if not counted:
         return Outlook(waiting, 0, None)
-    last = max(as_of.horizon_end for as_of in counted)
+    latest = max(counted, key=lambda as_of: as_of.horizon_end)
+    last = latest.horizon_end
     days = (last - min(as_of.as_of_date for as_of in counted)).days
     if not events:
         return Outlook(waiting, days, None)
     lacking = MINIMUM_TRAINING_EVENTS - events
-    by_pace = last + delay + timedelta(days=-(-lacking * days // events))
+    by_pace = last + delay_of(outcome_delay_days, latest) + timedelta(days=-(-lacking * days // events))
     # Nothing more is known before the next date counts, however fast students leave.
     return Outlook(waiting, days, max([by_pace, *(known_on for known_on, _ in waiting[:1])]))
 
 
 def tell_first_term(run: Run, store: RecordStore, dates: Dates, *, events: int) -> None:
     """Say why there is no model yet, when there can be one, and what the records hold until then."""
-    delay = run.rule(dates.current).outcome_delay_days
     outlook = look_ahead(
-        candidates_of(run, store.terms()), counted=dates.training, events=events, outcome_delay_days=delay
+        candidates_of(run, store.terms()),
+        counted=dates.training,
+        events=events,
+        outcome_delay_days=run.outcome_delay_days,
     )
     run.say("first_term", events=events, minimum=MINIMUM_TRAINING_EVENTS)
     if dates.training:
@@ -90,7 +97,7 @@ def tell_first_term(run: Run, store: RecordStore, dates: Dates, *, events: int) 
             as_of_date=as_of.as_of_date,
             known_on=known_on,
             horizon_end=as_of.horizon_end,
-            delay=delay,
+            delay=run.outcome_delay_days(as_of),
         )
         listed = ", ".join(f"{as_of.as_of_date} ({known_on})" for known_on, as_of in outlook.waiting)
         run.say("first_term_waiting", dates=listed)

@@ -78,7 +78,7 @@ def observed_part(run: Run, store: RecordStore, running: Sequence[AsOf], *, on: 
     return splits.observed(
         running,
         predicted=on,
-        outcome_delay_days=run.rule(current).outcome_delay_days,
+        outcome_delay_days=run.outcome_delay_days,
         complete_to=complete_to(run, store, current),
     )
 

@@ -129,6 +129,10 @@ class Run:
         """Return the region's rule that holds on an as-of date."""
         return rule_on(self.rules, as_of.as_of_date)
 
+    def outcome_delay_days(self, as_of: AsOf) -> int:
+        """Return the outcome delay of an as-of date: its label is made by the rule of that date."""
+        return self.rule(as_of).outcome_delay_days
+
 
 @dataclass(frozen=True)
 class Dates:
@@ -193,12 +197,12 @@ def candidates_of(run: Run, terms: Sequence[Term]) -> tuple[AsOf, ...]:
 
 
 def learnable(
-    run: Run, candidates: Sequence[AsOf], *, on: date, outcome_delay_days: int, reach: date
+    run: Run, candidates: Sequence[AsOf], *, on: date, reach: date
 ) -> tuple[tuple[AsOf, ...], tuple[AsOf, ...]]:
     """Return the dates whose outcomes were known on a day and, for a hazard, those still running on it."""
 
     def of(dates: Callable[..., tuple[AsOf, ...]]) -> tuple[AsOf, ...]:
-        return dates(candidates, predicted=on, outcome_delay_days=outcome_delay_days, complete_to=reach)
+        return dates(candidates, predicted=on, outcome_delay_days=run.outcome_delay_days, complete_to=reach)
 
     hazard = any(recipe.learns == "hazard" for recipe in (run.recipe, *run.challengers))
     return of(splits.training_dates), of(splits.running_dates) if hazard else ()
@@ -209,17 +213,16 @@ def dates_of(run: Run, store: RecordStore) -> Dates:
     terms, asked = store.terms(), run.configuration.as_of
     candidates = candidates_of(run, terms)
     current = as_of_on(run, asked.current, terms)
-    delay = run.rule(current).outcome_delay_days
     reach = complete_to(run, store, current)
     test = tuple(as_of_on(run, moment, terms) for moment in asked.test) or splits.test_dates(
-        candidates, outcome_delay_days=delay, complete_to=reach
+        candidates, outcome_delay_days=run.outcome_delay_days, complete_to=reach
     )
     for as_of in test:
-        splits.check_reach(as_of, complete_to=reach, outcome_delay_days=delay)
+        splits.check_reach(as_of, complete_to=reach, outcome_delay_days=run.outcome_delay_days(as_of))
     splits.check_known(current, complete_to=reach)
 
     def learnable_on(day: date) -> tuple[tuple[AsOf, ...], tuple[AsOf, ...]]:
-        return learnable(run, candidates, on=day, outcome_delay_days=delay, reach=reach)
+        return learnable(run, candidates, on=day, reach=reach)
 
     first = min((as_of.as_of_date for as_of in test), default=None)
     known_for_test, running_for_test = learnable_on(first) if first else ((), ())

@@ -46,8 +46,7 @@ def searched(
     rows = rows_to_learn(learnt.matrix, learnt.known, running, recipe=recipe, seed=seed)
     if _leavers(rows, np.flatnonzero(rows.known)) < MINIMUM_TRAINING_EVENTS:
         return recipe, None
-    delay = run.rule(dates.current).outcome_delay_days
-    by, folds = search_folds(rows, dates, outcome_delay_days=delay)
+    by, folds = search_folds(rows, dates, outcome_delay_days=run.outcome_delay_days)
     found = search_trees(rows, folds, recipe=recipe, by=by, seed=seed)
     run.say(
         f"searched_by_{by}",
@@ -61,7 +60,9 @@ def searched(
     return replace(recipe, trees=found.chosen.trees), found
 
 
-def search_folds(rows: LearningRows, dates: Dates, *, outcome_delay_days: int) -> tuple[str, list[Fold]]:
+def search_folds(
+    rows: LearningRows, dates: Dates, *, outcome_delay_days: splits.Delay
+) -> tuple[str, list[Fold]]:
     """Hold out later terms; where none has enough leavers known before it, hold out schools."""
     forward = splits.forward_folds(rows.days, dates.training_for_test, outcome_delay_days=outcome_delay_days)
     enough = [
