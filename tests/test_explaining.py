@@ -98,7 +98,9 @@ def county(tmp_path_factory: pytest.TempPathFactory) -> County:
         known = labels_of(run, store, dates.training, label_date=dates.current.as_of_date)
         trained = train(matrix_of(run, store, dates.training), known, seed=7, bag=2)
         key = signing_key(run)
-        files = bundle_files(trained, model_version=version, data_hash=store.content_hash, key=key)
+        files = bundle_files(
+            trained, model_version=version, data_hash=store.content_hash, key=key, horizon=run.horizon
+        )
         write_bundle(run.workspace.models / version / "bundle", files)
         # What MLflow holds is no part of this.
         patch.setattr(publishing, "keep", lambda *_: None)

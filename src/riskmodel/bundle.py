@@ -105,7 +105,7 @@ def bundle_files(
     cutoffs
         See `ModelBundle`.
     horizon
-        How many days its risks look ahead; None: it is not said.
+        How many days its risks look ahead; None: it is not said, and the model is not to be published.
     """
     files = {"features.json": _json(_declarations(trained))}
     fitted = trained.fitted

@@ -186,13 +186,24 @@ def as_of_on(run: Run, moment: WeekOfTerm | date, terms: Sequence[Term]) -> AsOf
 
 
 def candidates_of(run: Run, terms: Sequence[Term]) -> tuple[AsOf, ...]:
-    """Resolve the days of which the configuration wants every one that can be learnt from."""
+    """Resolve the days of which the configuration wants every one that can be learnt from.
+
+    Of terms that share a day (a calendar for each stage) the one begun last has it, as its cohort is the
+    same; unless a rule limits the cohort to those who began in the term.
+    """
     horizon = run.configuration.horizon
-    return splits.resolve(
+    found = splits.resolve(
         terms,
         weeks=run.configuration.as_of.weeks,
         dates=run.configuration.as_of.dates,
         horizon_days=horizon.days if isinstance(horizon, HorizonDays) else None,
+    )
+    begun = {term.term: term.start_date for term in terms}
+    has = {
+        as_of.as_of_date: as_of.term for as_of in sorted(found, key=lambda one: (begun[one.term], one.term))
+    }
+    return tuple(
+        one for one in found if has[one.as_of_date] == one.term or run.rule(one).spells_begun_in_term
     )
 
 
