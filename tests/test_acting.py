@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import xlsxwriter
+import yaml
 
 from riskmodel.domain import Band, FeatureInfo, School, ScoredStudent, ScoredTerm, Stage, TermFacts
 from riskmodel.errors import RecordsRefused
@@ -41,6 +42,7 @@ def run(tmp_path: Path) -> Any:
     store.close()
     said: list[dict[str, Any]] = []
     return SimpleNamespace(
+        file=tmp_path / "run.yaml",
         workspace=SimpleNamespace(store=tmp_path / "store"),
         say=lambda code, **slots: said.append({"code": code, **slots}),
         said=said,
@@ -101,6 +103,19 @@ def test_every_wrong_cell_is_told_with_sheet_row_and_column_and_nothing_is_kept(
         ("action_day", "十一月", 5, "C", "日期"),
     }
     assert kept(run) == []
+
+
+def test_a_programme_that_the_bureau_does_not_have_is_told_and_its_names_in_words_are_known(
+    run: Any, tmp_path: Path
+) -> None:
+    aid = {"id": "aid", "kind": "entitlement", "name": {"zh": "临时救助", "en": "Emergency aid"},
+           "eligible": "true", "cost_yuan": 1000}  # fmt: skip
+    told = {"config_version": 1, "budget": {"yuan": 0, "hours_per_school": 0}, "programmes": [aid]}
+    (tmp_path / "programmes.yaml").write_text(yaml.safe_dump(told, allow_unicode=True), "utf-8")
+    head = ["学生编号", "类别", "日期", "经办人", "项目"]
+    named = [["s1", "资助", TODAY, "李", name] for name in ("aid", "临时救助", "Emergency aid", "救助")]
+    assert take_actions(run, workbook(tmp_path / "a.xlsx", [head, *named])) == 4
+    assert {"code": "programmes_unknown", "count": 1, "row": 5} in run.said
 
 
 def test_a_word_that_is_none_of_ours_is_refused_before_anything_is_written(run: Any, tmp_path: Path) -> None:

@@ -171,8 +171,9 @@ def test_one_person_alone_approves_nothing(run: Any) -> None:
     assert [one.state for one in allocations.runs(open_store(run.workspace.store), BUREAU)] == ["approved"]
 
 
+@pytest.mark.parametrize("named", ["counselling", "辅导", " Counselling"])
 def test_what_was_given_and_who_waits_carries_over_to_the_next_run(
-    run: Any, monkeypatch: pytest.MonkeyPatch
+    run: Any, monkeypatch: pytest.MonkeyPatch, named: str
 ) -> None:
     first = approved(run)
     given = answers(run, first)
@@ -180,7 +181,7 @@ def test_what_was_given_and_who_waits_carries_over_to_the_next_run(
     [waited] = [one for one in ("s1", "s2") if one != got]
     store = open_store(run.workspace.store)
     done = Action(
-        student_id=got, kind="counselling_hours", day=DAY, done_by="陈老师", hours=6, programme="counselling"
+        student_id=got, kind="counselling_hours", day=DAY, done_by="陈老师", hours=6, programme=named
     )
     record_actions(store, BUREAU, [done], at=NOW)
     store.close()

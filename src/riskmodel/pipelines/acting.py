@@ -15,8 +15,10 @@ from riskmodel.errors import Finding, RecordsRefused
 from riskmodel.pipelines.lists import read_list
 from riskmodel.pipelines.publishing import BUREAU
 from riskmodel.pipelines.run import Run
+from riskmodel.pipelines.targeting import programme_ids
 from riskmodel.records.contract import Column, Table
 from riskmodel.records.mapping.telling import Telling
+from riskmodel.records.mapping.vocabulary import plain
 from riskmodel.store.actions import MOST_AT_ONCE, MOST_HOURS, MOST_YUAN, ActionsRefused, record_actions
 from riskmodel.store.engine import open_store
 
@@ -75,7 +77,7 @@ def take_actions(run: Run, file: Path) -> int:
         With file, sheet, row and column of everything that cannot be kept; then nothing was.
     """
     telling, rows = read_list(_List("actions", LIST, file.name, path=file, codes=_WORDS))
-    actions = [_action(row) for row in rows]
+    actions, ids = [_action(row) for row in rows], programme_ids(run)
     store, at = open_store(run.workspace.store, create=True), datetime.now(UTC)
     findings: list[Finding] = []
     try:
@@ -93,6 +95,11 @@ def take_actions(run: Run, file: Path) -> int:
     finally:
         store.close()
     run.say("actions_taken", count=len(actions))
+    strange = [
+        row["row"] for row in rows if ids and row.get("programme") and plain(row["programme"]) not in ids
+    ]
+    if strange:
+        run.say("programmes_unknown", count=len(strange), row=strange[0])
     return len(actions)
 
 

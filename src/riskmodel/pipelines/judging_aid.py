@@ -65,7 +65,7 @@ def _after(run: Run, one: AllocationRun, published: Store, store: RecordStore) -
     )
     outcomes = labels_of(run, store, (as_of,), label_date=reach).frame[["student_id", "outcome"]]
     rows = items.merge(outcomes, on="student_id", how="left", validate="many_to_one")
-    given = given_programmes(published, since=one.as_of_date, until=as_of.horizon_end)
+    given = given_programmes(run, published, since=one.as_of_date, until=as_of.horizon_end)
     return rows.assign(
         run_id=one.run_id,
         given=[

@@ -17,6 +17,7 @@ from riskmodel.errors import Where, WorkspaceError
 from riskmodel.pipelines.publishing import BUREAU
 from riskmodel.pipelines.run import Run, as_of_on, clock, digest
 from riskmodel.records.asking.facts import facts_of_day
+from riskmodel.records.mapping.vocabulary import plain
 from riskmodel.records.store import RecordStore
 from riskmodel.store import allocations
 from riskmodel.store.actions import actions_in_force
@@ -120,21 +121,31 @@ def facts_for_rules(run: Run, published: Store, served: ScoredTerm) -> pd.DataFr
     )
     joined = facts.merge(scored, on="student_id", how="inner", validate="one_to_one")
     day = served.facts.as_of_date
-    given = given_programmes(published, since=day - timedelta(days=GIVEN_DAYS))
+    given = given_programmes(run, published, since=day - timedelta(days=GIVEN_DAYS))
     joined["given"] = [sorted(given.get(student, ())) for student in joined["student_id"]]
     joined.attrs["as_of_date"] = served.facts.as_of_date
     return joined
 
 
-def given_programmes(published: Store, *, since: date, until: date | None = None) -> dict[str, set[str]]:
-    """Return the programmes out of which each student was given something within some days."""
+def programme_ids(run: Run) -> dict[str, str]:
+    """Return the ids of the bureau's programmes by all that people call them: lists name them in words."""
+    file = programmes_file(run)
+    told = read_programmes(file).programmes if file.is_file() else ()
+    return {plain(name): one.id for one in told for name in (*one.name.values(), one.id)}
+
+
+def given_programmes(
+    run: Run, published: Store, *, since: date, until: date | None = None
+) -> dict[str, set[str]]:
+    """Return the programmes, by id, out of which each student was given something within some days."""
+    ids = programme_ids(run)
     found: dict[str, set[str]] = {}
     for taken in actions_in_force(published, BUREAU, since=since, until=until):
         if taken.action.kind in _GIVES:
             named = taken.action.programme or (
                 "counselling" if taken.action.kind == "counselling_hours" else ""
             )
-            found.setdefault(taken.action.student_id, set()).add(named)
+            found.setdefault(taken.action.student_id, set()).add(ids.get(plain(named), named))
     return found
 
 
