@@ -63,13 +63,33 @@ def test_capacities_of_schools_name_row_and_column_of_what_is_no_number(programm
     told = programmes({"id": "boarding"}, budget={"yuan": 0, "hours_per_school": 30})
     file = tmp_path / "capacity.csv"
     file.write_text("school_id,hours,places:boarding\nA,12,3\nB,,\n", encoding="utf-8-sig")
-    found = read_school_capacities(file, told)
+    found = read_school_capacities(file, told, schools={"A", "B", "0012"})
     assert (found["A"].hours, found["A"].places) == (12, {"boarding": 3})
     assert (found["B"].hours, found["B"].places) == (30, {})
     file.write_text("school_id,hours\nA,12\nB,many\n", encoding="utf-8")
     with pytest.raises(ConfigurationError) as refused:
-        read_school_capacities(file, told)
+        read_school_capacities(file, told, schools={"A", "B", "0012"})
     assert (refused.value.where.row, refused.value.where.column) == (3, "hours")
     file.write_text("school_id,places:bording\nA,1\n", encoding="utf-8")
     with pytest.raises(ConfigurationError, match="places:bording"):
-        read_school_capacities(file, told)
+        read_school_capacities(file, told, schools={"A", "B", "0012"})
+
+
+@pytest.mark.parametrize(
+    ("rows", "code", "column"),
+    [
+        ("12,60,20", "capacities_school_unknown", "school_id"),
+        ("0012,60,20\n0012,1,1", "capacities_school_twice", "school_id"),
+        ("A,60,\n0012,60,2.7", "capacities_no_number", "places:boarding"),
+    ],
+)
+def test_a_school_that_is_unknown_or_told_twice_and_half_a_place_are_refused(
+    programmes, tmp_path, rows, code, column
+) -> None:
+    told = programmes({"id": "boarding"}, budget={"yuan": 0, "hours_per_school": 30})
+    file = tmp_path / "capacity.csv"
+    file.write_text(f"school_id,hours,places:boarding\n{rows}\n", encoding="utf-8")
+    with pytest.raises(ConfigurationError) as refused:
+        read_school_capacities(file, told, schools={"A", "0012"})
+    where = refused.value.where
+    assert (refused.value.code, where.row, where.column) == (code, 2 + rows.count("\n"), column)

@@ -85,7 +85,7 @@ def look_back(run: Run) -> tuple[Reached, ...]:
     """
     file = programmes_file(run)
     told = read_programmes(file)
-    by_school = capacities(told, file)
+    by_school = capacities(run, told, file)
     store = RecordStore.open(run.workspace.records)
     judged = _judged_rows(run, store)
     bands, seed = run.configuration.bands, run.configuration.seed

@@ -53,7 +53,7 @@ def draft_allocation(run: Run, *, by: str) -> str:
     seconds = clock()
     file = programmes_file(run)
     told = read_programmes(file)
-    by_school = capacities(told, file)
+    by_school = capacities(run, told, file)
     published = open_store(run.workspace.store)
     current = current_set(published)
     served = served_term(published, BUREAU, current)
@@ -96,11 +96,12 @@ def approve_allocation(run: Run, run_id: str, *, by: str) -> None:
     run.say("allocation_approved", run_id=run_id, by=by)
 
 
-def capacities(told: ProgrammesFile, file: Path) -> dict[str, SchoolCapacity]:
+def capacities(run: Run, told: ProgrammesFile, file: Path) -> dict[str, SchoolCapacity]:
     """Read the capacities of single schools from the file, beside theirs, that the programmes name."""
     if told.budget.by_school is None:
         return {}
-    return read_school_capacities(file.parent / told.budget.by_school, told)
+    schools = {school.school_id for school in RecordStore.open(run.workspace.records).schools()}
+    return read_school_capacities(file.parent / told.budget.by_school, told, schools=schools)
 
 
 def facts_for_rules(run: Run, published: Store, served: ScoredTerm) -> pd.DataFrame:

@@ -8,7 +8,7 @@ end, and takes those who need it most.
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
@@ -233,13 +233,16 @@ def read_programmes(file: Path) -> ProgrammesFile:
     return read_settings(file, ProgrammesFile, invalid="programmes_invalid")
 
 
-def read_school_capacities(file: Path, programmes: ProgrammesFile) -> dict[str, SchoolCapacity]:
+def read_school_capacities(
+    file: Path, programmes: ProgrammesFile, *, schools: Collection[str]
+) -> dict[str, SchoolCapacity]:
     """Read the capacities of single schools from a CSV; see `Budget.by_school`.
 
     Raises
     ------
     ConfigurationError
-        With row and column of the first cell that is no number, or a header that names no programme.
+        With row and column of the first cell that is no number (of places: no whole one), of a school that
+        is none of `schools` or stands twice, or a header that names no programme.
     """
     try:
         with file.open(encoding="utf-8-sig", newline="") as opened:
@@ -255,10 +258,14 @@ def read_school_capacities(file: Path, programmes: ProgrammesFile) -> dict[str, 
         if strange or "school_id" not in row:
             named = ", ".join(sorted(map(str, strange))) or "school_id"
             raise ConfigurationError("capacities_header", Where(file=str(file), row=1, column=named))
+        school_id = row["school_id"]
+        if school_id not in schools or school_id in found:
+            code = "capacities_school_twice" if school_id in found else "capacities_school_unknown"
+            raise ConfigurationError(code, Where(file=str(file), row=number, column="school_id"))
         cells = {
             name: _number(file, number, name, row[name]) for name in row if name != "school_id" and row[name]
         }
-        found[row["school_id"]] = SchoolCapacity(
+        found[school_id] = SchoolCapacity(
             hours=cells.get("hours", programmes.budget.hours_per_school),
             places={name.removeprefix("places:"): int(cells[name]) for name in cells if name != "hours"},
         )
@@ -270,6 +277,6 @@ def _number(file: Path, row: int, column: str, cell: str) -> float:
         number = float(cell)
     except ValueError:
         number = -1.0
-    if not 0 <= number < 1e9:
+    if not 0 <= number < 1e9 or (column != "hours" and not number.is_integer()):
         raise ConfigurationError("capacities_no_number", Where(file=str(file), row=row, column=column))
     return number
