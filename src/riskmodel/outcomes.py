@@ -9,6 +9,8 @@ Each step of SQL is a clause of the contract. Decisions where it leaves room:
 - `left_on` is the day after the last day attended (`dropped_out_exit`), `left_on` else `event_date`
   (`verified_by_ledger`), `expected_return` plus the set days (`suspension_overrun`), and the last of the
   consecutive days (`unexcused_absence`). Of several on one day the cause that stands first here holds.
+- Who is on another roll by then, which goes on, has changed schools: the former one was late to close its
+  spell, whatever reason it wrote. (The contract says nothing of two schools at once.)
 - What comes earlier in the ledger, or on the same day, a `verified_not_dropout` cancels.
 - A return is a spell that begins, or `returned` in the ledger, on the day of leaving or after it; after
   absence also the next reported school day present.
@@ -117,7 +119,7 @@ _DROPPED_OUT = """
 INSERT INTO leavings BY NAME
 SELECT student_id, end_date + 1 AS left_on, 'dropped_out_exit' AS cause
 FROM spells
-WHERE exit_reason = 'dropped_out' AND end_date IS NOT NULL
+WHERE exit_reason = 'dropped_out' AND end_date IS NOT NULL AND (next_start IS NULL OR next_start > end_date)
 """
 
 _VERIFIED = """

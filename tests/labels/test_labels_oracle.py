@@ -190,7 +190,9 @@ def leavings(known: Known, rule: RegionRule) -> list[tuple[date, int, str, date 
     found: list[tuple[date, int, str, date | None]] = []
     for spell in known.spells:
         if spell["exit_reason"] == "dropped_out":
-            found.append((spell["end_date"] + one_day(1), 1, "dropped_out_exit", None))
+            elsewhere = known.next_after(spell)
+            if elsewhere is None or elsewhere > spell["end_date"]:
+                found.append((spell["end_date"] + one_day(1), 1, "dropped_out_exit", None))
         overrun = rule.suspension_overrun_days
         if spell["exit_reason"] == "suspended" and spell["expected_return"] and overrun is not None:
             over = spell["expected_return"] + one_day(overrun)
