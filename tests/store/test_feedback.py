@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from riskmodel.domain import ScoredTerm, Statement
+from riskmodel.domain import Band, ScoredTerm, Statement
 from riskmodel.errors import StoreError
 from riskmodel.store.engine import Store
 from riskmodel.store.feedback import Agreement, Said, agreement, feedback_of, record_feedback
@@ -161,6 +161,23 @@ def test_a_sheet_finds_its_student_back_and_tells_nothing_by_itself(store: Store
     }
     assert STUDENT not in code
     assert sheet_code("another set", STUDENT) != code
+
+
+def test_whoever_has_a_sheet_can_be_spoken_of_by_its_code_listed_or_not(
+    store: Store, term: Callable[..., ScoredTerm], now: datetime, bureau: Principal
+) -> None:
+    scored = term(schools=1, each=3)
+    bands = (Band.CHECK_IN, Band.NOT_ENOUGH_INFORMATION, Band.USUAL_CARE)
+    students = tuple(
+        replace(one, band=band, listed=band is Band.CHECK_IN, risk=None if "enough" in band else one.risk)
+        for one, band in zip(scored.students, bands, strict=True)
+    )
+    set_id = publish(store, replace(scored, students=students), published_at=now, published_by="x")
+    codes = [sheet_code(set_id, one.student_id) for one in students]
+    found = students_of_codes(store, bureau, codes)
+    assert list(found) == codes[:2]
+    said = [say("F1", student_id, set_id=of_set) for of_set, student_id in found.values()]
+    assert record_feedback(store, bureau, said, at=now)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 
 from sqlalchemy import select
 
+from riskmodel.domain import Band
 from riskmodel.store.engine import Store
 from riskmodel.store.principals import Principal
 from riskmodel.store.scope import sees_student
@@ -47,7 +48,7 @@ def students_of_codes(store: Store, principal: Principal, codes: Iterable[str]) 
     """
     principal.must("read_list")
     wanted, found = set(codes), {}
-    for set_id, student_id in _listed(store, principal) if wanted else ():
+    for set_id, student_id in _with_a_sheet(store, principal) if wanted else ():
         code = sheet_code(set_id, student_id)
         if code in wanted:
             found[code] = (set_id, student_id)
@@ -57,12 +58,13 @@ def students_of_codes(store: Store, principal: Principal, codes: Iterable[str]) 
     return found
 
 
-def _listed(store: Store, principal: Principal) -> Iterator[tuple[str, str]]:
+def _with_a_sheet(store: Store, principal: Principal) -> Iterator[tuple[str, str]]:
+    has_a_sheet = STUDENTS.c.band != Band.USUAL_CARE.value
     with store.reading() as connection:
         sets = select(SETS.c.set_id).where(SETS.c.state == "complete").order_by(SETS.c.published_at.desc())
         for set_id in connection.scalars(sets).all():
             of_set = select(STUDENTS.c.student_id).where(
-                STUDENTS.c.set_id == set_id, STUDENTS.c.listed, sees_student(principal)
+                STUDENTS.c.set_id == set_id, has_a_sheet, sees_student(principal)
             )
             for student_id in connection.scalars(of_set):
                 yield set_id, student_id
