@@ -230,6 +230,26 @@ def test_one_table_may_come_as_a_file_per_term_or_school(tmp_path, bureau, ask):
     assert store.manifest.rows["attendance_reports"] == 1
 
 
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        (",2024-10-01,orphan,说明：奶奶照料", [("cell_empty", "family.csv", 3, "student_id")]),
+        (",,,说明：以上为全部", []),
+        ("制表人：王五,,,审核：李四", []),
+        (",合计,1,", []),
+    ],
+)
+def test_a_row_of_a_child_without_an_id_and_with_a_remark_is_no_signature(files, row, expected):
+    family = f"student_id,recorded_on,hardship,备注\ns1,2024-09-10,none,\n{row}\n"
+    if expected:
+        with pytest.raises(RecordsRefused) as refusal:
+            files(family=family)
+        assert told(refusal) == expected
+    else:
+        report, _ = files(family=family)
+        assert "total_rows_dropped" in [finding.code for finding in report.findings]
+
+
 def test_parquet_keeps_its_types_and_is_checked_alike(tmp_path, bureau, ask):
     import duckdb
 

@@ -147,13 +147,19 @@ class SheetRows:
             self._findings.refuse(code, where, cells=len(cells), expected=self._width)
 
     def _is_footer(self, cells: Sequence[str]) -> bool:
-        """Tell a row of totals or a signature: no key, and a word that says so."""
+        """Tell a row of totals or a signature: no key, and a word that says so.
+
+        A row of which more than half of what is read is filled is a child's with a remark, and no signature.
+        """
         key = cells[self._key].strip(BLANKS) if self._key < len(cells) else ""
         if key and not _TOTAL.fullmatch(key) and not _SIGNATURE.match(key):
             return False
-        return any(
-            _TOTAL.fullmatch(cell.strip(BLANKS)) or _SIGNATURE.match(cell.strip(BLANKS)) for cell in cells
-        )
+        told = [cell.strip(BLANKS) for cell in cells]
+        if any(map(_TOTAL.fullmatch, told)):
+            return True
+        read = [told[at] for at in self._chosen.values() if at < len(told)]
+        filled = sum(bool(cell) and not _SIGNATURE.match(cell) for cell in read)
+        return any(map(_SIGNATURE.match, told)) and 2 * filled <= len(self._chosen)
 
     def _unspread(
         self, columns: Mapping[str, Sequence[str | None]], numbered: Mapping[int, Sequence[str]]
