@@ -27,6 +27,7 @@ from riskmodel.evaluation.gates_report import gate_name, gates_table
 from riskmodel.evaluation.report import read_evaluation
 from riskmodel.pipelines.bundles import USED, read_used
 from riskmodel.pipelines.run import Run
+from riskmodel.records.keeping.durable import whole_file
 from riskmodel.wording import LANGUAGES
 
 AUDIT, GATES = "audit.json", "gates.json"
@@ -64,7 +65,8 @@ def ask_gates(
         newest_learnt=newest,
         current=current,
     )
-    (folder / GATES).write_text(gates_json(found), encoding="utf-8")
+    with whole_file(folder / GATES) as beside:
+        beside.write_text(gates_json(found), encoding="utf-8")
     for language in LANGUAGES:
         run.say("table", language=language, table=gates_table(found, language))
     verdicts = [each.verdict for each in found]

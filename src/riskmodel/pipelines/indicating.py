@@ -42,6 +42,7 @@ from riskmodel.official import (
 from riskmodel.official_words import fault_words, figure_words, place_words, span_words, target_words
 from riskmodel.pipelines.publishing import BUREAU
 from riskmodel.pipelines.run import Run, as_of_on, clock
+from riskmodel.records.keeping.durable import whole_file
 from riskmodel.records.store import RecordStore
 from riskmodel.store.engine import FILE_NAME, open_store
 from riskmodel.store.official import save_figures
@@ -121,7 +122,10 @@ def list_behind(
         found = students_behind(
             store, folders, day, span=span, kind=kind, place=place, stage=stage, everyone=everyone
         )
-    with (folder / "behind.csv").open("w", encoding="utf-8-sig", newline="") as file:
+    with (
+        whole_file(folder / "behind.csv") as beside,
+        beside.open("w", encoding="utf-8-sig", newline="") as file,
+    ):
         writer = csv.writer(file)
         writer.writerow(("student_id", "outcome", "arrival", "table", "file", "sheet", "row"))
         for one in found:
@@ -243,11 +247,14 @@ def _write(folder: Path, found: Indicators) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    folder.mkdir(parents=True, exist_ok=True)
     every = [figure_row(figure) for figure in found.every]
-    pq.write_table(pa.Table.from_pylist(every), folder / "figures.parquet", compression="zstd")
+    with whole_file(folder / "figures.parquet") as beside:
+        pq.write_table(pa.Table.from_pylist(every), beside, compression="zstd")
     rows = [figure_row(figure) for figure in found.shown]
-    with (folder / "figures.csv").open("w", encoding="utf-8-sig", newline="") as file:
+    with (
+        whole_file(folder / "figures.csv") as beside,
+        beside.open("w", encoding="utf-8-sig", newline="") as file,
+    ):
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
         writer.writerows(rows)
@@ -267,4 +274,5 @@ def _against_row(one: AgainstTarget) -> dict[str, Any]:
 
 
 def _json(file: Path, rows: Sequence[dict[str, Any]]) -> None:
-    file.write_text(json.dumps(rows, ensure_ascii=False, default=str, indent=0), encoding="utf-8")
+    with whole_file(file) as beside:
+        beside.write_text(json.dumps(rows, ensure_ascii=False, default=str, indent=0), encoding="utf-8")

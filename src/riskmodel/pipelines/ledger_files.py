@@ -21,6 +21,7 @@ from riskmodel.pipelines.lists import read_list
 from riskmodel.pipelines.publishing import BUREAU
 from riskmodel.pipelines.run import Run
 from riskmodel.records.contract import Column, Table
+from riskmodel.records.keeping.durable import whole_file
 from riskmodel.records.mapping.telling import Telling
 from riskmodel.sheets.ledger_file import heading, ledger_task, ledger_workbook, tab_of
 from riskmodel.store.cases import cases, last_closed_on
@@ -32,8 +33,8 @@ def write_ledgers(run: Run, file: Path, *, language: Language) -> int:
     """Write all cases as the workbook that bureaus keep; return how many."""
     with read_ledger(run) as store:
         found = cases(store, BUREAU)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(ledger_workbook(ledger_task(found, language=language, on=run.today)))
+    with whole_file(file) as beside:
+        beside.write_bytes(ledger_workbook(ledger_task(found, language=language, on=run.today)))
     run.say("ledger_written", count=len(found), file=file)
     return len(found)
 

@@ -10,6 +10,7 @@ from typing import Any
 import duckdb
 
 from riskmodel.records.findings import Findings
+from riskmodel.records.keeping.durable import whole_file
 from riskmodel.records.keeping.engine import duckdb_settings
 from riskmodel.records.mapping.telling import Telling
 from riskmodel.records.reading.cells import read_cells
@@ -42,8 +43,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
 
 def write_list(file: Path, columns: Sequence[str], rows: Iterable[Iterable[object]]) -> Path:
     """Write rows for a spreadsheet: the mark of UTF-8 in front, what begins like a formula quoted."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("w", encoding="utf-8-sig", newline="") as out:
+    with whole_file(file) as beside, beside.open("w", encoding="utf-8-sig", newline="") as out:
         writer = csv.writer(out)
         writer.writerow(columns)
         writer.writerows([_plain(cell) for cell in row] for row in rows)

@@ -21,6 +21,7 @@ from riskmodel.pipelines.publishing import BUREAU
 from riskmodel.pipelines.run import Run, as_of_on, clock, digest
 from riskmodel.records.asking.expected import expected_not_there
 from riskmodel.records.asking.presence import presence
+from riskmodel.records.keeping.durable import whole_file
 from riskmodel.records.store import RecordStore
 from riskmodel.reports.compose import report_page
 from riskmodel.reports.render import to_html, to_pdf, to_workbook
@@ -200,7 +201,8 @@ def _write(folder: Path, name: str, pages: Pages, made_at: datetime) -> list[Pat
             (".html", to_html(page).encode()), (".pdf", to_pdf(page)), (".xlsx", to_workbook(page, made_at)),
         ):  # fmt: skip
             file = stem.with_name(stem.name + suffix)
-            file.write_bytes(made)
+            with whole_file(file) as beside:
+                beside.write_bytes(made)
             files.append(file)
     return files
 
