@@ -165,6 +165,9 @@ REPORTED = "SELECT count(*) FROM reported_days"
          {"complete_to": date(2024, 9, 4)}, 3),
         ({"attendance": [absent("2024-09-03", recorded_on="2024-09-04")]},
          {"complete_to": date(2024, 12, 1)}, 3),
+        # A delivery of the next day, or later, brings rows that were known on the day.
+        ({"attendance": [absent("2024-09-09", recorded_on="2024-09-10")]},
+         {"complete_to": date(2024, 9, 10), "delivered_on": date(2024, 9, 11)}, 7),
         ({}, {"complete_to": date(2024, 9, 6)}, 0),
     ],
 )  # fmt: skip

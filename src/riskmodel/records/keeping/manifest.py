@@ -111,15 +111,15 @@ class Manifest:
     def attendance_told_to(self, day: date) -> date:
         """Return up to which day attendance was told, as known on a day: what came later tells nothing.
 
-        Of each source that is what it claimed in its last delivery until then; else the latest day from which
-        a row of it is known, but not past what it claims today. The earliest of all sources.
+        Of each source that is the latest day from which a row of it is known by then, but not past what it
+        claims today; or what it had claimed by then, where that is later. The earliest of all sources.
         """
         reach = day
         for source in {delivery.source for delivery in self.deliveries if "attendance" in delivery.tables}:
             claims = [d.complete_to for d in self.deliveries if d.source == source and d.delivered_on <= day]
             known = [each for each in self.attendance_known.get(source, ()) if each <= day]
             latest = min(known[-1], self.complete_to[source]) if known else date.min
-            reach = min(reach, next((claim for claim in reversed(claims) if claim), latest))
+            reach = min(reach, max([latest, *(claim for claim in claims if claim)]))
         return reach
 
     @property
