@@ -121,7 +121,7 @@ class Office:
             (row["event_date"], row["event"] == "verified_dropout", row["recorded_on"], row["event"])
             for row in child.ledger
             if row["event"] in ("verified_dropout", "verified_not_dropout", "returned")
-            and _day(row["event_date"]) <= day
+            and _day((row["event"] == "verified_dropout" and row.get("left_on")) or row["event_date"]) <= day
         ]
         if not words:
             return None

@@ -29,6 +29,7 @@ SPELLS: dict[str, dict[str, Any]] = {
     "vanishes": {"end_date": "2025-01-17", "exit_reason": "continued"},
     "closed": {"end_date": "2024-11-01"},
     "verified": {},
+    "told_late": {},
     "gone_before": {"end_date": "2024-09-20", "exit_reason": "dropped_out", "recorded_on": "2024-12-01"},
 }
 
@@ -47,7 +48,9 @@ def tables() -> dict[str, Any]:
     spells.append({"student_id": "moves", **usual, "school_id": "B", "start_date": "2024-11-04"})
     spells.append({"student_id": "comes", **usual, "start_date": "2024-12-02"})
     ledger = [{"student_id": "verified", "event_date": "2025-03-03", "event": "verified_dropout",
-               "reason": "家庭经济困难", "recorded_on": "2025-03-05"}]  # fmt: skip
+               "reason": "家庭经济困难", "recorded_on": "2025-03-05"},
+              {"student_id": "told_late", "event_date": "2024-12-01", "event": "verified_dropout",
+               "left_on": "2024-09-21", "recorded_on": "2024-12-01"}]  # fmt: skip
     schools = [
         {"school_id": "A", "name": "甲校", "county": "甲县", "township": "东乡", "stage": "junior"},
         {"school_id": "B", "name": "乙校", "county": "甲县", "township": "西乡", "stage": "junior"},
@@ -81,7 +84,7 @@ def test_each_is_counted_once_and_as_what_became_of_them(found: list[OfficialFig
     # leaves, overdue, verified; ill; somewhere
     assert (leaving.numerator, leaving.denominator) == (5, 14)
     assert leaving.unaccounted == 3  # somewhere, vanishes, closed
-    assert leaving.already_gone == 1  # left before the count, which was recorded after it
+    assert leaving.already_gone == 2  # left before the count, as roll and ledger told after it
 
 
 def test_net_and_gross_differ_by_death_moves_and_arrivals(found: list[OfficialFigure]) -> None:

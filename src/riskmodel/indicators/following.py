@@ -34,7 +34,8 @@ came later by the one they came on). Who is of no group, or of whom nothing was 
 
 _TABLES = ("schools", "terms", "students", "enrolments", "family", "ledger_events")
 
-# Where each student stands on $day.
+# Where each student stands on $day. Who was verified has left on the day that the ledger tells, else on that
+# of the word, as in the labels: who is verified in November as gone since August left in the old year.
 _STANDING = """
 WITH last_spell AS (
     SELECT *, coalesce(end_date, DATE '9999-12-31') AS last_day FROM enrolments WHERE start_date <= $day
@@ -44,7 +45,8 @@ WITH last_spell AS (
 ),
 says AS (
     SELECT student_id, event, event_date FROM ledger_events
-    WHERE event IN ('verified_dropout', 'verified_not_dropout', 'returned') AND event_date <= $day
+    WHERE event IN ('verified_dropout', 'verified_not_dropout', 'returned')
+      AND CASE WHEN event = 'verified_dropout' THEN coalesce(left_on, event_date) ELSE event_date END <= $day
     QUALIFY row_number() OVER (PARTITION BY student_id
         ORDER BY event_date DESC, event = 'verified_dropout', recorded_on DESC NULLS LAST, event) = 1
 ),
