@@ -1,5 +1,13 @@
 import pickle
+import shutil
+from pathlib import Path
 
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from riskmodel import pipelines
+from riskmodel.cli import app
 from riskmodel.errors import ConfigurationError, Finding, RecordsRefused, Where
 
 
@@ -43,3 +51,24 @@ def test_the_same_problem_in_many_rows_is_one_line_that_names_them_all() -> None
         "- file a.csv / rows 2-4, 7 / column “day”",
         "- file a.csv / row 3 / column “kind”",
     ]
+
+
+def test_the_words_of_an_unexpected_error_are_not_shown_for_they_may_name_a_child(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    child = "王小明 G110101201001011234"
+
+    def break_off(*_: object, **__: object) -> None:
+        raise KeyError(child)
+
+    monkeypatch.setattr(pipelines, "list_sets", break_off)
+    config = Path(__file__).parents[1] / "configs" / "demo.yaml"
+    told = yaml.safe_load(config.read_text(encoding="utf-8")) | {"workspace": str(tmp_path)}
+    shutil.copytree(config.parent / "regions", tmp_path / "regions")
+    file = tmp_path / "demo.yaml"
+    file.write_text(yaml.safe_dump(told), encoding="utf-8")
+    ran = CliRunner().invoke(app, ["sets", "--config", str(file)])
+    assert ran.exit_code == 1
+    assert "KeyError" in ran.output
+    assert "break_off" in ran.output, "the way to it is shown"
+    assert not any(part in ran.output for part in child.split())

@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import datetime
@@ -110,9 +111,20 @@ def _job(
         ):
             yield run.on(elsewhere) if elsewhere else run
     except RiskmodelError as error:
-        for language in LANGUAGES:
-            typer.echo(f"✗ {error.text(language)}", err=True)
-        raise typer.Exit(1) from None
+        raise _told(error) from None
+    except (typer.Exit, typer.Abort, typer.BadParameter):
+        raise
+    except Exception as error:
+        # A fault of the program. Its words may name a child (those of pandas do): only the way to it is shown.
+        typer.echo("".join(traceback.format_tb(error.__traceback__)), err=True, nl=False)
+        raise _told(RiskmodelError("unexpected_error", kind=type(error).__name__)) from None
+
+
+def _told(error: RiskmodelError) -> typer.Exit:
+    """Tell an error in both languages; return the end with code 1."""
+    for language in LANGUAGES:
+        typer.echo(f"✗ {error.text(language)}", err=True)
+    return typer.Exit(1)
 
 
 def _step(config: Path, name: str, *, runner: RunnerName = "local", scheduler: str | None = None) -> None:
@@ -479,9 +491,7 @@ def guides(
     try:
         written = write_guides(source, folder)
     except RiskmodelError as error:
-        for language in LANGUAGES:
-            typer.echo(f"✗ {error.text(language)}", err=True)
-        raise typer.Exit(1) from None
+        raise _told(error) from None
     say("guides_written", files=len(written), folder=folder)
 
 
