@@ -115,7 +115,7 @@ def _job(
     except (typer.Exit, typer.Abort, typer.BadParameter):
         raise
     except Exception as error:
-        # A fault of the program. Its words may name a child (those of pandas do): only the way to it is shown.
+        # A fault of the program. Its words may name a child (pandas does): only the way to it is shown.
         typer.echo("".join(traceback.format_tb(error.__traceback__)), err=True, nl=False)
         raise _told(RiskmodelError("unexpected_error", kind=type(error).__name__)) from None
 
