@@ -123,6 +123,29 @@ def test_who_objects_to_being_scored_is_expected_and_counted_all_the_same(bureau
     assert (spring.term, spring.students, spring.vanished, autumn.students) == ("2024-2025-2", 1, 1, 2)
 
 
+@pytest.mark.parametrize(
+    ("closed_on", "followed_by", "asks"),
+    [
+        ("2025-01-31", {"A": "B"}, "B"),
+        ("2025-01-31", {"A": "C", "C": "B"}, "B"),
+        ("2025-06-30", {"A": "B"}, "A"),
+        ("2025-01-31", {}, "A"),
+    ],
+    ids=["followed", "twice", "still open", "by nobody"],
+)
+def test_of_a_closed_school_the_one_that_followed_it_asks(bureau, closed_on, followed_by, asks):
+    schools = [
+        {"school_id": name, "name": name, "county": "c", "stage": "primary",
+         "open_to": closed_on if name in followed_by or name == "A" else "",
+         "successor_id": followed_by.get(name, "")}
+        for name in "ABC"
+    ]  # fmt: skip
+    six = ended("six", "continued", grade=5)
+    store = bureau({"schools": schools, "enrolments": [six, spell("stays", "B", grade=5)]})
+    [one] = expected_not_there(store, SPRING, RULE)
+    assert (one.student_id, one.school_id, one.reason) == ("six", asks, "moved_up")
+
+
 @pytest.fixture
 def two_schools(bureau: Any) -> Any:
     """A told marks, reports and family in spring; B told nothing but its roll."""

@@ -18,9 +18,11 @@ REASONS = ("primary_done", "moved_up", "transfer", "suspension_over", "vanished"
 grade, grade 6 above all, and nobody has enrolled the child since."""
 DAYS_IN_A_GRADE = 400
 """A spell that runs longer was never renewed: a grade lasts a school year."""
+_MERGERS = 9
+"""So many schools are followed one into the other: two that name each other have no end."""
 
 _EXPECTED = """
-WITH this_term AS (SELECT term_start FROM as_of),
+WITH RECURSIVE this_term AS (SELECT term_start FROM as_of),
 former_term AS (
     SELECT coalesce(max(start_date), DATE '0001-01-01') AS start_date FROM terms
     WHERE start_date < (SELECT term_start FROM this_term)
@@ -54,26 +56,37 @@ expected AS (
     UNION ALL
     SELECT student_id, school_id, start_date, grade, class_name, end_date, NULL, 'vanished' FROM gone
 ),
+merged AS (
+    SELECT school_id, school_id AS heir, 0 AS step FROM schools
+    UNION ALL
+    SELECT merged.school_id, closed.successor_id, step + 1
+    FROM merged JOIN schools AS closed ON closed.school_id = merged.heir
+    WHERE closed.open_to < $day AND closed.successor_id IN (SELECT school_id FROM schools)
+      AND step < {mergers}
+),
+heirs AS (SELECT school_id, arg_max(heir, step) AS heir FROM merged GROUP BY school_id),
 ledger_says AS (
     SELECT student_id, event, event_date FROM ledger_events
     WHERE event IN ('verified_dropout', 'verified_not_dropout', 'returned') AND event_date <= $day
     QUALIFY row_number() OVER (PARTITION BY student_id
         ORDER BY event_date DESC, event = 'verified_dropout', recorded_on DESC NULLS LAST, event) = 1
 )
-SELECT school_id, reason, grade, coalesce(class_name, ''), student_id, coalesce(student.name, ''),
-       coalesce(right(trim(student.roll_number), 4), ''), last_day, coalesce(to_school_id, '')
-FROM expected LEFT JOIN students AS student USING (student_id)
+SELECT coalesce(heir, expected.school_id), reason, grade, coalesce(class_name, ''), student_id,
+       coalesce(student.name, ''), coalesce(right(trim(student.roll_number), 4), ''), last_day,
+       coalesce(to_school_id, '')
+FROM expected LEFT JOIN students AS student USING (student_id) LEFT JOIN heirs USING (school_id)
 WHERE reason IS NOT NULL
   AND NOT EXISTS (FROM ledger_says AS says WHERE says.student_id = expected.student_id
                   AND event = 'verified_dropout' AND event_date >= expected.start_date)
-""".replace("{days_in_a_grade}", str(DAYS_IN_A_GRADE))
+""".replace("{days_in_a_grade}", str(DAYS_IN_A_GRADE)).replace("{mergers}", str(_MERGERS))
 
 
 @dataclass(frozen=True)
 class Expected:
     """A student who is expected and not there, as known on a day.
 
-    `school_id`, `grade` and `class_name` are those of the last spell, `last_day` its last day (of one whose
+    `school_id`, `grade` and `class_name` are those of the last spell; of a school that is closed the school
+    that followed it asks after its children, where one is named. `last_day` its last day (of one whose
     rows are in no file any more the day of that delivery; None: the spell runs). `to_school_id` is the
     school to which a transfer was to lead; empty where that is not known.
     """
