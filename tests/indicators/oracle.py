@@ -22,6 +22,14 @@ def _day(said: str) -> date | None:
     return date.fromisoformat(said) if said else None
 
 
+def _lasts(number: str) -> bool:
+    """Whether a number is a child's own for good: G or J, 18 places, the last of them right."""
+    body, last = number.strip().upper()[1:-1], number.strip().upper()[-1:]
+    if number.strip().upper()[:1] not in ("G", "J") or len(body) != 17 or not body.isdigit():
+        return False
+    return last == "10X98765432"[sum(int(d) * 2 ** (17 - at) for at, d in enumerate(body)) % 11]
+
+
 @dataclass
 class Child:
     sex: str = ""
@@ -355,7 +363,7 @@ class Office:
     def _registers(self) -> dict[tuple[object, ...], tuple[int, int, int | None, int | None]]:
         name, _, day, _ = [span for span in self.spans() if span[1] == "year"][-1]
         by_number: dict[str, list[str]] = defaultdict(list)
-        by_name: dict[tuple[str, date], list[str]] = defaultdict(list)
+        by_name: dict[tuple[str, date], list[tuple[str, bool]]] = defaultdict(list)
         counted: dict[object, int] = defaultdict(int)
         for child in self.children.values():
             state, spell, _ = self.stands(child, day)
@@ -364,7 +372,7 @@ class Office:
             if child.number.strip():
                 by_number[child.number.strip().upper()].append(state)
             if child.born:
-                by_name[child.name.strip(), child.born].append(state)
+                by_name[child.name.strip(), child.born].append((state, _lasts(child.number)))
             stage = self._age_group(child.born, name)
             if state == "in_school" and stage:
                 for place in self.places(spell["school_id"])[:3]:
@@ -380,7 +388,9 @@ class Office:
                 if person["roll_number"].strip()
                 else None
             )
-            states = states or by_name.get((person["name"].strip(), _day(person["birth_date"])), [])
+            named = by_name.get((person["name"].strip(), _day(person["birth_date"])), [])
+            two = _lasts(person["roll_number"])  # of one name, where each has a number of its own
+            states = states or [state for state, lasts in named if not (two and lasts)]
             found_in = any(
                 s in ("in_school", "graduated", "home_teaching", "transferred_out") for s in states
             )

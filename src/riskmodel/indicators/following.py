@@ -146,12 +146,13 @@ LEFT JOIN (
 # Who may be in a population register: keys of a hash, so that no name lies in a file beside the records.
 # A temporary number (L…) gives way to a permanent one, a wrong one to the right one: two ids may be one
 # child's.
+NO_LASTING_NUMBER = f"""(coalesce(trim(roll_number), '') = '' OR upper(trim(roll_number)) LIKE 'L%'
+       OR {fault_sql("upper(trim(roll_number))")} IS NOT NULL)"""
 _PUPILS = """
 SELECT student_id, school_id, state, birth_date, coalesce(sex, '') AS sex,
        md5(nullif(upper(trim(roll_number)), '')) AS by_number,
        md5(trim(name) || '|' || birth_date) AS by_name,
-       coalesce(trim(roll_number), '') = '' OR upper(trim(roll_number)) LIKE 'L%'
-       OR {fault} IS NOT NULL AS no_lasting_number
+       {no_lasting_number} AS no_lasting_number
 FROM {on_first} LEFT JOIN students USING (student_id)
 """
 
@@ -222,7 +223,7 @@ def follow_bucket(task: FollowTask) -> Path:
         pupils = standing.on(task.register_day, task.register_rule)
         _write(
             connection,
-            _PUPILS.format(on_first=pupils, fault=fault_sql("upper(trim(roll_number))")),
+            _PUPILS.format(on_first=pupils, no_lasting_number=NO_LASTING_NUMBER),
             task.out / "pupils.parquet",
         )
         rules = {span.first_day: rule for span, rule in zip(task.spans, task.rules, strict=True)}

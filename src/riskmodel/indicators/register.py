@@ -1,7 +1,8 @@
 """The age group as other registers know it, and which of its children are found in school.
 
-A person is looked up by roll number; where that finds nobody, by name and birth date. What is compared are
-hashes of both. Who is found at several students' names counts as the one who is in school.
+A person is looked up by roll number; where that finds nobody, by name and birth date, unless both sides have
+a lasting number: then they are two of one name. What is compared are hashes of both. Who is found at several
+students' names counts as the one who is in school.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from datetime import date
 from pathlib import Path
 
 from riskmodel.indicators.counting import _PLACE, STAGES, Cell, Counter, _dicts, _listed, _place
+from riskmodel.indicators.following import NO_LASTING_NUMBER
 from riskmodel.official import LEVELS, By, IndicatorRule, Level, Span
 from riskmodel.records.asking.asof import BucketReader
 from riskmodel.records.store import RecordStore
@@ -32,12 +34,16 @@ WHERE age BETWEEN {p0} AND {p1} OR age BETWEEN {j0} AND {j1}
 _LOOKED_UP = """
 CREATE OR REPLACE TEMP TABLE looked_up AS
 WITH ranked AS (
-    SELECT by_number, by_name, CASE WHEN list_contains({in_school}, state) THEN 1
+    SELECT by_number, by_name, no_lasting_number, CASE WHEN list_contains({in_school}, state) THEN 1
         WHEN list_contains({gone}, state) THEN 3 ELSE 2 END AS rank FROM pupils
 ),
 numbers AS (SELECT by_number, min(rank) AS rank FROM ranked WHERE by_number IS NOT NULL GROUP BY 1),
-names AS (SELECT by_name, min(rank) AS rank FROM ranked WHERE by_name IS NOT NULL GROUP BY 1)
-SELECT person.*, coalesce(numbers.rank, names.rank, 0) AS rank
+names AS (
+    SELECT by_name, min(rank) AS rank, min(rank) FILTER (no_lasting_number) AS unnumbered FROM ranked
+    WHERE by_name IS NOT NULL GROUP BY 1
+)
+SELECT person.*, coalesce(
+    numbers.rank, CASE WHEN no_lasting_number THEN names.rank ELSE names.unnumbered END, 0) AS rank
 FROM people AS person LEFT JOIN numbers USING (by_number) LEFT JOIN names USING (by_name)
 """
 
@@ -50,10 +56,11 @@ def look_up(
     connection = counter.connection
     with BucketReader(store, 0, left_out=None, only=("population",)) as reader:
         told = reader.known_on(as_of_date).sql(
-            """SELECT source, person_id, birth_date, coalesce(sex, '') AS sex, coalesce(county, '') AS county,
-                      coalesce(township, '') AS township,
+            f"""SELECT source, person_id, birth_date, coalesce(sex, '') AS sex,
+                      coalesce(county, '') AS county, coalesce(township, '') AS township,
                       md5(nullif(upper(trim(roll_number)), '')) AS by_number,
-                      md5(trim(name) || '|' || birth_date) AS by_name FROM population"""
+                      md5(trim(name) || '|' || birth_date) AS by_name,
+                      {NO_LASTING_NUMBER} AS no_lasting_number FROM population"""
         )
         connection.register("told", told.to_arrow_table())
     aged = {"p0": rule.primary_ages[0], "p1": rule.primary_ages[1], "j0": rule.junior_ages[0],
