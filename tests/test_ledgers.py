@@ -177,6 +177,18 @@ def test_a_row_that_cannot_be_kept_is_named_and_nothing_is(run: Callable[[str], 
     assert ledgers.tell_totals(job) == {}
 
 
+def test_a_telephone_number_in_a_column_of_words_is_told_with_its_row(
+    run: Callable[[str], Run], tmp_path: Path
+) -> None:
+    file, job = tmp_path / "台账.csv", run("one")
+    rows = "s-1,2026-11-02,sch-1,王父 13800001111\n"
+    file.write_text(f"学生编号,发现日期,学校编号,guardian\n{rows}", "utf-8")
+    assert ledger_files.take_ledger(job, file, kind="suspected", by="王") == 1
+    told = [slots["finding"] for code, slots in job.say.told if code == "finding"]  # type: ignore[attr-defined]
+    assert len(told) == 2
+    assert all("guardian" in one and "2" in one and "138" not in one for one in told)
+
+
 def test_what_a_file_says_of_before_the_closing_opens_nothing(
     run: Callable[[str], Run], tmp_path: Path
 ) -> None:

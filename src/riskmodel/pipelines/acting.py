@@ -76,7 +76,7 @@ def take_actions(run: Run, file: Path) -> int:
     RecordsRefused
         With file, sheet, row and column of everything that cannot be kept; then nothing was.
     """
-    telling, rows = read_list(_List("actions", LIST, file.name, path=file, codes=_WORDS))
+    telling, rows = read_list(run, _List("actions", LIST, file.name, path=file, codes=_WORDS))
     actions, ids = [_action(row) for row in rows], programme_ids(run)
     store, at = open_store(run.workspace.store, create=True), datetime.now(UTC)
     findings: list[Finding] = []

@@ -80,7 +80,7 @@ def take_ledger(run: Run, file: Path, *, kind: Kind, by: str) -> int:
     RecordsRefused
         With file, sheet, row and column of everything that cannot be kept; then nothing was.
     """
-    telling, rows = read_list(_Ledger("ledger", _FILE, file.name, path=file, sheets=_tab(file, kind)))
+    telling, rows = read_list(run, _Ledger("ledger", _FILE, file.name, path=file, sheets=_tab(file, kind)))
     findings: list[Finding] = []
     count, at = 0, datetime.now(UTC)
     with opened_ledger(run) as store, store.writing():

@@ -9,16 +9,20 @@ from typing import Any
 
 import duckdb
 
+from riskmodel.pipelines.run import Run
 from riskmodel.records.findings import Findings
 from riskmodel.records.keeping.durable import whole_file
 from riskmodel.records.keeping.engine import duckdb_settings
 from riskmodel.records.mapping.telling import Telling
 from riskmodel.records.reading.cells import read_cells
 from riskmodel.records.values.cell_checks import check_cells
+from riskmodel.wording import LANGUAGES
 
 
-def read_list(asked: Telling) -> tuple[Telling, Sequence[Mapping[str, Any]]]:
+def read_list(run: Run, asked: Telling) -> tuple[Telling, Sequence[Mapping[str, Any]]]:
     """Return a list as it was understood, and its rows: values by column, `sheet` and `row` beside them.
+
+    What wants a look is said, as of a delivery: a telephone number in a column of words is not kept.
 
     Raises
     ------
@@ -31,6 +35,10 @@ def read_list(asked: Telling) -> tuple[Telling, Sequence[Mapping[str, Any]]]:
         if telling is not None:
             check_cells(connection, telling, findings)
         findings.raise_if_refused()
+        for language in LANGUAGES:
+            for note in findings.notes:
+                if note.severity == "review":
+                    run.say("finding", language=language, finding=note.text(language))
         told = connection.execute('SELECT * FROM told ORDER BY sheet, "row"')
         names = [column[0] for column in told.description or ()]
         rows = [dict(zip(names, row, strict=True)) for row in told.fetchall()]
