@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from riskmodel.bundle import bundle_files, read_bundle, write_bundle
 from riskmodel.design import read_pieces, whole
 from riskmodel.domain import School, ScoredTerm, TermFacts
+from riskmodel.features.build import parts_for
 from riskmodel.models import gbm
 from riskmodel.models.gbm import Gbm, parameters_of
 from riskmodel.models.learning import Grower, LearningRows, rows_to_learn
@@ -144,21 +145,34 @@ def publishing_ours(folder: Path) -> tuple[Work, int]:
     [file] = (folder / SCORED).glob("matrix-*.parquet")
     place = folder / "store"
     shutil.rmtree(place, ignore_errors=True)
-    part = Scored(
-        matrix=file, learn_also=(), bundle=folder / "bundle", version="bundle",
-        public_key=(folder / "public").read_text(), out=folder / "scoring" / "part",
-    )  # fmt: skip
+    parts = [
+        Scored(
+            matrix=part, learn_also=(), bundle=folder / "bundle", version="bundle",
+            public_key=(folder / "public").read_text(), out=folder / "scoring" / part.stem,
+        )
+        for part in _parts(file, folder / "parts")
+    ]  # fmt: skip
 
     def work() -> object:
-        students = score_parts(
-            [part], runner=LocalRunner(processes=1), bands=(0.2, 0.1), capacity_share=SHARE
-        )
+        students = score_parts(parts, runner=LocalRunner(processes=1), bands=(0.2, 0.1), capacity_share=SHARE)
         schools = tuple(School(one, one, "") for one in sorted({each.school_id for each in students}))
         store = open_store(place, create=True)
         term = ScoredTerm(facts, schools, students)
         return publish(store, term, published_at=datetime(2026, 1, 1, tzinfo=UTC), published_by="bench")
 
     return work, pq.read_metadata(file).num_rows
+
+
+def _parts(file: Path, folder: Path) -> list[Path]:
+    """Lay a matrix in as many files as features of so many students lie in."""
+    folder.mkdir(exist_ok=True)
+    stored = pq.ParquetFile(file)
+    count = parts_for(stored.metadata.num_rows)
+    dealt = np.array_split(np.arange(stored.metadata.num_row_groups), count)
+    files = [folder / f"part-{number}.parquet" for number in range(count)]
+    for part, groups in zip(files, dealt, strict=True):
+        pq.write_table(stored.read_row_groups(list(groups)), part)
+    return files
 
 
 def publishing_by_hand(folder: Path) -> tuple[Work, int]:
