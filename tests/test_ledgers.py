@@ -255,7 +255,7 @@ def test_an_id_of_the_ledger_that_no_roll_tells_of_any_more_hinders_no_delivery(
         path = job.file.parent / "sent" / f"{file}.csv"
         path.write_text(path.read_text("utf-8").replace("s-1", "s-2"), "utf-8")
     report = take_in_records(job, delivered_on=job.today, force=True)
-    [told] = [one for one in report.findings if one.code == "ledger_student_in_no_records"]
+    [told] = [one for one in report.findings if one.code == "student_of_ledger_in_no_records"]
     assert dict(told.slots)["students"] == "2"
     assert "s-1" not in told.text("en")
     assert report.rows["ledger_events"] == 2

@@ -90,7 +90,7 @@ def check_references(
         ).fetchall()
         for file, row, students in ours:
             where = read[LEDGER_SOURCE, file].where(row=row, column=column)
-            findings.review("ledger_student_in_no_records", where, students=students)
+            findings.review("student_of_ledger_in_no_records", where, students=students)
         unknown += f" AND origin <> '{LEDGER_SOURCE}'"
         count = connection.execute(f"SELECT count(*) {unknown}").fetchall()[0][0]
         if not count:
