@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import cel  # noqa: F401  drawn at random while it is imported, which no strategy of Hypothesis may
 import pandas as pd
 import pytest
 import yaml
