@@ -238,7 +238,9 @@ class Judge:
         ]  # fmt: skip
         if not hidden or not cell.who.alive:
             return
-        swapped = tuple((key, self._nobodys(value, hidden)) for key, value in cell.values)
+        swapped = tuple(
+            (key, self._nobodys(value, hidden, next_to=key == "query.after")) for key, value in cell.values
+        )
         twin = replace(cell, values=swapped)
         key = (cell.who.name, cell.operation.name, swapped, cell.headers)
         if key not in self._nobody:
@@ -249,10 +251,11 @@ class Judge:
     def _ids_in(self, value: str) -> list[str]:
         return [self._who_is[one] for one in self._any.findall(value)] if value not in ODD else []
 
-    def _nobodys(self, value: str, hidden: Sequence[str]) -> str:
+    def _nobodys(self, value: str, hidden: Sequence[str], *, next_to: bool) -> str:
+        """Put nobody in the place of the hidden; `next_to` them, where a list goes on behind an id."""
         for one in hidden:
             for form in forms(one):
-                value = value.replace(form, _NOBODY[one[:2]])
+                value = value.replace(form, f"{form}0" if next_to else _NOBODY[one[:2]])
         return value
 
 
