@@ -31,8 +31,9 @@ def features(known: Known) -> pd.DataFrame:
     by_student = spells["student_id"]
     here = spells["school_id"] == spells["school_id_now"]
     born = known["students"].set_index("student_id")["birth_date"].reindex(known.students)
-    day = known.as_of_date
-    first_of_september = pd.Timestamp(day.year - (day.month < 9), 9, 1)
+    day = cohort["ended_on"].fillna(known.as_of_date)  # of who has not come, the last day in the grade
+    year = day.dt.year - (day.dt.month < 9)
+    first_of_september = pd.to_datetime(pd.DataFrame({"year": year, "month": 9, "day": 1}))
     made = {
         "grade_level": cohort["grade"],
         "years_over_grade_age": (first_of_september - born).dt.days / 365.25 - cohort["grade"] - 6,

@@ -32,7 +32,7 @@ MEDIANS = {
 def features(known: Known, alone: pd.DataFrame) -> pd.DataFrame:
     """Compare the values of students (one row each) with those of their school-grade."""
     cohort = known["cohort"].set_index("student_id")
-    peers = [cohort["school_id"], cohort["grade"]]
+    peers = [cohort["school_id"], cohort["grade"], cohort["spell_running"]]
     compared = sorted({*PLACES.values(), *ABOVE.values(), *MEDIANS.values(), "marks_term",
                        "marks_previous_term", "missed_exam_share_term"})  # fmt: skip
     grouped = alone[compared].groupby(peers)
