@@ -207,7 +207,7 @@ class Judge:
         own = children_of(self.world, cell.who)
         if about_cases(cell):
             own |= children_of_cases(self.world, cell.who)
-        if about_cases(cell) or cell.operation.name == "post /v1/actions":
+        if about_cases(cell) or cell.operation.path.endswith("/actions"):
             own |= children_who_left(self.world, cell.who)
         return own
 

@@ -169,6 +169,19 @@ def test_a_rotated_key_has_an_heir_of_the_same_rights_and_dies_after_the_overlap
     assert (heir.replaces, heir.label, heir.expires_at) == (key_id(old), "x", at + timedelta(days=100))
 
 
+@pytest.mark.parametrize("life", [None, timedelta(days=100)])
+def test_a_key_that_is_rotated_again_in_its_overlap_hands_its_whole_life_on(
+    store: Store, now: datetime, life: timedelta | None
+) -> None:
+    old = make_key(store, role="bureau", label="x", made_at=now, expires_at=life and now + life)
+    first = rotate(store, key_id(old), at=now, overlap=timedelta(days=14))
+    rotate(store, key_id(first), at=now, overlap=timedelta(days=1))
+    at = now + timedelta(days=5)
+    again = rotate(store, key_id(old), at=at, overlap=timedelta(days=14))
+    [heir] = [one for one in list_keys(store) if one.key_id == key_id(again)]
+    assert heir.expires_at == (life and at + life)
+
+
 def test_an_overlap_never_lengthens_a_life_and_no_dead_key_has_an_heir(store: Store, now: datetime) -> None:
     end = now + timedelta(days=3)
     short = make_key(store, role="bureau", label="x", made_at=now, expires_at=end)

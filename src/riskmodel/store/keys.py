@@ -101,9 +101,8 @@ def rotate(store: Store, key_id: str, *, at: datetime, overlap: timedelta) -> st
         old = _row(connection, key_id)
         if not _lives(old.expires_at, old.revoked_at, at):
             raise StoreError("key_not_alive")
-        expires_at = None
-        if old.expires_at is not None:
-            expires_at = at + (instant(old.expires_at) - instant(old.made_at))
+        life = _life(connection, old)
+        expires_at = None if life is None else at + life
         last = instant_text(at + overlap)
         connection.execute(
             update(KEYS).where(KEYS.c.key_id == key_id).values(expires_at=min(last, old.expires_at or last))
@@ -118,6 +117,17 @@ def rotate(store: Store, key_id: str, *, at: datetime, overlap: timedelta) -> st
             expires_at=expires_at,
             replaces=key_id,
         )
+
+
+def _life(connection: Connection, key: Row[Any]) -> timedelta | None:
+    """Return for how long a key was made; None: for ever.
+
+    The overlap of a rotation cuts a key short: what it was made for is told by its heir, or that one's.
+    """
+    heirs = select(KEYS).order_by(KEYS.c.made_at).limit(1)
+    while heir := connection.execute(heirs.where(KEYS.c.replaces == key.key_id)).first():
+        key = heir
+    return None if key.expires_at is None else instant(key.expires_at) - instant(key.made_at)
 
 
 def revoke(store: Store, key_id: str, *, at: datetime) -> None:
