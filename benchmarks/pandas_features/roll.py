@@ -27,7 +27,7 @@ def features(known: Known) -> pd.DataFrame:
     )  # fmt: skip
     gap = (spells["start_date"] - before["end_date"]).dt.days
     elsewhere = before["exit_reason"].isin(["transferred", "emigrated", "home_teaching", "suspended"])
-    was_away = (before["exit_reason"] == "dropped_out") | ((gap > AWAY_DAYS) & ~elsewhere)
+    was_away = ((before["exit_reason"] == "dropped_out") & (gap > 0)) | ((gap > AWAY_DAYS) & ~elsewhere)
     by_student = spells["student_id"]
     here = spells["school_id"] == spells["school_id_now"]
     born = known["students"].set_index("student_id")["birth_date"].reindex(known.students)

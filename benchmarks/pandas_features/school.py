@@ -71,9 +71,11 @@ def _leaving_shares(known: Known, cohort: pd.DataFrame) -> dict[str, pd.Series]:
     one = ["student_id", "school_id", "stage", "township"]
     there = spells[(spells["start_date"] < until) & ~(spells["end_date"] < since)].drop_duplicates(one)
     left_on = spells["end_date"] + pd.Timedelta(days=1)
-    gone = spells[(spells["exit_reason"] == "dropped_out") & left_on.between(since, until)].drop_duplicates(
-        one
-    )
+    beyond = spells[["student_id", "start_date", "end_date"]].fillna({"end_date": pd.Timestamp("2200-01-01")})
+    pairs = spells.reset_index().merge(beyond, on="student_id", suffixes=("", "_other"))
+    late = pairs["start_date_other"].le(pairs["end_date"]) & pairs["end_date_other"].gt(pairs["end_date"])
+    left = (spells["exit_reason"] == "dropped_out") & ~spells.index.isin(pairs.loc[late, "index"])
+    gone = spells[left & left_on.between(since, until)].drop_duplicates(one)
     stage, township = _stage(cohort["grade"]), cohort["township"].fillna("")
     county = (
         gone.groupby("stage").size().reindex(there["stage"].unique()).fillna(0)

@@ -35,6 +35,10 @@ def made(make_world):
         world.enrol(f"back: {reason}", grade=6, start_date="2023-09-01", end_date="2024-01-15",
                     exit_reason=reason, **more)  # fmt: skip
         world.enrol(f"back: {reason}", grade=8)
+    world.enrol(
+        "closed late", grade=8, start_date="2025-02-17", end_date="2025-09-19", exit_reason="dropped_out"
+    )
+    world.enrol("closed late", school_id="south", grade=8)
     world.enrol("older")
     world.tables["students"][-1]["birth_date"] = world.DAY.replace(year=2009, month=9, day=1)
     return world.features()
@@ -66,6 +70,11 @@ def test_who_was_taught_elsewhere_was_not_away_from_school(made) -> None:
         assert made.loc[f"back: {reason}", "returned_before"] == 0, reason
     assert made.loc["back: transfer_unconfirmed", "returned_before"] == 1
     assert made.loc["back: suspended", "suspended_before"] == 1
+
+
+def test_who_was_on_another_roll_when_the_former_one_was_closed_as_left_was_not_away(made) -> None:
+    assert made.loc["closed late", "returned_before"] == 0
+    assert made.loc["closed late", "transfers_730d"] == 1
 
 
 def test_age_is_taken_on_the_first_of_september(made) -> None:

@@ -57,6 +57,18 @@ def test_earlier_leavers_count_shrunk_to_the_countys_share(made) -> None:
     assert made.loc["s0", "township_leaving_share_earlier"] == pytest.approx(county)
 
 
+def test_who_was_on_another_roll_when_the_former_one_was_closed_as_left_is_no_leaver(world) -> None:
+    for number in range(8):
+        world.enrol(
+            f"n{number}", grade=7, start_date="2024-08-01", end_date="2025-06-30", exit_reason="continued"
+        )
+        world.enrol(f"n{number}")
+    world.enrol("moved", grade=7, start_date="2024-08-01", end_date="2025-03-14", exit_reason="dropped_out")
+    world.enrol("moved", school_id="south", grade=7, start_date="2025-02-17")
+
+    assert world.of("n0")["school_leaving_share_earlier"] == 0
+
+
 def test_without_records_of_the_whole_earlier_year_nothing_is_said_of_it(world) -> None:
     world.enrol("a")
     world.enrol("b", start_date="2025-02-17", end_date="2025-05-30", exit_reason="dropped_out")

@@ -168,6 +168,18 @@ def test_who_is_back_after_a_verified_leaving_is_not_told_as_having_left(
     assert [one.what for one in found.mismatches] == told
 
 
+def test_who_was_on_another_roll_when_the_former_one_was_closed_as_left_has_not_left(
+    compared: Callable[..., Compared],
+) -> None:
+    late = {"end_date": "2025-10-31", "exit_reason": "dropped_out", "recorded_on": "2025-11-05"}
+    found = compared(
+        students=[pupil(1, "王甲子")],
+        enrolments=[spell(1, **late), spell(1, school_id="b", start_date="2025-10-08")],
+        population=[person(1, "王甲子"), person(6, "王甲子", "poverty_relief")],
+    )
+    assert found.mismatches == ()
+
+
 def test_rolls_without_names_are_linked_by_number(compared: Callable[..., Compared]) -> None:
     digits = "52210120160304001"
     weights = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)

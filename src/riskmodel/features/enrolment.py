@@ -13,7 +13,8 @@ from riskmodel.features.declaration import Feature, Group
 
 _AWAY_DAYS = 120
 """A longer time between two spells is time away from school; the summer break is some 60 days. Who was taught
-elsewhere in between, as the roll says, was not away; suspension with papers has its own sentence."""
+elsewhere in between, as the roll says, was not away, nor was who stood on the next roll before the former one
+was closed; suspension with papers has its own sentence."""
 
 RELATION = """
 WITH spells AS (
@@ -71,7 +72,8 @@ GROUP = Group(
                   strength="strengths.settled", strength_range=(12.0, 200.0)),
         _mobility(name="days_since_spell_start", unit="days", expression="any_value(spell_age)"),
         _mobility(name="returned_before", unit="flag", direction=1,
-                  expression=f"""max(CAST(coalesce(previous_exit = 'dropped_out', false)
+                  expression=f"""max(CAST(
+                      coalesce(previous_exit = 'dropped_out' AND start_date > previous_end, false)
                       OR coalesce(start_date - previous_end > {_AWAY_DAYS} AND coalesce(previous_exit, '')
                           NOT IN ('transferred', 'emigrated', 'home_teaching', 'suspended'), false)
                       AS INTEGER))""",

@@ -27,19 +27,28 @@ WITH earlier AS (
     SELECT as_of_date - CAST($delay AS INTEGER) AS until,
            as_of_date - CAST($delay AS INTEGER) - {_LOOK_BACK_DAYS} AS since
     FROM as_of
+),
+closed_late AS (
+    SELECT DISTINCT spell.student_id, spell.end_date FROM enrolments AS spell
+    JOIN enrolments AS other ON other.student_id = spell.student_id AND other.start_date <= spell.end_date
+        AND coalesce(other.end_date > spell.end_date, true)
+    WHERE spell.exit_reason = 'dropped_out'
 )
 SELECT spell.school_id, coalesce(any_value(township), '') AS township,
        CASE WHEN grade <= 6 THEN 'primary' WHEN grade <= 9 THEN 'junior' ELSE 'beyond' END AS stage,
-       count(DISTINCT student_id) FILTER (
-           spell.start_date < until AND coalesce(end_date >= since, true)) AS students,
-       count(DISTINCT student_id) FILTER (
-           exit_reason = 'dropped_out' AND end_date + 1 BETWEEN since AND until) AS leavers,
+       count(DISTINCT spell.student_id) FILTER (
+           spell.start_date < until AND coalesce(spell.end_date >= since, true)) AS students,
+       count(DISTINCT spell.student_id) FILTER (
+           exit_reason = 'dropped_out' AND spell.end_date + 1 BETWEEN since AND until
+           AND closed_late.end_date IS NULL) AS leavers,
        min(spell.start_date) <= any_value(since) AS reaches_back
 FROM enrolments AS spell CROSS JOIN earlier LEFT JOIN schools ON schools.school_id = spell.school_id
+LEFT JOIN closed_late ON closed_late.student_id = spell.student_id AND closed_late.end_date = spell.end_date
 GROUP BY ALL
 """
 """Per school and stage of one bucket: `students` with a spell in the earlier year, `leavers` of them, and
-whether the records reach back to its start. Who left is no longer in the cohort, hence a table of its own."""
+whether the records reach back to its start. Who stood on another roll that goes on when the former one was
+closed has not left, as in the labels. Who left is no longer in the cohort, hence a table of its own."""
 
 _SHRUNK = f"(leavers + {_SHRINKAGE_STUDENTS} * county_rate) / (students + {_SHRINKAGE_STUDENTS})"
 

@@ -272,11 +272,12 @@ SELECT student_id, school_id, min(date) AS since FROM days WHERE is_away AND pre
 GROUP BY student_id, school_id HAVING count(*) >= $days
 """
 
-# Who has left: by the spell, or verified by the ledger, and not back: a later spell is a return.
+# Who has left: by the spell, or verified by the ledger, and not back: a later spell is a return. Who stands
+# on another roll that goes on when a spell is closed has changed schools.
 _OUT = """
 SELECT DISTINCT student_id FROM enrolments WHERE exit_reason = 'dropped_out'
   AND NOT EXISTS (FROM enrolments AS later WHERE later.student_id = enrolments.student_id
-                  AND later.start_date > enrolments.end_date)
+                  AND coalesce(later.end_date > enrolments.end_date, true))
 UNION
 SELECT student_id FROM (
     SELECT student_id, event, event_date FROM ledger_events
