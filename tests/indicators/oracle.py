@@ -129,7 +129,7 @@ class Office:
             (row["event_date"], row["event"] == "verified_dropout", row["recorded_on"], row["event"])
             for row in child.ledger
             if row["event"] in ("verified_dropout", "verified_not_dropout", "returned")
-            and _day((row["event"] == "verified_dropout" and row.get("left_on")) or row["event_date"]) <= day
+            and _day((self._stood(child, row) and row.get("left_on")) or row["event_date"]) <= day
         ]
         if not words:
             return None
@@ -138,6 +138,18 @@ class Office:
         against = [word for word in of_day if not word[1]]
         event = (against or of_day)[0][3]
         return event, date.fromisoformat(newest)
+
+    @staticmethod
+    def _stood(child: Child, said: Row) -> bool:
+        """Whether it is the word of a leaving, which the next word did not take back."""
+        words = [
+            r for r in child.ledger if r["event"] in ("verified_dropout", "verified_not_dropout", "returned")
+        ]
+        words.sort(key=lambda r: r["event"], reverse=True)
+        words.sort(key=lambda r: (r["event_date"], r["event"] != "verified_dropout", r["recorded_on"]))
+        following = words[words.index(said) + 1 :]
+        taken_back = following != [] and following[0]["event"] == "verified_not_dropout"
+        return said["event"] == "verified_dropout" and not taken_back
 
     def counted(self, child: Child, day: date) -> Row | None:
         """Return the spell by which a child is counted on a day."""
@@ -246,7 +258,11 @@ class Office:
             spell, (state, _, _) = self.counted(child, first), self.stands(child, last)
             if spell is None or state not in LOST:
                 continue
-            said = [r for r in child.ledger if r.get("reason") and _day(r["event_date"]) <= last]
+            said = [
+                r
+                for r in child.ledger
+                if r.get("reason") and _day(r.get("left_on") or r["event_date"]) <= last
+            ]
             newest = max(said, key=lambda row: row["event_date"])["reason"] if said else ""
             for place in self.places(spell["school_id"]):
                 if place[0] != "school":

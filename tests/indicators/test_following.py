@@ -30,6 +30,8 @@ SPELLS: dict[str, dict[str, Any]] = {
     "closed": {"end_date": "2024-11-01"},
     "verified": {},
     "told_late": {},
+    "taken_back": {},
+    "told_after_the_term": {},
     "gone_before": {"end_date": "2024-09-20", "exit_reason": "dropped_out", "recorded_on": "2024-12-01"},
 }
 
@@ -50,7 +52,13 @@ def tables() -> dict[str, Any]:
     ledger = [{"student_id": "verified", "event_date": "2025-03-03", "event": "verified_dropout",
                "reason": "家庭经济困难", "recorded_on": "2025-03-05"},
               {"student_id": "told_late", "event_date": "2024-12-01", "event": "verified_dropout",
-               "left_on": "2024-09-21", "recorded_on": "2024-12-01"}]  # fmt: skip
+               "left_on": "2024-09-21", "recorded_on": "2024-12-01"},
+              {"student_id": "taken_back", "event_date": "2024-12-01", "event": "verified_dropout",
+               "left_on": "2024-09-21", "recorded_on": "2024-12-01"},
+              {"student_id": "taken_back", "event_date": "2025-01-10", "event": "verified_not_dropout",
+               "recorded_on": "2025-01-10"},
+              {"student_id": "told_after_the_term", "event_date": "2025-03-25", "event": "verified_dropout",
+               "left_on": "2025-03-10", "reason": "学习困难", "recorded_on": "2025-03-25"}]  # fmt: skip
     schools = [
         {"school_id": "A", "name": "甲校", "county": "甲县", "township": "东乡", "stage": "junior"},
         {"school_id": "B", "name": "乙校", "county": "甲县", "township": "西乡", "stage": "junior"},
@@ -81,34 +89,41 @@ def one(found: list[OfficialFigure], formula: str, level: str, *, by: str = "all
 
 def test_each_is_counted_once_and_as_what_became_of_them(found: list[OfficialFigure]) -> None:
     leaving = one(found, "dropout_rate", "school")
-    # leaves, overdue, verified; ill; somewhere
-    assert (leaving.numerator, leaving.denominator) == (5, 14)
+    # leaves, overdue, verified, told_after_the_term; ill; somewhere
+    assert (leaving.numerator, leaving.denominator) == (6, 16)
     assert leaving.unaccounted == 3  # somewhere, vanishes, closed
     assert leaving.already_gone == 2  # left before the count, as roll and ledger told after it
 
 
 def test_net_and_gross_differ_by_death_moves_and_arrivals(found: list[OfficialFigure]) -> None:
-    # ill, overdue, leaves, verified, dies, away, moves, emigrates, somewhere, vanishes, closed; one came
-    assert one(found, "dropout_rate_net", "school").numerator == 11 - 1
+    # ill, overdue, leaves, verified, told_after_the_term, dies, away, moves, emigrates, somewhere, vanishes,
+    # closed; one came
+    assert one(found, "dropout_rate_net", "school").numerator == 12 - 1
     # In the county the one who moved from school to school is a decrease and an increase.
-    assert one(found, "dropout_rate_net", "county").numerator == 10 - 1
+    assert one(found, "dropout_rate_net", "county").numerator == 11 - 1
 
 
 def test_retention_counts_who_stayed_who_came_and_who_is_taught_at_home(found: list[OfficialFigure]) -> None:
     raw = one(found, "yearly_retention", "school")
-    assert (raw.numerator, raw.denominator) == (4, 14)  # stays, continues, at_home; comes
+    assert (raw.numerator, raw.denominator) == (5, 16)  # stays, continues, at_home, taken_back; comes
     corrected = one(found, "yearly_retention_corrected", "school")
-    # below: 14 + 1 came - 3 went (away, moves, emigrates) - 1 died
-    assert (corrected.numerator, corrected.denominator) == (4, 11)
-    assert one(found, "yearly_retention", "county").numerator == 5
+    # below: 16 + 1 came - 3 went (away, moves, emigrates) - 1 died
+    assert (corrected.numerator, corrected.denominator) == (5, 13)
+    assert one(found, "yearly_retention", "county").numerator == 6
 
 
 def test_reasons_are_told_and_where_none_was_given_that_is_told(found: list[OfficialFigure]) -> None:
     reasons = {
-        f.value: f.numerator for f in found
-        if f.by == "reason" and f.place.level == "county" and f.span.kind == "year"
+        name: {
+            f.value: f.numerator for f in found
+            if f.by == "reason" and f.place.level == "county" and f.span.kind == kind and f.span.name == name
+        }
+        for kind, name in (("year", "2024-2025"), ("term", "2024-2025-1"))
     }  # fmt: skip
-    assert reasons == {"家庭经济困难": 1, "": 2, "suspended": 1, "transfer_unconfirmed": 1}
+    year = {"家庭经济困难": 1, "学习困难": 1, "": 2, "suspended": 1, "transfer_unconfirmed": 1}
+    assert reasons["2024-2025"] == year
+    # The word came after the term in which the child had left.
+    assert reasons["2024-2025-1"]["学习困难"] == 1
 
 
 def test_a_year_runs_from_count_to_count_and_what_has_not_ended_says_so() -> None:

@@ -150,6 +150,7 @@ def test_the_hard_cases_are_counted_as_a_clerk_counts_them(
         ("_STANDING", "$day < due.due_on", "$day <= due.due_on + 400"),
         ("_STANDING", "spell.start_date <= says.event_date", "true"),
         ("_STANDING", "coalesce(left_on, event_date)", "event_date"),
+        ("_STANDING", "next_word IS DISTINCT FROM 'verified_not_dropout'", "true"),
         ("_STANDING", "expected_return + $overrun < $day", "expected_return < $day"),
         ("_FOLLOWED", "now.state = 'dropped_out'", "true"),
         ("_FOLLOWED", "end_date >= $first_day AND", ""),

@@ -35,7 +35,8 @@ came later by the one they came on). Who is of no group, or of whom nothing was 
 _TABLES = ("schools", "terms", "students", "enrolments", "family", "ledger_events")
 
 # Where each student stands on $day. Who was verified has left on the day that the ledger tells, else on that
-# of the word, as in the labels: who is verified in November as gone since August left in the old year.
+# of the word, as in the labels: who is verified in November as gone since August left in the old year. A word
+# that the next one took back says nothing of the days before it.
 _STANDING = """
 WITH last_spell AS (
     SELECT *, coalesce(end_date, DATE '9999-12-31') AS last_day FROM enrolments WHERE start_date <= $day
@@ -43,10 +44,15 @@ WITH last_spell AS (
         last_day >= $day DESC, CASE WHEN last_day >= $day THEN start_date END DESC NULLS LAST,
         last_day DESC, start_date DESC, school_id DESC) = 1
 ),
+words AS (
+    SELECT *, lead(event) OVER (PARTITION BY student_id
+        ORDER BY event_date, event <> 'verified_dropout', recorded_on NULLS FIRST, event DESC) AS next_word
+    FROM ledger_events WHERE event IN ('verified_dropout', 'verified_not_dropout', 'returned')
+),
 says AS (
-    SELECT student_id, event, event_date FROM ledger_events
-    WHERE event IN ('verified_dropout', 'verified_not_dropout', 'returned')
-      AND CASE WHEN event = 'verified_dropout' THEN coalesce(left_on, event_date) ELSE event_date END <= $day
+    SELECT student_id, event, event_date FROM words
+    WHERE CASE WHEN event = 'verified_dropout' AND next_word IS DISTINCT FROM 'verified_not_dropout'
+               THEN coalesce(left_on, event_date) ELSE event_date END <= $day
     QUALIFY row_number() OVER (PARTITION BY student_id
         ORDER BY event_date DESC, event = 'verified_dropout', recorded_on DESC NULLS LAST, event) = 1
 ),
@@ -139,7 +145,7 @@ LEFT JOIN (
 ) USING (student_id)
 LEFT JOIN (
     SELECT student_id, arg_max(reason, event_date) AS reason FROM ledger_events
-    WHERE reason IS NOT NULL AND event_date <= $last_day GROUP BY student_id
+    WHERE reason IS NOT NULL AND coalesce(left_on, event_date) <= $last_day GROUP BY student_id
 ) USING (student_id)
 """
 
