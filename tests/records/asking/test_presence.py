@@ -56,6 +56,8 @@ def test_who_ended_a_school_and_is_nowhere_is_expected_and_who_came_is_not(burea
         (ended("s", "emigrated"), None),
         (ended("s", "dropped_out"), None),
         (ended("s", "home_teaching"), None),
+        (ended("s", ""), "unexplained"),
+        (spell("s", start_date="2023-02-20", end_date="2023-07-07"), None),
         (spell("s", start_date="2024-01-08"), "not_renewed"),
         (spell("s", start_date="2023-02-20", end_date="2023-07-07", exit_reason="continued"), None),
     ],

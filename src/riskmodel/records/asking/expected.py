@@ -13,9 +13,12 @@ from riskmodel.domain import AsOf, RegionRule
 from riskmodel.records.asking.asof import BucketReader
 from riskmodel.records.store import RecordStore
 
-REASONS = ("primary_done", "moved_up", "transfer", "suspension_over", "vanished", "not_renewed")
+REASONS = (
+    "primary_done", "moved_up", "transfer", "unexplained", "suspension_over", "vanished", "not_renewed",
+)  # fmt: skip
 """In the order in which they are worth a look. `primary_done`: ended a school below the last compulsory
-grade, grade 6 above all, and nobody has enrolled the child since."""
+grade, grade 6 above all, and nobody has enrolled the child since. `unexplained`: the spell ended, and no
+reason is told."""
 DAYS_IN_A_GRADE = 400
 """A spell that runs longer was never renewed: a grade lasts a school year."""
 _MERGERS = 9
@@ -49,6 +52,7 @@ expected AS (
         WHEN end_date < (SELECT start_date FROM former_term) THEN NULL
         WHEN exit_reason = 'graduated' AND grade < $last_grade THEN 'primary_done'
         WHEN exit_reason = 'continued' THEN 'moved_up'
+        WHEN exit_reason IS NULL THEN 'unexplained'
         WHEN exit_reason = 'transfer_unconfirmed' THEN 'transfer'
         WHEN exit_reason = 'transferred' AND to_school_id IN (SELECT school_id FROM schools) THEN 'transfer'
         END AS reason
