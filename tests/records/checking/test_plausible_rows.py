@@ -103,6 +103,19 @@ def test_a_row_that_stands_twice_is_stored_once_and_told(told, tmp_path):
     assert RecordStore.open(tmp_path / "store").manifest.rows["attendance"] == 1
 
 
+@pytest.mark.parametrize(
+    "more",
+    ["s2,007,2024-09-02,7,2024-11-01,dropped_out,,2025-02-01", "s2,009,2024-11-04,7,,,,2024-11-04"],
+    ids=["a reason is told later", "is on another roll"],
+)
+def test_an_end_without_a_reason_that_is_settled_is_not_asked_for(told, more):
+    head = TABLES["enrolments"].splitlines()[0] + ",recorded_on\n"
+    ended = "s2,007,2024-09-02,7,2024-11-01,,,2024-11-05\n"
+    schools = TABLES["schools"] + "009,丙校,甲县,junior,\n"
+    assert [code for code, *_ in told(enrolments=head + ended)] == ["end_without_reason"]
+    assert told(enrolments=f"{head}{ended}{more}\n", schools=schools) == []
+
+
 def test_leading_zeros_come_back_where_one_school_alone_fits(told, tmp_path):
     found = told(enrolments=TABLES["enrolments"].replace(",007,", ",7,"))
     assert found == [("zeros_restored", "mended", "enrolments.csv", 2, "B")]

@@ -119,8 +119,13 @@ _CHECKS = (
     ),
     _Check(
         "end_without_reason", ("enrolments",), "exit_reason", "review",
-        """SELECT origin, file, sheet, "row" FROM staged_enrolments
-           WHERE end_date <= $day AND exit_reason IS NULL""",
+        # Not where a reason was told later, or another roll: then it is known what became of the child.
+        """SELECT origin, file, sheet, "row" FROM staged_enrolments AS ended
+           WHERE end_date <= $day AND exit_reason IS NULL AND NOT EXISTS (
+               SELECT 1 FROM staged_enrolments AS told WHERE told.student_id = ended.student_id
+                 AND (told.start_date > ended.start_date
+                      OR told.exit_reason IS NOT NULL AND told.statement_on >= ended.statement_on
+                         AND (told.school_id, told.start_date) = (ended.school_id, ended.start_date)))""",
     ),
     _Check(
         "transfer_without_school", ("enrolments",), "exit_reason", "review",
