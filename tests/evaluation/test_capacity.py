@@ -71,6 +71,24 @@ def test_lists_by_school_tell_how_much_longer_they_are():
     assert [places_row(each, "en")[at] for each in (bureau, by_school)] == ["2.1 %", "8.3 %"]
 
 
+def test_no_ceiling_lies_above_what_lists_of_those_enough_is_known_of_can_reach():
+    rows, risk = county()
+    left = rows["outcome"].to_numpy() == "left"
+    told = rows.assign(enough_known=~left | (np.cumsum(left) % 2 == 0))
+    few = rows.assign(enough_known=np.arange(len(rows)) % 50 == 0)
+    for known in (told, few):
+        lists = judge_places(known, np.where(left, 1.0, risk / 2), share=0.05, seed=1, resamples=20)
+        table = evaluate(
+            {"model": (risk, risk)}, known, seed=1, training_rows=0, training_events=0, resamples=20
+        )
+        best = [each.ceiling for each in lists] + [
+            each.precision_ceiling for each in table.models[0].at_capacity
+        ]
+        assert max(best) <= 1
+        assert lists[0].ceiling == pytest.approx(lists[0].precision.value)
+        assert table.models[0].at_capacity[2].listed == lists[0].listed
+
+
 def test_who_gets_no_place_from_any_list_is_found_by_none_that_is_judged():
     rows, risk = county()
     thin = np.arange(len(rows)) % 10 == 0

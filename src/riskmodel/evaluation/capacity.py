@@ -47,7 +47,8 @@ class Places:
         Leavers, each once; of them, those who left from at least one list.
     precision, recall, lift, to_contact
         `listed_left` / `listed`; `found` / `events`; precision over that of lists drawn by lot; `listed` /
-        `listed_left`: how many are contacted for one who would leave. Intervals resample schools.
+        `listed_left`: how many are contacted for one who would leave. Intervals resample schools, or students
+        of few schools.
     ceiling
         The best precision that lists of this length could have.
     listed_share
@@ -117,7 +118,8 @@ def _judge(
     by_lot = ratio(count.left, count.cohort, draws)
     left = (rows["outcome"] == Outcome.LEFT).to_numpy(dtype=bool)
     lists, cohort = _lists(rows, within)
-    best = np.minimum(places(share, cohort), np.bincount(lists[left], minlength=len(cohort)))
+    could = left & known_rows(rows)
+    best = np.minimum(*(np.bincount(lists[which], minlength=len(cohort)) for which in (listed, could)))
     return Places(
         within=within,
         share=share,
@@ -129,7 +131,7 @@ def _judge(
         recall=interval_of(ratio(count.found, count.leavers, draws)),
         lift=interval_of(np.divide(precision, by_lot, out=np.full_like(by_lot, np.nan), where=by_lot > 0)),
         to_contact=interval_of(ratio(count.listed, count.listed_left, draws)),
-        ceiling=float(best.sum() / count.listed.sum()),
+        ceiling=float(best.sum() / max(listed.sum(), 1)),
         listed_share=float(count.listed.sum() / len(rows)),
     )
 

@@ -223,9 +223,10 @@ class _Judge:
             name,
             Pooled.of(score[judged], left, students),
             Lists.of(
-                np.where(rows.known, score, -np.inf),
+                score,
                 left=rows.left,
                 judged=judged,
+                known=rows.known,
                 students=rows.students,
                 dates=rows.dates,
                 ties=rows.ties,

@@ -84,10 +84,13 @@ class Pooled:
 class Lists:
     """One list per as-of date: the cohort of the date, best score first, equal scores by `tie_breaks`.
 
+    Who may have no place (`known` is false) stands last, and leaves the places empty.
+
     Attributes
     ----------
-    students, bounds
-        Student number of each row in order; date `d` has the rows from `bounds[d]` to before `bounds[d + 1]`.
+    students, bounds, ends
+        Student number of each row in order; date `d` has the rows from `bounds[d]` to before `bounds[d + 1]`,
+        those who may have a place to before `ends[d]`.
     left_at, left_date
         Position and date number of each row that left, sorted by student.
     left_starts
@@ -98,6 +101,7 @@ class Lists:
 
     students: Integers
     bounds: Integers
+    ends: Integers
     left_at: Integers
     left_date: Integers
     left_starts: Integers
@@ -106,20 +110,21 @@ class Lists:
 
     @classmethod
     def of(
-        cls, score: Floats, *, left: Bools, judged: Bools, students: Integers, dates: Integers,
-        ties: NDArray[np.uint64],
+        cls, score: Floats, *, left: Bools, judged: Bools, known: Bools, students: Integers,
+        dates: Integers, ties: NDArray[np.uint64],
     ) -> Lists:  # fmt: skip
         """Order the rows. `dates` numbers the as-of dates from 0; a missing score (NaN) ranks last."""
         ranked = np.where(np.isnan(score), -np.inf, score)
-        order = np.lexsort((ties, -ranked, dates))
+        order = np.lexsort((ties, -ranked, ~known, dates))
         students, dates, left, judged = students[order], dates[order], left[order], judged[order]
         bounds = np.concatenate(([0], np.cumsum(np.bincount(dates))))
+        ends = bounds[:-1] + np.bincount(dates[known[order]], minlength=bounds.size - 1)
         left_at = np.flatnonzero(left)
         left_at = left_at[np.argsort(students[left_at], kind="stable")]
         _, left_starts = np.unique(students[left_at], return_index=True)
         not_judged = np.flatnonzero(~judged)
         return cls(
-            students, bounds, left_at, dates[left_at], left_starts,
+            students, bounds, ends, left_at, dates[left_at], left_starts,
             not_judged - bounds[dates[not_judged]], dates[not_judged],
         )  # fmt: skip
 
@@ -137,12 +142,15 @@ class Lists:
         left = float(weight.sum())
         events = float(weights[self.students[self.left_at[self.left_starts]]].sum())
         base_rate = left / float(cohort.sum())
-        left_per_date = np.bincount(self.left_date, weight, minlength=cohort.size)
+        most = running[self.ends] - offsets[:-1]
+        could = np.where(self.left_at < self.ends[self.left_date], weight, 0.0)
+        could_per_date = np.bincount(self.left_date, could, minlength=cohort.size)
         figures: dict[str, float] = {}
         for share in shares:
-            room = places(share, cohort)
+            room = np.minimum(places(share, cohort), most)
             on_list = np.clip(room[self.left_date] - above, 0.0, weight)
             listed, listed_left = float(room.sum()), float(on_list.sum())
+            precision = listed_left / listed if listed else float("nan")
             found = float(np.maximum.reduceat(on_list, self.left_starts).sum())
             waiting = self.not_judged_rank < room[self.not_judged_date]
             figures |= {
@@ -150,9 +158,9 @@ class Lists:
                 f"listed_left@{share}": listed_left,
                 f"listed_not_judged@{share}": float(waiting.sum()),
                 f"found@{share}": found,
-                f"precision@{share}": listed_left / listed,
+                f"precision@{share}": precision,
                 f"recall@{share}": found / events if events else float("nan"),
-                f"lift@{share}": listed_left / listed / base_rate if base_rate else float("nan"),
-                f"ceiling@{share}": float(np.minimum(room, left_per_date).sum()) / listed,
+                f"lift@{share}": precision / base_rate if base_rate else float("nan"),
+                f"ceiling@{share}": float(np.minimum(room, could_per_date).sum()) / max(listed, 1.0),
             }
         return figures
