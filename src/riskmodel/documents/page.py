@@ -18,12 +18,14 @@ Words = str | Markup
 class Table:
     """A table: titles of the columns, and rows of as many cells. What is not Markup is escaped.
 
-    `prose`: its cells are sentences, which begin at the left; figures stand at the right.
+    `prose`: its cells are sentences, which begin at the left; figures stand at the right, and an interval
+    stays on one line. `words`: so many columns, from the first, name things and begin at the left.
     """
 
     head: Sequence[Words]
     rows: Sequence[Sequence[Words]]
     prose: bool = False
+    words: int = 1
     kind = "table"
 
 

@@ -93,7 +93,7 @@ def report_page(told: Told, language: Language) -> str:
         _section("coverage", _coverage(told.coverage, language), language),
         _section("figures", _figures(told, language), language),
         _section("lists", _lists(told, language), language),
-        _section("calibration", _pictures(told, language, "calibration"), language),
+        _section("calibration", _calibration(told, language), language),
         _section("groups", _groups(told, language), language),
         _section("others", _others(told, language), language),
         _section("terms", _terms(told, language), language),
@@ -230,7 +230,7 @@ def _lists(told: Told, language: Language) -> Parts:
     parts: Parts = [
         *_pictures(told, language, "precision"),
         Lines([text("evaluation.lists", language)]),
-        Table(list_head(language), list_rows(told.evaluation, language)),
+        Table(list_head(language), list_rows(told.evaluation, language), words=2),
     ]
     if told.audit is not None:
         parts += [
@@ -238,6 +238,10 @@ def _lists(told: Told, language: Language) -> Parts:
             Table(places_head(language), [places_row(each, language) for each in told.audit.places]),
         ]
     return parts
+
+
+def _calibration(told: Told, language: Language) -> Parts:
+    return _pictures(told, language, "calibration") or [Lines([_say("no_probabilities", language)])]
 
 
 def _groups(told: Told, language: Language) -> Parts:
