@@ -6,6 +6,7 @@ from datetime import date
 
 import pytest
 
+from riskmodel.errors import RecordsRefused
 from riskmodel.records.deliveries.shipment import SourceFiles
 from riskmodel.records.intake import take_in
 from riskmodel.records.store import RecordStore
@@ -35,15 +36,24 @@ tables:
 
 
 @pytest.fixture
-def store(tmp_path):
-    folder = tmp_path / "in"
-    folder.mkdir()
-    for name, text in FILES.items():
-        (folder / name).write_text(text, encoding="utf-8")
-    (tmp_path / "mapping.yaml").write_text(MAPPING, encoding="utf-8")
-    source = SourceFiles("b", folder, tmp_path / "mapping.yaml")
-    report = take_in([source], store=tmp_path / "store", delivered_on=date(2025, 11, 3))
-    assert {finding.code for finding in report.findings} == {"title_rows_skipped", "total_rows_dropped"}
+def deliver(tmp_path):
+    """Take the files in, some of them changed; return what is reported."""
+
+    def take(**changed):
+        folder = tmp_path / "in"
+        folder.mkdir()
+        for name, text in (FILES | changed).items():
+            (folder / name).write_text(text, encoding="utf-8")
+        (tmp_path / "mapping.yaml").write_text(MAPPING, encoding="utf-8")
+        source = SourceFiles("b", folder, tmp_path / "mapping.yaml")
+        return take_in([source], store=tmp_path / "store", delivered_on=date(2025, 11, 3))
+
+    return take
+
+
+@pytest.fixture
+def store(tmp_path, deliver):
+    assert {one.code for one in deliver().findings} == {"title_rows_skipped", "total_rows_dropped"}
     return RecordStore.open(tmp_path / "store")
 
 
@@ -57,3 +67,12 @@ def test_days_on_which_anything_was_written_were_reported_and_an_empty_column_wa
 def test_the_same_sheet_tells_who_was_absent(store, ask):
     told = ask(store, "SELECT student_id, start_date, days_absent FROM attendance", "2025-11-03")
     assert told == [("s1", date(2025, 10, 9), 1.0)]
+
+
+def test_a_sheet_that_states_two_months_is_refused_and_one_of_whole_dates_is_not(deliver, tmp_path):
+    other = "2025年10月考勤,,\n学号,2025-09-08,2025-09-09\ns1,√,√\n"
+    with pytest.raises(RecordsRefused) as refused:
+        deliver(**{"七二班2025年9月考勤.csv": FILES["七一班考勤.csv"], "七三班2025年9月考勤.csv": other})
+    told = {(one.code, one.where.file, dict(one.slots)["months"]) for one in refused.value.findings}
+    assert told == {("spread_months_differ", "七二班2025年9月考勤.csv", "2025-10, 2025-09")}
+    assert not (tmp_path / "store").exists()

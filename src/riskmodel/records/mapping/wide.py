@@ -18,6 +18,7 @@ _YEAR_AND_MONTH = re.compile(
     r"(?<![0-9])(?<![0-9]{4}[-./~—–至])([12][0-9]{3})\s*(?:年|[-./])\s*([01]?[0-9])"
     r"(?:\s*月|(?![0-9])(?!\s*学期))"
 )
+_OF_A_DAY = re.compile(r"\s*[0-3]?[0-9]\s*[日号]|[-./][0-3]?[0-9]")
 _DAY = re.compile(r"([0-3]?[0-9])[日号]?")
 _MONTH_AND_DAY = re.compile(r"([01]?[0-9])[月./-]([0-3]?[0-9])[日号]?")
 _WHOLE = re.compile(r"([12][0-9]{3})[年./-]([01]?[0-9])[月./-]([0-3]?[0-9])日?")
@@ -62,7 +63,7 @@ class Wide:
         titles
             Where a month may be stated: title cells, the sheet's name, the file's name, in this order.
         """
-        month = next(filter(None, map(_YEAR_AND_MONTH.search, titles)), None)
+        month = next(iter(_stated(titles)), None)
         known = {plain(name): given for name, given in self.columns.items()}
         found: dict[int, Mapping[str, str]] = {}
         for at, name in enumerate(names):
@@ -71,6 +72,18 @@ class Wide:
             elif self.days_into and (day := _day_of(plain(name), month)) is not None:
                 found[at] = dict.fromkeys(self.days_into, day.isoformat())
         return found
+
+    def months(self, names: Sequence[str], titles: Sequence[str]) -> list[str]:
+        """Return the months that are stated, each once, where the days of the header need one."""
+        if self.spread(names, titles) == self.spread(names, ()):
+            return []
+        return list(dict.fromkeys(f"{month[1]}-{int(month[2]):02}" for month in _stated(titles)))
+
+
+def _stated(titles: Sequence[str]) -> list[re.Match[str]]:
+    """Find the months that titles state; dates of a day (of printing) where there is nothing else."""
+    found = [month for title in titles for month in _YEAR_AND_MONTH.finditer(title)]
+    return [month for month in found if not _OF_A_DAY.match(month.string, month.end())] or found
 
 
 def _day_of(name: str, month: re.Match[str] | None) -> date | None:

@@ -187,9 +187,13 @@ def _read_grid(
     spread: dict[int, Mapping[str, str]] = {}
     if telling.wide is not None:
         titles = [cell for row in first[: header.row - 1] for cell in row if cell]
-        spread = telling.wide.spread(header.names, [*titles, grid.name or "", telling.file])
+        titles += [grid.name or "", telling.file]
+        spread = telling.wide.spread(header.names, titles)
         if not spread:
             findings.refuse("spread_columns_missing", at_header)
+            return None
+        if len(months := telling.wide.months(header.names, titles)) > 1:
+            findings.refuse("spread_months_differ", where, months=", ".join(months))
             return None
     mapped = frozenset(telling.columns)
     apart = {*spread, *(at for at, name in enumerate(header.names) if plain(name) in telling.elsewhere)}
