@@ -3,7 +3,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import get_args
 
 import pytest
@@ -400,6 +400,15 @@ def test_after_a_summer_a_case_is_with_the_teacher_who_has_the_child_now(
     assert OWN in seen_in(child.grade + 1, child.class_name)
     assert OWN not in seen_in(child.grade, child.class_name)
     assert gone.student_id in seen_in(gone.grade, gone.class_name), "whom no set has, by the opening"
+    summer = datetime(2027, 8, 31, 15, tzinfo=UTC)
+    for days, seen in ((0, True), (1, False), (200, False)):
+        publish(
+            store,
+            replace(full, students=moved_up),
+            published_at=summer + timedelta(days=days),
+            published_by="t",
+        )
+        assert (gone.student_id in seen_in(gone.grade, gone.class_name)) == seen, days
 
 
 def test_a_case_of_a_school_that_is_no_more_stays_with_its_township(

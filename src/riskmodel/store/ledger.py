@@ -270,6 +270,7 @@ def _sees_home(connection: Connection, principal: Principal, home: Home) -> bool
         literal(home.township, Text).label("township"),
         literal(home.grade, Integer).label("grade"),
         literal(home.class_name, Text).label("class_name"),
+        literal("9999-12-31", Text).label("opened_on"),  # a home of now
     ).subquery()
     return connection.execute(select(place).where(sees_case(principal, place))).first() is not None
 

@@ -13,10 +13,12 @@ from functools import lru_cache
 from sqlalchemy import (
     ColumnElement,
     FromClause,
+    Integer,
     Select,
     Text,
     and_,
     bindparam,
+    cast,
     false,
     func,
     not_,
@@ -28,7 +30,7 @@ from sqlalchemy import (
 
 from riskmodel.store.principals import Principal, SchoolClass
 from riskmodel.store.sets import CURRENT
-from riskmodel.store.tables import LEDGER_CASES, OBJECTIONS, SCHOOLS, STUDENTS
+from riskmodel.store.tables import LEDGER_CASES, OBJECTIONS, SCHOOLS, SETS, STUDENTS
 
 
 def sees_school(principal: Principal, school: FromClause = SCHOOLS) -> ColumnElement[bool]:
@@ -110,7 +112,8 @@ def sees_case(principal: Principal, case: FromClause = LEDGER_CASES) -> ColumnEl
     stands in no set, and somebody must ask after them. In which township its school lies is what the current
     set says; the township kept with the case holds where it has no school, or one that no current set names.
     In which class the child is, of the same school, is what the current set says too: after a summer the case
-    is with the teacher who has the child. The class kept with the case holds where the set has no such child.
+    is with the teacher who has the child. The class kept with the case holds where the set has no such child,
+    until the school year is over: then other children sit in it.
     """
     if principal.rights.everywhere:
         return true()
@@ -134,9 +137,16 @@ def sees_case(principal: Principal, case: FromClause = LEDGER_CASES) -> ColumnEl
             not_(named.exists()),
         ),
         placed.where(_in_classes(now, places)).exists(),
-        and_(_in_classes(case, places), not_(placed.exists())),
+        and_(_in_classes(case, places), not_(placed.exists()), case.c.opened_on >= _school_year()),
     ]
     return or_(*ways)
+
+
+def _school_year() -> ColumnElement[str]:
+    """Return the first of September before the current set was published; before all days where none was."""
+    at = select(SETS.c.published_at).where(SETS.c.set_id == CURRENT.scalar_subquery()).scalar_subquery()
+    year = cast(func.substr(at, 1, 4), Integer) - cast(func.substr(at, 6, 2) < "09", Integer)
+    return func.coalesce(cast(year, Text) + "-09-01", "")
 
 
 def objects(student_id: ColumnElement[str]) -> ColumnElement[bool]:
