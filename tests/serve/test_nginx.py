@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import shutil
 import socket
 import ssl
@@ -72,6 +73,15 @@ def proxied(own_county: Any, tmp_path: Path) -> Iterator[tuple[int, ssl.SSLConte
         for one in (proxy, server):
             one.terminate()
             one.wait(timeout=60)
+
+
+def test_the_example_may_open_a_file_for_each_connection_that_it_takes() -> None:
+    told = (ROOT / "configs" / "nginx.conf").read_text(encoding="utf-8")
+    files, taken = (
+        int(re.search(rf"\b{name} (\d+);", told)[1])  # type: ignore[index]
+        for name in ("worker_rlimit_nofile", "worker_connections")
+    )
+    assert files > taken
 
 
 def ask(
