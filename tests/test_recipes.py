@@ -503,6 +503,16 @@ def test_a_term_whose_model_could_not_be_judged_asks_nobody_to_approve_it(
     assert said[-1] == "term_not_judged"
 
 
+def test_a_term_whose_model_a_gate_refused_asks_nobody_to_approve_it(
+    bureau: Bureau, full: tuple[Path, str, ModelBundle]
+) -> None:
+    bureau.gates(**WIDE | {"auc_low": 0.9999})
+    said: list[str] = []
+    prepare_term(Run.of(full[0], say=lambda code, **_: said.append(code)), term="2024-2025-2", bootstraps=2)
+    assert "gates_refuse" in said
+    assert said[-1] == "term_refused"
+
+
 def test_a_term_is_prepared_up_to_the_approval_and_kept_in_one_folder(
     bureau: Bureau, full: tuple[Path, str, ModelBundle]
 ) -> None:

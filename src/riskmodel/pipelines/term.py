@@ -6,10 +6,12 @@ from pathlib import Path
 
 from riskmodel.config import WeekOfTerm
 from riskmodel.errors import ConfigurationError, Where
+from riskmodel.evaluation.gates import read_gates_found, refused
 from riskmodel.pipelines.auditing import BOOTSTRAPS, audit_model
 from riskmodel.pipelines.backtesting import backtest
 from riskmodel.pipelines.bundles import read_used
 from riskmodel.pipelines.checking import check_records
+from riskmodel.pipelines.gating import GATES
 from riskmodel.pipelines.lists import write_list
 from riskmodel.pipelines.publishing import scored_on
 from riskmodel.pipelines.records import build_features, make_county, take_in_records
@@ -47,8 +49,16 @@ def prepare_term(run: Run, *, term: str, bootstraps: int = BOOTSTRAPS) -> Path |
         return None
     write_lists(run, version)
     folder = keep_term(run, version)
-    run.say("term_waits" if audit is not None else "term_not_judged", folder=folder)
+    run.say(_end(run.workspace.models / version, judged=audit is not None), folder=folder)
     return folder
+
+
+def _end(model: Path, *, judged: bool) -> str:
+    """Tell what people have to do: nobody is asked to approve what a gate refused."""
+    if not judged:
+        return "term_not_judged"
+    found = read_gates_found((model / GATES).read_text(encoding="utf-8"))
+    return "term_refused" if refused(found) else "term_waits"
 
 
 def write_lists(run: Run, version: str) -> None:
