@@ -1,5 +1,5 @@
 from riskmodel.evaluation.gates import GateFound, Verdict
-from riskmodel.evaluation.gates_report import gate_name, gates_table, group_name
+from riskmodel.evaluation.gates_report import gate_name, gates_table, group_name, group_title
 from riskmodel.evaluation.groups import GROUPINGS
 from riskmodel.figures import Interval
 from riskmodel.wording import LANGUAGES, has, text
@@ -38,4 +38,6 @@ def test_every_group_has_a_name_and_a_township_goes_by_its_own():
     wanted = [f"groups.{one.name}.{value}" for one in GROUPINGS for value in ("name", *one.names.values())]
     assert [code for code in wanted for language in LANGUAGES if not has(code, language)] == []
     assert group_name("township", "青禾镇", "en") == "青禾镇"
+    assert group_title("township", "青禾镇", "zh") == "乡镇：青禾镇"
+    assert group_title("township", "青禾镇", "en") == "Township: 青禾镇"
     assert group_name("sex", "not_known", "zh") == text("values.not_known", "zh")

@@ -200,7 +200,7 @@ def _groups(facts: Facts, language: Language) -> Table:
         named = group_name(grouping, name, language)
         named = facts.number(f"{at}.group") if named == name else named
         rows.append([
-            Markup("{}: {}").format(grouping_name(grouping, language), named),
+            sentence("gates.of", language, gate=grouping_name(grouping, language), of=named),
             hidden if group["students"] is None else facts.number(f"{at}.students"),
             hidden if group["events"] is None else facts.number(f"{at}.events"),
             facts.number(f"{at}.recall", 1, percent=True),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from riskmodel.domain import Language
 from riskmodel.evaluation.audit import Audit, OtherModel
 from riskmodel.evaluation.capacity import Places
-from riskmodel.evaluation.gates_report import group_name, grouping_name
+from riskmodel.evaluation.gates_report import group_title
 from riskmodel.evaluation.groups import GroupFigures
 from riskmodel.evaluation.report import figure
 from riskmodel.wording import text
@@ -64,7 +64,7 @@ def groups_row(group: GroupFigures, language: Language) -> list[str]:
     """Return a group's figures; what is hidden is so named."""
     hidden = _say("hidden", language)
     return [
-        f"{grouping_name(group.grouping, language)}: {group_name(group.grouping, group.group, language)}",
+        group_title(group.grouping, group.group, language),
         hidden if group.students is None else f"{group.students:,}",
         hidden if group.events is None else f"{group.events:,}",
         figure(group.recall, 1, percent=True),

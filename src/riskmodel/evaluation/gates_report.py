@@ -67,6 +67,12 @@ def group_name(grouping: str, group: str, language: Language) -> str:
     return group
 
 
+def group_title(grouping: str, group: str, language: Language) -> str:
+    """Return a group with the way in which students are divided."""
+    named = group_name(grouping, group, language)
+    return text("gates.of", language, gate=grouping_name(grouping, language), of=named)
+
+
 def _limits(found: GateFound, language: Language) -> str:
     low, high = found.limits
     digits = digits_of(found)

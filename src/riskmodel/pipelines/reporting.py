@@ -30,7 +30,7 @@ from riskmodel.evaluation.challengers import read_choice
 from riskmodel.evaluation.comparison import Comparison, Ranked, compare, comparison_json
 from riskmodel.evaluation.contributions_pictures import family_picture, family_sums, feature_picture
 from riskmodel.evaluation.gates import read_gates_found
-from riskmodel.evaluation.gates_report import group_name, grouping_name
+from riskmodel.evaluation.gates_report import group_title
 from riskmodel.evaluation.groups import FEW_EVENTS, SMALL_CELL
 from riskmodel.evaluation.pictures import (
     calibration_picture,
@@ -323,10 +323,10 @@ def _draw(judged: Judged, values: pd.DataFrame, told: Told, language: Language) 
             feature_picture(at("features"), contributions=added, values=X, names=names, language=language)
         if audit is not None:
             recalls = {
-                f"{grouping_name(one.grouping, language)}: {group_name(one.grouping, one.group, language)}":
-                one.recall
-                for one in audit.groups if one.recall is not None
-            }  # fmt: skip
+                group_title(one.grouping, one.group, language): one.recall
+                for one in audit.groups
+                if one.recall is not None
+            }
             everybody = audit.places[0].recall.value
             if recalls:
                 ranges_picture(
