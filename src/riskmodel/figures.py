@@ -7,6 +7,11 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
 
+FEWEST_SCHOOLS = 20
+"""Of fewer, intervals that draw schools are too narrow themselves (Cameron, Gelbach and Miller 2008)."""
+BLOCKS = 400
+"""Into so many blocks students are dealt, to be drawn together: as many numbers as a county has schools."""
+
 
 @dataclass(frozen=True)
 class Interval:

@@ -58,6 +58,16 @@ def test_what_was_reached_has_an_interval(places: pd.DataFrame) -> None:
     assert model.of_leavers.low <= 10 / 24 <= (model.of_leavers.high or 0)
 
 
+@pytest.mark.parametrize("schools", [1, 2])
+def test_what_was_reached_at_one_school_or_two_is_no_surer_than_its_students_make_it(
+    places: pd.DataFrame, schools: int
+) -> None:
+    alike = [f"A{one % schools}" for one in range(len(places))]
+    found = [one for one in reached_per_100(places.assign(school_id=alike), seed=1) if one.order == "lots"]
+    for figure in (found[0].per_100, found[0].of_leavers):
+        assert figure.high - figure.low > 0.3 * figure.value > 0
+
+
 def test_groups_are_told_with_what_their_places_reached_and_small_ones_are_hidden(
     places: pd.DataFrame,
 ) -> None:

@@ -9,9 +9,6 @@ import numpy as np
 from riskmodel.evaluation.ranking import Floats
 from riskmodel.figures import Interval
 
-FEWEST_SCHOOLS = 20
-"""Of fewer, intervals that draw schools are too narrow themselves (Cameron, Gelbach and Miller 2008)."""
-
 
 def samples(count: int, *, seed: int | Sequence[int], resamples: int) -> Iterator[Floats]:
     """Draw so many students, or schools, with replacement; yield how often each was drawn."""

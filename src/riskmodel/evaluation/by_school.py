@@ -14,17 +14,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from riskmodel.domain import Outcome
-from riskmodel.evaluation.bootstrap import FEWEST_SCHOOLS, interval, samples
+from riskmodel.evaluation.bootstrap import interval, samples
 from riskmodel.evaluation.ranking import Bools, Floats, Integers
-from riskmodel.figures import Interval
+from riskmodel.figures import BLOCKS, FEWEST_SCHOOLS, Interval
 from riskmodel.scoring import tie_breaks
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-BLOCKS = 400
-"""Into so many blocks students are dealt, to be drawn together: as many numbers as a county has schools."""
 
 
 @dataclass(frozen=True)

@@ -21,11 +21,11 @@ from numpy.typing import ArrayLike
 
 from riskmodel.domain import Outcome
 from riskmodel.errors import NotEnoughData
-from riskmodel.evaluation.bootstrap import FEWEST_SCHOOLS, interval, samples
+from riskmodel.evaluation.bootstrap import interval, samples
 from riskmodel.evaluation.capacity import known_rows
 from riskmodel.evaluation.probabilities import Probabilities
 from riskmodel.evaluation.ranking import Bools, Floats, Integers, Lists, Pooled
-from riskmodel.figures import AtCapacity, Evaluation, Interval, ModelFigures
+from riskmodel.figures import FEWEST_SCHOOLS, AtCapacity, Evaluation, Interval, ModelFigures
 from riskmodel.scoring import tie_breaks
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from riskmodel.domain import Band, Language, Outcome
-from riskmodel.figures import Interval
+from riskmodel.figures import BLOCKS, FEWEST_SCHOOLS, Interval
 from riskmodel.hiding import Sum, withheld
 from riskmodel.targeting.greedy import all_there_is, give_by_order, give_floors
 from riskmodel.targeting.need import Floats, Pairs, needs_of
@@ -125,7 +125,7 @@ def _by(pairs: Pairs, score: Floats, lots: Floats) -> Pairs:
 
 
 def reached_per_100(places: pd.DataFrame, *, seed: int) -> tuple[Reached, ...]:
-    """Count what each order reached, with intervals that resample schools.
+    """Count what each order reached, with intervals that resample schools, or students of few schools.
 
     Of the model's order by group, too. A group with fewer than ten leavers, or students who got a place, is
     hidden, and with it whatever would give it away by subtraction (`riskmodel.hiding`). Who leaves within the
@@ -134,8 +134,9 @@ def reached_per_100(places: pd.DataFrame, *, seed: int) -> tuple[Reached, ...]:
     _, school = np.unique(places["school_id"].to_numpy(dtype=str), return_inverse=True)
     students = places["student_id"].to_numpy(dtype=str)
     _, first, student = np.unique(students, return_index=True, return_inverse=True)
-    draws = np.random.default_rng(seed).multinomial(
-        school.max() + 1, np.full(school.max() + 1, 1 / (school.max() + 1)), size=RESAMPLES
+    schools, chance = int(school.max()) + 1, np.random.default_rng(seed)
+    draws = np.hstack(
+        [chance.multinomial(units, np.full(units, 1 / units), size=RESAMPLES) for units in (schools, BLOCKS)]
     )
     weights = np.vstack([np.ones(draws.shape[1], dtype=int), draws])
     left = places["left"].to_numpy(dtype=bool)
@@ -146,10 +147,12 @@ def reached_per_100(places: pd.DataFrame, *, seed: int) -> tuple[Reached, ...]:
     def reached(order: str, group: tuple[str, str] | None, mine: Any) -> Reached:
         got = places[order].to_numpy(dtype=np.float64) * mine
         leavers = people(left & mine)
+        few = np.unique(school[mine]).size < FEWEST_SCHOOLS
+        unit = schools + student % BLOCKS if few else school
         return Reached(
             order, group, int(got.sum()), int(people(got > 0).sum()), int(leavers.sum()),
-            per_100=_ratio(school, weights, got * left, got, times=100),
-            of_leavers=_ratio(school[first], weights, people((got > 0) & left), leavers),
+            per_100=_ratio(unit, weights, got * left, got, times=100),
+            of_leavers=_ratio(unit[first], weights, people((got > 0) & left), leavers),
         )  # fmt: skip
 
     everybody = np.ones(len(places), dtype=bool)
@@ -183,12 +186,12 @@ def _hide(groups: list[Reached]) -> list[Reached]:
     return [replace(one, **nothing) if n in hidden else one for n, one in enumerate(groups)]
 
 
-def _ratio(school: Any, weights: Any, above: Any, below: Any, *, times: float = 1) -> Interval | None:
+def _ratio(unit: Any, weights: Any, above: Any, below: Any, *, times: float = 1) -> Interval | None:
     if not np.any(below):
         return None
 
     def sums(values: Any) -> Any:
-        return weights @ np.bincount(school, np.asarray(values, dtype=np.float64))
+        return weights @ np.bincount(unit, np.asarray(values, dtype=np.float64), minlength=weights.shape[1])
 
     under = sums(below)
     shares = np.full(len(weights), np.nan)
