@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskmodel import wording
-from riskmodel.domain import Family, FeatureInfo, FeatureMatrix, Statement, Unknown
+from riskmodel.domain import Family, FeatureInfo, FeatureMatrix, Matrix, Statement, Unknown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -166,13 +166,13 @@ def _choose_reasons(statements: Sequence[Statement]) -> tuple[Statement, ...]:
     return _strongest([*to_act_on, *background], MOST_REASONS + MOST_BACKGROUND)
 
 
-def enough_known(matrix: FeatureMatrix) -> Bools:
+def enough_known(matrix: Matrix) -> Bools:
     """Tell of each row whether a judgement can rest on it.
 
     It can with one reported school day in the last 56 days, or with one mark, whenever it was (features
     look three years back). Without both there is only background, and no judgement rests on that alone.
     """
-    frame = matrix.frame
+    frame = matrix.read(["absence_share_56d", "days_since_exam"])
     return np.asarray(frame["absence_share_56d"].notna() | frame["days_since_exam"].notna(), dtype=bool)
 
 

@@ -24,7 +24,7 @@ def county(students=20_000, *, seed=1):
 def test_cut_offs_give_each_group_the_same_recall_within_the_places():
     _, groups, risk, left = county()
     group = groups["grouping"].to_numpy(dtype=str)
-    cutoffs = equal_recall_cutoffs(risk, left, group, share=0.05)
+    cutoffs = equal_recall_cutoffs(risk, left, group, known=left | ~left, share=0.05)
     listed = risk / cutoffs_of(group, cutoffs) >= 1
     recall = {name: listed[left & (group == name)].mean() for name in "ab"}
     assert recall["a"] == pytest.approx(recall["b"], abs=0.01)
@@ -32,9 +32,23 @@ def test_cut_offs_give_each_group_the_same_recall_within_the_places():
     assert cutoffs["b"] < cutoffs["a"]
 
 
+def test_who_gets_no_place_from_any_list_moves_no_cut_off():
+    _, groups, risk, left = county()
+    group = groups["grouping"].to_numpy(dtype=str)
+    known = ~((group == "b") & (np.arange(len(risk)) % 4 == 0))
+    thin = np.where(known, risk, 0.95)  # half of one group looks the riskiest, and no school is told of them
+    cutoffs = equal_recall_cutoffs(thin, left, group, known=known, share=0.05)
+    listed = known & (risk / cutoffs_of(group, cutoffs) >= 1)
+    recall = {name: listed[known & left & (group == name)].mean() for name in "ab"}
+    assert recall["a"] == pytest.approx(recall["b"], abs=0.01)
+    assert listed.mean() == pytest.approx(0.05, abs=0.001)
+
+
 def test_on_other_rows_the_gap_shrinks_the_places_stay_and_the_cost_is_told():
     _, groups, risk, left = county(seed=1)
-    cutoffs = equal_recall_cutoffs(risk, left, groups["grouping"].to_numpy(dtype=str), share=0.05)
+    cutoffs = equal_recall_cutoffs(
+        risk, left, groups["grouping"].to_numpy(dtype=str), known=left | ~left, share=0.05
+    )
     rows, groups, risk, _ = county(seed=2)
     tried = try_cutoffs(rows, groups, grouping="grouping", risk=risk, cutoffs=cutoffs, share=0.05, seed=1)
     assert tried.before.gap.low > 0.1
@@ -48,7 +62,7 @@ def test_a_group_with_few_leavers_keeps_the_cut_off_of_everybody():
     _, groups, risk, left = county()
     group = groups["grouping"].to_numpy(dtype=object)
     group[:50] = "few"
-    cutoffs = equal_recall_cutoffs(risk, left, group.astype(str), share=0.05)
+    cutoffs = equal_recall_cutoffs(risk, left, group.astype(str), known=left | ~left, share=0.05)
     assert cutoffs["few"] == pytest.approx(np.quantile(risk, 0.95))
 
 

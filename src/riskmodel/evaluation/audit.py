@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from riskmodel.domain import Outcome
-from riskmodel.evaluation.capacity import Places, top_lists
+from riskmodel.evaluation.capacity import Places, known_rows, top_lists
 from riskmodel.evaluation.cutoffs import CutoffsTried, equal_recall_cutoffs, try_cutoffs
 from riskmodel.evaluation.groups import GroupFigures, RecallGap, group_figures
 from riskmodel.evaluation.metrics import evaluate
@@ -137,6 +137,7 @@ def judge_cutoffs(
             learnt["risk"].to_numpy(dtype=np.float64),
             learnt["left"].to_numpy(dtype=bool),
             learnt[f"{GROUP}{gap.grouping}"].to_numpy(dtype=str),
+            known=known_rows(learnt),
             share=share,
         )
         one = try_cutoffs(

@@ -45,13 +45,17 @@ class CutoffsTried:
     listed: int
 
 
-def equal_recall_cutoffs(risk: Floats, left: Bools, groups: Texts, *, share: float) -> dict[str, float]:
+def equal_recall_cutoffs(
+    risk: Floats, left: Bools, groups: Texts, *, known: Bools, share: float
+) -> dict[str, float]:
     """Find the risk from which each group is listed: the same recall in each, and places for `share` of all.
 
-    A group with fewer than `FEW_EVENTS` rows of leavers takes the cut-off of everybody.
+    Of whom too little is `known` no list has anybody: they count for the places, and not for recall. A group
+    with fewer than `FEW_EVENTS` rows of leavers takes the cut-off of everybody.
     """
     room = share * len(risk)
-    usual = float(np.quantile(risk, 1 - share))
+    risk, left, groups = risk[known], left[known], groups[known]
+    usual = float(np.quantile(risk, max(1 - room / len(risk), 0)))
     enough = [str(name) for name in np.unique(groups) if left[groups == name].sum() >= FEW_EVENTS]
     taken = sum(
         float((risk[groups == name] >= usual).sum()) for name in np.unique(groups) if name not in enough

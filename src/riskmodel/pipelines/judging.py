@@ -119,14 +119,18 @@ def score_rows(
     rows = with_groups(tested).merge(
         outcomes.frame[[*keys, "outcome", "left_on", "cause"]], on=keys, how="left", validate="one_to_one"
     )
-    return rows.assign(enough_known=enough_known(tested)), models
+    return rows, models
 
 
 def with_groups(matrix: Matrix) -> pd.DataFrame:
-    """Return whose row each is, with school, stage and groups: what a later audit divides figures by."""
+    """Return whose row each is, with school, stage and groups: what a later audit divides figures by.
+
+    And whether enough is known for a place on a list.
+    """
     keys = matrix.read(["as_of_date", "student_id", "school_id", "stage"])
     told = matrix.read([each.column for each in GROUPINGS if each.column in matrix.columns])
-    return pd.concat([keys, groups_of(told).add_prefix(GROUP)], axis=1)
+    rows = pd.concat([keys, groups_of(told).add_prefix(GROUP)], axis=1)
+    return rows.assign(enough_known=enough_known(matrix))
 
 
 def judge(

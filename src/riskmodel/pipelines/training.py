@@ -17,6 +17,7 @@ from riskmodel.bundle import MANIFEST, ModelBundle, bundle_files, write_bundle
 from riskmodel.config import configuration_hash
 from riskmodel.domain import FeatureMatrix, Outcome
 from riskmodel.evaluation.audit import GROUP
+from riskmodel.evaluation.capacity import known_rows
 from riskmodel.evaluation.contributions_pictures import family_picture
 from riskmodel.evaluation.cutoffs import equal_recall_cutoffs
 from riskmodel.evaluation.pictures import calibration_picture, precision_picture
@@ -247,6 +248,7 @@ def _cutoffs(run: Run, rows: pd.DataFrame | None) -> dict[str, object] | None:
         rows["risk"].to_numpy(dtype=np.float64),
         rows["left"].to_numpy(dtype=bool),
         rows[f"{GROUP}{by}"].to_numpy(dtype=str),
+        known=known_rows(rows),
         share=share,
     )
     return {"by": by, "cutoffs": cutoffs}
