@@ -43,6 +43,14 @@ def test_of_two_dates_those_near_the_line_of_their_own_list_are_drawn(rows):
     assert positions(cases, CaseKind.NEAR_THE_LINE) == [39, 40, 41, 439, 440, 441]
 
 
+def test_of_whom_too_little_is_known_no_case_is_drawn_and_the_line_is_that_of_the_others(rows):
+    known = np.arange(len(rows)) >= 30
+    drawn = choose_cases(rows.assign(enough_known=known), SCORE, share=0.1, each=5)
+    assert positions(drawn, CaseKind.TOP) == [30, 31, 32, 33, 34]
+    assert positions(drawn, CaseKind.NEAR_THE_LINE) == [68, 69, 70, 71, 72]
+    assert known[drawn["position"]].all()
+
+
 def test_the_order_of_the_cases_does_not_tell_their_kind_and_is_the_same_again(rows):
     cases = choose_cases(rows, SCORE, share=0.1, seed=3)
     assert list(cases["kind"]) != sorted(cases["kind"])

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from riskmodel.domain import Outcome
-from riskmodel.evaluation.capacity import top_lists
+from riskmodel.evaluation.capacity import known_rows, top_lists
 from riskmodel.evaluation.ranking import Floats
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ def choose_cases(
     listed = top_lists(rows, score, share=share)
     outcome = rows["outcome"].to_numpy(dtype=str)
     by_score = np.argsort(-score, kind="stable")
+    by_score = by_score[known_rows(rows)[by_score]]  # of the others there is nothing to look at
     # Each date has a list, and a line, of its own.
     dates = rows["as_of_date"].to_numpy()[by_score]
     ranks = pd.Series(dates).groupby(dates).cumcount().to_numpy()
