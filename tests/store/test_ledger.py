@@ -449,10 +449,13 @@ def test_sensitive_reasons_and_a_counsellors_notes_are_for_who_may_read_a_counse
 @pytest.mark.parametrize(
     "telling",
     [
-        told("closing_proposed", code="medical_exemption"),
-        told("returned", placement="special_school", to_school_id="far"),
+        *(told("closing_proposed", code=code) for code in ("medical_exemption", "home_teaching")),
+        *(
+            told("returned", placement=place, to_school_id="far")
+            for place in ("special_school", "regular_class", "special_class", "home_teaching", "institution")
+        ),
     ],
-    ids=["code", "placement"],
+    ids=lambda entry: f"{entry.code or entry.placement}",
 )
 def test_a_code_and_a_placement_that_tell_of_a_disability_are_for_who_may_read_the_reason(
     store: Store, full: ScoredTerm, of_school_0: Principal, now: datetime, telling: Entry

@@ -39,7 +39,10 @@ Placement = Literal[
     "vocational", "institution",
 ]  # fmt: skip
 """Where a child learns after the return; for disabled children the places that the plan names."""
-SENSITIVE_PLACEMENTS: frozenset[Placement] = frozenset({"special_school", "special_class"})
+SENSITIVE_PLACEMENTS: frozenset[Placement] = frozenset(
+    {"special_school", "regular_class", "special_class", "home_teaching", "institution"}
+)
+"""Where disabled children are placed (随班就读, 送教上门 as well): these say as much as the reason would."""
 Duty = Literal[
     "county_head", "education_head", "township_head", "village_head", "headteacher", "class_teacher",
     "guardian", "helper",
@@ -51,7 +54,7 @@ CloseCode = Literal[
     "home_teaching", "medical_exemption", "died", "emigrated", "past_age", "number_or_name_wrong",
     "double_registration", "empty_registration", "no_such_person", "returned_stable",
 ]  # fmt: skip
-SENSITIVE_CODES: frozenset[CloseCode] = frozenset({"medical_exemption"})
+SENSITIVE_CODES: frozenset[CloseCode] = frozenset({"medical_exemption", "home_teaching"})
 """These say as much as the reason would, and are told to the same."""
 CHILD_FIELDS = (
     "name", "sex", "birth_date", "ethnicity", "guardian", "phone", "address", "household_place", "hardship",
