@@ -8,6 +8,7 @@ import random
 import sqlite3
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -428,6 +429,26 @@ def test_a_list_of_many_students_is_written_whole_or_not_at_all(
     file.close()
 
 
+INDEX_OF_BEFORE = "CREATE INDEX look_by_student ON look (student_ref) WHERE student_ref IS NOT NULL"
+
+
+def test_a_log_of_the_second_version_lets_its_index_by_student_go(
+    audit: AuditLog, now: datetime, tmp_path: Path
+) -> None:
+    audit.record(a_look(now))
+    audit.close()
+    with closing(sqlite3.connect(tmp_path / "audit.db")) as file:
+        file.execute(INDEX_OF_BEFORE)
+        file.execute("PRAGMA user_version = 2")
+    again = open_audit(tmp_path)
+    again.record(a_look(now, 1))
+    assert (again.verify().rows, again.verify().broken_at) == (2, None)
+    again.close()
+    with closing(sqlite3.connect(tmp_path / "audit.db")) as file:
+        left = file.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'look_by_student'").fetchone()
+        assert left == (0,)
+
+
 def as_the_first_version_wrote_it(folder: Path) -> None:
     """Take the purposes away, and chain the rows as version 1 did."""
     names = ("at", "key_id", "route", "method", "status", "set_id", "student_ref", "shown", "request_id")
@@ -439,6 +460,7 @@ def as_the_first_version_wrote_it(folder: Path) -> None:
         digest = hashlib.sha256(json.dumps([previous, *told], separators=(",", ":")).encode()).hexdigest()
         file.execute("UPDATE look SET previous = ?, hash = ? WHERE number = ?", (previous, digest, number))
         previous = digest
+    file.execute(INDEX_OF_BEFORE)
     file.execute("PRAGMA user_version = 1")
     file.close()
 
