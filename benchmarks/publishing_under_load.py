@@ -264,7 +264,7 @@ def _planted_server(arguments: list[str]) -> int:
     def from_the_set_before(store: Store, principal: object, student_id: str, **_: str) -> str | None:
         with store.reading() as connection:
             moves = connection.scalars(select(MOVES.c.set_id).order_by(MOVES.c.number.desc())).all()
-        return real(store, principal, student_id, set_id=moves[min(1, len(moves) - 1)])  # type: ignore[arg-type]
+        return real(store, principal, student_id, current_set_id=moves[min(1, len(moves) - 1)])  # type: ignore[arg-type]
 
     serve.daily.student_content = from_the_set_before  # type: ignore[assignment]
     reading.student_content = from_the_set_before

@@ -21,7 +21,7 @@ from fastapi import FastAPI
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
-from sqlalchemy import bindparam, exists, func, select
+from sqlalchemy import bindparam, exists, select
 from starlette.testclient import TestClient
 
 from riskmodel.domain import Action
@@ -34,7 +34,7 @@ from riskmodel.store.keys import make_key, recognise, revoke, rotate
 from riskmodel.store.principals import SchoolClass
 from riskmodel.store.publishing import publish
 from riskmodel.store.scope import sees_student
-from riskmodel.store.tables import MOVES, STUDENTS
+from riskmodel.store.tables import STUDENTS
 from serve import security
 from serve.app import create_app
 from serve.settings import Settings
@@ -353,13 +353,12 @@ def _remembering(known: Callable[..., Any]) -> Callable[..., Any]:
     return remembering
 
 
-def _reach_of_any_set(principal: Any) -> OneRow:
+def _reach_of_any_set(principal: Any, *, of_former: bool) -> OneRow:
     """Whoever was ever in the school is in it."""
-    current = select(MOVES.c.set_id).order_by(MOVES.c.number.desc()).limit(1).scalar_subquery()
     ever = STUDENTS.alias("ever")
     return OneRow.of(
         select(STUDENTS.c.content).where(
-            STUDENTS.c.set_id == func.coalesce(bindparam("set_id", None), current),
+            STUDENTS.c.set_id == bindparam("set_id", ""),
             STUDENTS.c.student_id == bindparam("student_id", ""),
             exists(select(ever.c.student_id).where(ever.c.student_id == STUDENTS.c.student_id)
                    .where(sees_student(principal, ever))),
@@ -372,7 +371,7 @@ def _reach_of_any_set(principal: Any) -> OneRow:
     ("place", "name", "planted"),
     [
         (security, "recognise", _remembering(recognise)),
-        (reading, "_student_query", _reach_of_any_set),
+        (reading, "_question", _reach_of_any_set),
     ],
     ids=["keys that are remembered", "once a school's, always a school's"],
 )

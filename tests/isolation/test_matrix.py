@@ -158,9 +158,9 @@ def _short_by_one(students: Callable[..., Any]) -> Callable[..., Any]:
     return reading_it
 
 
-def _as_the_bureau(query: Callable[[Principal], Any]) -> Callable[[Principal], Any]:
-    def composing(_principal: Principal) -> Any:
-        return query(Principal(key_id="planted", role="bureau"))
+def _as_the_bureau(query: Callable[..., Any]) -> Callable[..., Any]:
+    def composing(_principal: Principal, *, of_former: bool) -> Any:
+        return query(Principal(key_id="planted", role="bureau"), of_former=of_former)
 
     return composing
 
@@ -178,7 +178,7 @@ def _unless_everywhere(limited: Any) -> Any:
 
 HOLES: dict[str, tuple[Any, str, Any]] = {
     "the scope dropped in the query about one student": (
-        reading, "_student_query", _as_the_bureau(reading._student_query.__wrapped__),
+        reading, "_question", _as_the_bureau(reading._question.__wrapped__),
     ),
     "the scope dropped in the queries about several students": (reading, "_sees", lambda *_: ()),
     "the scope dropped in the query about schools": (reading, "sees_school", _no_scope),

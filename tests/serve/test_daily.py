@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from typing import Any
@@ -27,9 +29,9 @@ def short(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     made: list[str] = []
     told = daily._told
 
-    def noted(content: str, *rest: Any) -> bytes | None:
-        made.append(content)
-        return told(content, *rest)
+    def noted(question: Any, *rest: Any) -> bool:
+        made.append(question.student_id)
+        return told(question, *rest)
 
     monkeypatch.setattr(daily, "_told", noted)
     return made
@@ -54,6 +56,33 @@ def allowances(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> list[str]
     take = limits.take
     monkeypatch.setattr(limits, "take", lambda key_id: (taken.append(key_id), take(key_id))[1])
     return taken
+
+
+def together(app: Any, questions: Sequence[tuple[str, str]]) -> list[tuple[int, bytes]]:
+    """Ask about students by these keys at one moment; return status and body of each answer."""
+
+    async def asked(student_id: str, key: str) -> tuple[int, bytes]:
+        path = f"/v1/students/{student_id}/risk"
+        scope = {
+            "type": "http", "method": "GET", "path": path, "raw_path": path.encode(), "query_string": b"",
+            "root_path": "", "http_version": "1.1", "scheme": "http", "server": ("x", 1), "client": ("x", 2),
+            "headers": [(b"authorization", key.encode())],
+        }  # fmt: skip
+        sent: list[Any] = []
+
+        async def receive() -> Any:
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        await app(scope, receive, send)
+        return sent[0]["status"], b"".join(one.get("body", b"") for one in sent[1:])
+
+    async def all_asked() -> list[tuple[int, bytes]]:
+        return await asyncio.gather(*(asked(*question) for question in questions))
+
+    return asyncio.run(all_asked())
 
 
 def last_look(county: Any) -> tuple[Any, ...]:
@@ -168,3 +197,46 @@ def test_a_short_way_that_looks_past_the_scope_would_be_noticed(
     )
     one, other = both_ways(client, county, "b1-2", "school a1")
     assert (one[0], other[0]) == (200, 404)
+
+
+def test_questions_of_one_moment_are_answered_as_each_alone_and_wait_for_the_disk_together(
+    client: TestClient, county: Any, short: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    questions = [
+        (student_id, key)
+        for student_id in ("a1-0", "a1-1", "b1-2", "moved", "nobody")
+        for key in (*filter(None, county.keys.values()), "Bearer of-nobody")
+    ]
+    alone = [get(client, f"/v1/students/{student}/risk", key)[:2] for student, key in questions]
+    audit: Any = client.app.state.audit  # type: ignore[attr-defined]
+    written, recorded = [], audit.recorded
+
+    async def noted(*looks: Any) -> None:
+        written.append({look.request_id for look in looks})
+        await recorded(*looks)
+
+    monkeypatch.setattr(audit, "recorded", noted)
+    short.clear()
+    for one, other in zip(together(client.app, questions), alone, strict=True):
+        assert one[0] == other[0]
+        assert one[1] == other[1] or one[0] != 200  # a problem names its request
+    of_the_short_way = [one for one in written if len(one) > 1]
+    assert sum(map(len, of_the_short_way)) == len(short) > 10
+    assert len(of_the_short_way) <= len(questions) // daily._MOST_TOGETHER + 1
+
+
+def test_a_question_that_fails_fails_no_other(
+    own_client: TestClient, own_county: Any, short: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = daily.student_content
+
+    def failing(store: Any, who: Any, student_id: str, **more: Any) -> str | None:
+        if student_id == "a1-1":
+            raise UnicodeError
+        return read(store, who, student_id, **more)
+
+    monkeypatch.setattr(daily, "student_content", failing)
+    key = own_county.keys["school a1"]
+    told = together(own_client.app, [("a1-0", key), ("a1-1", key), ("a1-2", key)])
+    assert [status for status, _ in told] == [200, 200, 200]
+    assert short == ["a1-0", "a1-2"]

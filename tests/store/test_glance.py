@@ -107,6 +107,7 @@ def test_the_same_student_is_found_as_text_and_as_a_whole(
     set_id = publish(store, made, published_at=now, published_by="test")
     for student in made.students:
         assert reading.student(store, bureau, student.student_id) == student
-        content = reading.student_content(store, bureau, student.student_id, set_id=set_id)
+        content = reading.student_content(store, bureau, student.student_id, current_set_id=set_id)
         assert content is not None
         assert student.student_id in content
+        assert reading.student_content(store, bureau, student.student_id) == content

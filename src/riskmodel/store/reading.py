@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
-from sqlalchemy import Connection, bindparam, func, or_, select
+from sqlalchemy import Connection, bindparam, func, select
 from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.sql.expression import true
 
@@ -21,7 +21,7 @@ from riskmodel.store.paging import USUAL_ORDER, read_cursor, read_order, write_c
 from riskmodel.store.principals import Principal
 from riskmodel.store.rows import read_student
 from riskmodel.store.scope import alike, is_theirs_now, places_of, sees_school, sees_student
-from riskmodel.store.sets import current_set_id, set_of
+from riskmodel.store.sets import CURRENT, current_set_id, set_of
 from riskmodel.store.tables import MOVES, SCHOOLS, STUDENTS
 
 MOST_PER_PAGE = 500
@@ -78,45 +78,52 @@ def student(
     StoreError
         `not_allowed` if the principal may not read risks.
     """
-    found = student_content(store, principal, student_id, set_id=set_id or current_set(store).set_id)
-    return None if found is None else read_student(found)
+    content = _content(store, principal, student_id, set_id, of_former=set_id is not None)
+    return None if content is None else read_student(content)
 
 
 def student_content(
-    store: Store, principal: Principal, student_id: str, *, set_id: str | None = None
+    store: Store, principal: Principal, student_id: str, *, current_set_id: str | None = None
 ) -> str | None:
-    """Return what is stored of a student, as text; None where none is within the scope, or no such set.
+    """Return what is stored of a student of the current set, as text; None where none is within the scope.
 
-    The question that schools ask all day: its query is composed once for all keys that are alike, and asks
-    itself which set is the current one.
+    The question that schools ask all day: its query is composed once, and asks itself which set is the
+    current one, unless the caller was told a moment ago.
 
     Raises
     ------
     StoreError
         `not_allowed` if the principal may not read risks.
     """
+    return _content(store, principal, student_id, current_set_id, of_former=False)
+
+
+def _content(
+    store: Store, principal: Principal, student_id: str, set_id: str | None, *, of_former: bool
+) -> str | None:
     principal.must("read_risk")
-    found = store.row(
-        _student_query(alike(principal)), set_id=set_id, student_id=student_id, **places_of(principal)
-    )
+    found = store.row(_question(principal, of_former=of_former), set_id=set_id, student_id=student_id)
     return None if found is None else str(found[0])
 
 
+@lru_cache(maxsize=10_000)
+def _question(principal: Principal, *, of_former: bool) -> OneRow:
+    query = _student_query(alike(principal), of_former=of_former)
+    return OneRow(query.sql, {**query.values, **places_of(principal)})
+
+
 @cache
-def _student_query(principal: Principal) -> OneRow:
-    """Compose the query for all who are alike: their places come with each question."""
-    current = select(MOVES.c.set_id).order_by(MOVES.c.number.desc()).limit(1).scalar_subquery()
-    return OneRow.of(
-        select(STUDENTS.c.content).where(
-            STUDENTS.c.set_id == func.coalesce(bindparam("set_id", None), current),
-            STUDENTS.c.student_id == bindparam("student_id", ""),
-            sees_student(principal),
-            or_(
-                STUDENTS.c.set_id == current,
-                is_theirs_now(principal, STUDENTS.c.student_id, current_set_id=current),
-            ),
-        )
+def _student_query(principal: Principal, *, of_former: bool) -> OneRow:
+    """Compose the query once for all who are alike: it takes SQLAlchemy some milliseconds."""
+    current = CURRENT.scalar_subquery()
+    query = select(STUDENTS.c.content).where(
+        STUDENTS.c.set_id == func.coalesce(bindparam("set_id", None), current),
+        STUDENTS.c.student_id == bindparam("student_id", ""),
+        sees_student(principal),
     )
+    if of_former:
+        query = query.where(is_theirs_now(principal, STUDENTS.c.student_id, current_set_id=current))
+    return OneRow.of(query)
 
 
 def students_by_id(
