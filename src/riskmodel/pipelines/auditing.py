@@ -43,6 +43,7 @@ from riskmodel.pipelines.outbox import keep, track
 from riskmodel.pipelines.refitting import Part, Refitting
 from riskmodel.pipelines.run import Dates, Run, clock, dates_of, model_version
 from riskmodel.recipe import Recipe, TreeParameters
+from riskmodel.records.keeping.durable import whole_file
 from riskmodel.records.store import RecordStore
 from riskmodel.tracking import Entry
 
@@ -86,7 +87,8 @@ def audit_model(run: Run, *, bootstraps: int = BOOTSTRAPS) -> Audit | None:
     else:
         seconds = clock()
         audit = _audit(run, store, dates, folder, bootstraps=bootstraps)
-        file.write_text(audit_json(audit), encoding="utf-8")
+        with whole_file(file) as beside:
+            beside.write_text(audit_json(audit), encoding="utf-8")
         marker.write_text(made_from, encoding="utf-8")
         run.say("audited", models=_fitted(audit), file=file, seconds=seconds())
     found = ask_gates(run, folder, audit, limits, current=dates.current.as_of_date)

@@ -32,6 +32,7 @@ from riskmodel.pipelines.gating import AUDIT
 from riskmodel.pipelines.inputs import corrected_matrix_of, labels_of, matrix_of
 from riskmodel.pipelines.publishing import BUREAU
 from riskmodel.pipelines.run import Run, as_of_on, clock, complete_to
+from riskmodel.records.keeping.durable import whole_file
 from riskmodel.records.store import RecordStore
 from riskmodel.scoring import score
 from riskmodel.store.actions import HELP, actions_in_force
@@ -62,7 +63,6 @@ def monitor(run: Run) -> bool:
     stands = current_set(published)
     watched = _watched(run, store, published, stands)
     folder = run.workspace.monitor / f"{watched.as_of_date}-{watched.set_id}"
-    folder.mkdir(parents=True, exist_ok=True)
     told = {
         "set_id": watched.set_id,
         "alarms": [asdict(alarm) for alarm in watched.alarms],
@@ -71,12 +71,12 @@ def monitor(run: Run) -> bool:
         "school_coverage": watched.school_coverage,
         "changes": [asdict(change) for change in watched.changes],
     }
-    (folder / "monitor.json").write_text(
-        json.dumps(told, ensure_ascii=False, indent=1, default=str), encoding="utf-8"
-    )
+    with whole_file(folder / "monitor.json") as beside:
+        beside.write_text(json.dumps(told, ensure_ascii=False, indent=1, default=str), encoding="utf-8")
     for language in LANGUAGES:
         page = folder / f"monitor.{language}.html"
-        page.write_text(watch_page(watched, language), encoding="utf-8")
+        with whole_file(page) as beside:
+            beside.write_text(watch_page(watched, language), encoding="utf-8")
         for line in alarm_lines(watched, language):
             run.say("monitor_alarm", language=language, alarm=line)
         run.say("report_open", language=language, file=page)

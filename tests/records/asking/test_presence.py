@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ import pytest
 import python_calamine
 
 from riskmodel.domain import AsOf, RegionRule
+from riskmodel.errors import WorkspaceError
+from riskmodel.records.asking import expected_files
 from riskmodel.records.asking.expected import Expected, expected_not_there
 from riskmodel.records.asking.expected_files import write_expected
 from riskmodel.records.asking.presence import presence
@@ -235,6 +238,21 @@ def test_each_school_gets_its_own_list_whose_file_name_names_nobody(tmp_path, tw
     assert b"<f>" not in _sheet_of(tmp_path / "lists" / "A.xlsx")
     write_expected(tmp_path / "lists", waiting[:1], two_schools.schools())
     assert sorted(file.name for file in (tmp_path / "lists").iterdir()) == ["A.csv", "A.xlsx"]
+
+
+def test_lists_that_break_off_leave_the_former_ones(tmp_path, monkeypatch):
+    former = Expected("A", "moved_up", 6, "6班", "s1", "甲", "1234", None, "")
+    write_expected(tmp_path, [former, replace(former, school_id="B")], [])
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+
+    def full(file, *_):
+        file.write_bytes(b"half")
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(expected_files, "_write_csv", full)
+    with pytest.raises(WorkspaceError, match="OSError"):
+        write_expected(tmp_path, [replace(former, reason="transfer")], [])
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
 
 
 def _sheet_of(file: Path) -> bytes:

@@ -12,6 +12,7 @@ import xlsxwriter
 
 from riskmodel.domain import School
 from riskmodel.records.asking.expected import Expected
+from riskmodel.records.keeping.durable import whole_file
 from riskmodel.wording import LANGUAGES, text
 from riskmodel.workspace import file_stem
 
@@ -30,8 +31,6 @@ def write_expected(folder: Path, expected: Sequence[Expected], schools: Sequence
     files' names hold none.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for old in (*folder.glob("*.xlsx"), *folder.glob("*.csv")):
-        old.unlink()
     names = {school.school_id: school.name for school in schools}
     written = []
     header = [
@@ -40,9 +39,13 @@ def write_expected(folder: Path, expected: Sequence[Expected], schools: Sequence
     for school, of_school in groupby(expected, key=lambda one: one.school_id):
         rows = [_expected_row(one, names) for one in of_school]
         stem = folder / file_stem(school)
-        _write_csv(stem.with_suffix(".csv"), [header, *rows])
-        _write_list(stem.with_suffix(".xlsx"), header, rows)
+        with whole_file(stem.with_suffix(".csv")) as beside:
+            _write_csv(beside, [header, *rows])
+        with whole_file(stem.with_suffix(".xlsx")) as beside:
+            _write_list(beside, header, rows)
         written += [stem.with_suffix(".xlsx"), stem.with_suffix(".csv")]
+    for old in {*folder.glob("*.xlsx"), *folder.glob("*.csv")}.difference(written):
+        old.unlink()
     return written
 
 

@@ -13,6 +13,7 @@ from riskmodel.domain import Language, School
 from riskmodel.html_templates import templates
 from riskmodel.records.asking.expected import Expected
 from riskmodel.records.asking.presence import Presence, SchoolTerm
+from riskmodel.records.keeping.durable import whole_file
 from riskmodel.wording import LANGUAGES, text
 
 TERMS_SHOWN = 2
@@ -35,8 +36,10 @@ def write_presence(
     pages, books = [], []
     for language in LANGUAGES:
         page, book = folder / f"presence.{language}.html", folder / f"presence.{language}.xlsx"
-        page.write_text(_page(found, names, waited_for, language), encoding="utf-8")
-        _book(book, found, names, waited_for, language)
+        with whole_file(page) as beside:
+            beside.write_text(_page(found, names, waited_for, language), encoding="utf-8")
+        with whole_file(book) as beside:
+            _book(beside, found, names, waited_for, language)
         pages.append(page)
         books.append(book)
     return [*pages, *books]
