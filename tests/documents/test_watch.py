@@ -66,7 +66,14 @@ def test_large_values_are_written_as_people_write_them() -> None:
         Kind.VALUES, "distance_km", "family", "A", now=3_684.2, before=4.12, distance=9.0, limit=0.2, p=0.0
     )
     [line] = alarm_lines(watched(Alarm(Kind.VALUES, "family", "A", (metres,))), "en")
-    assert "distance_km 4.12 → 3,684" in line
+    assert f"{text('features.distance_km', 'en')} 4.12 → 3,684" in line
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_feature_goes_by_what_it_is_and_not_by_its_column(language: Language) -> None:
+    page = watch_page(watched(alarm(Kind.VALUES, "absence_share_7d", "attendance", None)), language)
+    assert page.count(str(escape(text("features.absence_share_7d", language)))) == 2
+    assert "absence_share_7d" not in page
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

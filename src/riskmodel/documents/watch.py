@@ -145,9 +145,17 @@ def _what(told: Watched, alarm: Alarm, language: Language) -> str:
 def _change(change: Change, language: Language) -> str:
     code = "monitor.change" if change.feature not in {None, RISK, LISTED} else "monitor.change_of_all"
     return text(
-        code, language, feature=change.feature or "", before=_number(change, change.before),
+        code, language, feature=_feature(change.feature, language), before=_number(change, change.before),
         now=_number(change, change.now),
     )  # fmt: skip
+
+
+def _feature(name: str | None, language: Language) -> str:
+    """Say what a feature is; risk and list are no features, and are named as they are."""
+    if name is None:
+        return "–"
+    code = f"features.{name}"
+    return text(code, language) if has(code, language) else name
 
 
 def _number(change: Change, value: float) -> str:
@@ -238,12 +246,13 @@ def _moved(told: Watched, language: Language) -> Table:
     head = [_say(f"column.{name}", language) for name in names]
     rows = [
         [
-            _say(f"kind.{change.kind}", language), change.feature or "–", _number(change, change.before),
-            _number(change, change.now), f"{change.distance:.3f}", f"{change.limit:.3f}",
+            _say(f"kind.{change.kind}", language), _feature(change.feature, language),
+            _number(change, change.before), _number(change, change.now), f"{change.distance:.3f}",
+            f"{change.limit:.3f}",
         ]
         for change in most
     ]  # fmt: skip
-    return Table(head, rows)
+    return Table(head, rows, words=2)
 
 
 def _days(days: Sequence[date], language: Language) -> str:
