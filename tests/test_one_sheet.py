@@ -196,3 +196,19 @@ def test_who_is_not_listed_is_explained_on_request_and_stands_in_no_booklet(bure
     assert "钱*" in ask("school", "/v1/students/s4/explanation", "text/html").text
     folder = bureau.write()
     assert not [page for page in folder.rglob("*.html") if "钱*" in page.read_text(encoding="utf-8")]
+
+
+def test_a_key_for_a_place_of_which_nothing_is_published_is_made_and_said_to_see_nobody(
+    bureau: Bureau,
+) -> None:
+    def said(*place: str) -> str:
+        role = "class_teacher" if place[0] == "--class" else "school"
+        made = bureau.run("keys", "make", "--role", role, "--label", "k", *place)
+        assert made.exit_code == 0, made.output
+        return made.output
+
+    assert "a/8/3班" in (wrong := said("--class", "a/8/3班"))
+    assert "are written: 3\n" in wrong
+    assert "c" in said("--school", "c").split("has no school ")[1]
+    for right in (said("--class", "a/8/3"), said("--school", "b")):
+        assert "sees nobody" not in right

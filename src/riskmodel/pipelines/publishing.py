@@ -36,6 +36,7 @@ from riskmodel.store.engine import Store, open_store
 from riskmodel.store.ledger import keep_ledger_rules
 from riskmodel.store.principals import RIGHTS, Permission, Principal, Reach, Role, SchoolClass
 from riskmodel.store.publishing import publish, taken_back
+from riskmodel.store.reading import classes as classes_of
 from riskmodel.store.reading import current_set, school, schools, students
 from riskmodel.store.roll_numbers import lookup_key, roll_ref
 from riskmodel.store.served import served_term
@@ -338,18 +339,34 @@ def make_key(
         allowed = " ".join(sorted(RIGHTS[asked].permissions))
         raise StoreError("key_permission_unknown", role=role, permissions=allowed)
     now = datetime.now(UTC)
+    store = open_store(run.workspace.store, create=True)
+    named = [_school_class(one) for one in classes]
     key = keys.make_key(
-        open_store(run.workspace.store, create=True),
+        store,
         role=asked,
         label=label,
         made_at=now,
         school_ids=school_ids,
         townships=townships,
-        classes=[_school_class(one) for one in classes],
+        classes=named,
         permissions=cast(Sequence[Permission], permissions) or None,
         expires_at=None if days is None else now + timedelta(days=days),
     )
     run.say("key_made", key=key)
+    if published_sets(store, most=1):
+        _say_unseen(run, store, school_ids, named)
+
+
+def _say_unseen(run: Run, store: Store, school_ids: Sequence[str], named: Sequence[SchoolClass]) -> None:
+    """Say of which places nothing is published: a key for a class written in another way sees nobody."""
+    for school_id in school_ids:
+        if school(store, BUREAU, school_id) is None:
+            run.say("key_school_unseen", school_id=school_id)
+    for school_id, grade, class_name in named:
+        there = [each.class_name for each in classes_of(store, BUREAU, school_id) if each.grade == grade]
+        if class_name not in there:
+            asked = f"{school_id}/{grade}/{class_name}"
+            run.say("key_class_unseen", asked=asked, classes=" ".join(filter(None, there)) or "–")
 
 
 def _school_class(told: str) -> SchoolClass:
