@@ -53,6 +53,15 @@ def test_the_same_problem_in_many_rows_is_one_line_that_names_them_all() -> None
     ]
 
 
+def demo_in(folder: Path) -> Path:
+    config = Path(__file__).parents[1] / "configs" / "demo.yaml"
+    told = yaml.safe_load(config.read_text(encoding="utf-8")) | {"workspace": str(folder)}
+    shutil.copytree(config.parent / "regions", folder / "regions")
+    file = folder / "demo.yaml"
+    file.write_text(yaml.safe_dump(told), encoding="utf-8")
+    return file
+
+
 def test_the_words_of_an_unexpected_error_are_not_shown_for_they_may_name_a_child(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -62,13 +71,20 @@ def test_the_words_of_an_unexpected_error_are_not_shown_for_they_may_name_a_chil
         raise KeyError(child)
 
     monkeypatch.setattr(pipelines, "list_sets", break_off)
-    config = Path(__file__).parents[1] / "configs" / "demo.yaml"
-    told = yaml.safe_load(config.read_text(encoding="utf-8")) | {"workspace": str(tmp_path)}
-    shutil.copytree(config.parent / "regions", tmp_path / "regions")
-    file = tmp_path / "demo.yaml"
-    file.write_text(yaml.safe_dump(told), encoding="utf-8")
-    ran = CliRunner().invoke(app, ["sets", "--config", str(file)])
+    ran = CliRunner().invoke(app, ["sets", "--config", str(demo_in(tmp_path))])
     assert ran.exit_code == 1
     assert "KeyError" in ran.output
     assert "break_off" in ran.output, "the way to it is shown"
     assert not any(part in ran.output for part in child.split())
+
+
+def test_a_reader_who_has_seen_enough_is_no_error_of_the_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: object, **__: object) -> None:
+        raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setattr(pipelines, "list_sets", gone)
+    ran = CliRunner().invoke(app, ["sets", "--config", str(demo_in(tmp_path))])
+    assert ran.exit_code == 1
+    assert ran.output == ""

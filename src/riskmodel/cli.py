@@ -112,8 +112,8 @@ def _job(
             yield run.on(elsewhere) if elsewhere else run
     except RiskmodelError as error:
         raise _told(error) from None
-    except (typer.Exit, typer.Abort, typer.BadParameter):
-        raise
+    except (typer.Exit, typer.Abort, typer.BadParameter, BrokenPipeError):
+        raise  # a pipe breaks where the reader has seen enough (`| head`): Typer ends without a word
     except Exception as error:
         # A fault of the program. Its words may name a child (pandas does): only the way to it is shown.
         typer.echo("".join(traceback.format_tb(error.__traceback__)), err=True, nl=False)
