@@ -93,6 +93,12 @@ def test_a_file_from_any_office_program_is_entered(office: Office, encoding: str
     assert [one.family for one in tickets(office.store, BUREAU)] == ["attendance"]
 
 
+def test_before_any_sheet_has_come_back_the_command_says_so(office: Office) -> None:
+    told = CliRunner().invoke(app, ["feedback", "--config", str(office.config)])
+    assert told.exit_code == 0
+    assert "no sheet with a reason has come back yet" in told.output
+
+
 def test_a_file_entered_twice_is_entered_once(office: Office) -> None:
     content = f"sheet,code,kind,date\n{office.sheet()},F4,Attendance,2026-11-09\n"
     assert office.enter(content).exit_code == office.enter(content).exit_code == 0

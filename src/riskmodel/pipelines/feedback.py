@@ -43,9 +43,10 @@ def take_feedback(run: Run, file: Path) -> None:
 
 def tell_agreement(run: Run) -> None:
     """Print, for each family, how often its reasons were let stand on the sheets that came back."""
-    for each in agreement(open_store(run.workspace.store), BUREAU):
-        if not each.came_back:
-            continue
+    told = [each for each in agreement(open_store(run.workspace.store), BUREAU) if each.came_back]
+    if not told:
+        run.say("agreement_none")
+    for each in told:
         share = each.share
         for language in LANGUAGES:
             family = text(f"families.{each.family}", language)

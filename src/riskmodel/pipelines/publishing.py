@@ -165,7 +165,8 @@ def publish_term(
         roll_refs=_roll_refs(run, store, term),
         documents=_cards(run.workspace.models / term.facts.model_version),
     )
-    bands = Counter(student.band for student in term.students)
+    unknown = Band.NOT_ENOUGH_INFORMATION
+    bands = Counter(each.band for each in term.students if each.listed or each.band is unknown)
     run.say(
         "published",
         set_id=set_id,
