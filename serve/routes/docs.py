@@ -56,9 +56,18 @@ def api_page(request: Request) -> HTMLResponse:
 
 
 def _curl(method: str, path: str, operation: dict[str, Any]) -> str:
-    key = ' -H "Authorization: Bearer $KEY"' if operation.get("security") else ""
-    verb = "" if method == "get" else f" -X {method.upper()}"
-    return f"curl{verb}{key} http://127.0.0.1:8000{path.replace('{', '$').replace('}', '')}"
+    """Return a command that is answered once its variables are set and the body shown lies in `body.json`."""
+    asked = [one for one in operation.get("parameters", ()) if one["required"]]
+    words = ["curl" if method == "get" else f"curl -X {method.upper()}"]
+    if operation.get("security"):
+        words.append('-H "Authorization: Bearer $KEY"')
+    words += [f'-H "{one["name"]}: $(uuidgen)"' for one in asked if one["name"] == "Idempotency-Key"]
+    if "requestBody" in operation:
+        words.append('-H "Content-Type: application/json" -d @body.json')
+    query = "&".join(f"{one['name']}=${one['name']}" for one in asked if one["in"] == "query")
+    address = f"http://127.0.0.1:8000{path.replace('{', '$').replace('}', '')}"
+    words.append(f'"{address}?{query}"' if query else address)
+    return " ".join(words) if method == "get" else " \\\n  ".join(words)
 
 
 @lru_cache(maxsize=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from html import unescape
 from typing import Any
 
 import pytest
@@ -134,6 +135,15 @@ def test_the_page_works_offline_without_a_script_under_a_strict_policy(
         assert f'id="{told["operationId"]}"' in page.text
     for code in STATUS:
         assert f'id="problem-{code}"' in page.text
+
+
+def test_the_command_of_each_operation_has_what_the_operation_asks_for(client: TestClient) -> None:
+    page = unescape(client.get("/docs").text)
+    assert 'curl -H "Authorization: Bearer $KEY" http://127.0.0.1:8000/v1/students/$student_id/risk<' in page
+    assert '"http://127.0.0.1:8000/v1/schools/$school_id/booklet?grade=$grade&class=$class"<' in page
+    [writes] = re.findall(r"curl -X POST[^<]*/v1/actions<", page)
+    assert '"Idempotency-Key: $(uuidgen)"' in writes
+    assert '"Content-Type: application/json" -d @body.json' in writes
 
 
 def test_the_first_address_leads_to_the_page(client: TestClient) -> None:
