@@ -114,9 +114,19 @@ def test_every_wrong_cell_is_named_with_its_row_and_nothing_is_kept(office: Offi
     done = office.enter(HEADER + "\n".join(rows))
     assert done.exit_code == 1
     places = re.findall(r"第 ([\d-]+) 行 / 列“(\w+)”", done.output)
-    assert places == [("3", "sheet"), ("4", "code"), ("5-7", "family"), ("8", "noted_on")]
+    assert places == [("3", "单号"), ("4", "代码"), ("5-7", "类别"), ("8", "日期")]
     assert "money?" not in done.output
     assert feedback_of(office.store, BUREAU, "s1") == ()
+
+
+def test_what_is_wrong_is_named_by_the_column_of_the_file_and_a_ticket_in_words(office: Office) -> None:
+    assert "列“代码”" in office.enter(f"{HEADER}{office.sheet()},F9,出勤,2026-11-09\n").output
+    office.enter(f"{HEADER}{office.sheet()},F1,出勤,2026-11-09\n")
+    closed = CliRunner().invoke(
+        app, ["tickets", "close", "1", "--answer", "stands", "--config", str(office.config)]
+    )
+    assert "核对单 1 已结：记录无误" in closed.output
+    assert "Ticket 1 is closed: the record stands" in closed.output
 
 
 def test_a_file_without_its_columns_is_refused(office: Office) -> None:

@@ -73,16 +73,18 @@ def list_tickets(run: Run) -> None:
     for ticket in known:
         if ticket.closed_at is None:
             waited = _waited(ticket, run.today, terms, calendar)
-            run.say(
-                "ticket_overdue" if waited > allowed else "ticket_open",
-                ticket=ticket.ticket_id,
-                school=ticket.school_id,
-                student=ticket.student_id,
-                family=ticket.family or "-",
-                opened=day_of(ticket.opened_at),
-                days=waited,
-                allowed=allowed,
-            )
+            for language in LANGUAGES:
+                run.say(
+                    "ticket_overdue" if waited > allowed else "ticket_open",
+                    language=language,
+                    ticket=ticket.ticket_id,
+                    school=ticket.school_id,
+                    student=ticket.student_id,
+                    family=text(f"families.{ticket.family}", language) if ticket.family else "–",
+                    opened=day_of(ticket.opened_at),
+                    days=waited,
+                    allowed=allowed,
+                )
     took = [_waited(one, run.today, terms, calendar) for one in known if one.closed_at]
     answers = Counter(one.answer for one in known if one.answer)
     run.say(
@@ -102,7 +104,9 @@ def close_data_ticket(run: Run, ticket_id: int, *, answer: str) -> None:
     closed = close_ticket(
         open_store(run.workspace.store), BUREAU, ticket_id, answer=answer, at=datetime.now(UTC)
     )
-    run.say("ticket_closed", ticket=closed.ticket_id, answer=closed.answer)
+    for language in LANGUAGES:
+        said = text(f"steps.ticket_answer.{closed.answer}", language)
+        run.say("ticket_closed", language=language, ticket=closed.ticket_id, answer=said)
 
 
 def school_days_between(
@@ -141,6 +145,7 @@ def _read(file: Path, store: Store) -> list[Said]:
         for number, row in enumerate(rows[1:], start=2)
         if any(cell.strip() for cell in row)
     ]
+    written = dict(zip(header, rows[0] if rows else (), strict=True))
     codes = (plain_code(cells.get("sheet", "")) for _, cells in told)
     students = students_of_codes(store, BUREAU, codes)
     findings: list[Finding] = []
@@ -158,7 +163,11 @@ def _read(file: Path, store: Store) -> list[Said]:
             "noted_on": noted_on is None,
         }
         findings += [
-            Finding(f"feedback_{column}", "refuse", Where(file=file.name, row=number, column=column))
+            Finding(
+                f"feedback_{column}",
+                "refuse",
+                Where(file=file.name, row=number, column=written.get(column, column)),
+            )
             for column in COLUMNS
             if wrong[column]
         ]
