@@ -22,7 +22,7 @@ export UV_SYSTEM_CERTS := true
 .PHONY: help run term promote publish rollback serve oulad oulad-proof oulad-recipes uci knowable intake-kills publishing-load publishing-kills validity mutants gates tampering steps indicators-count test lint types unit lock clean docs corpus isolation isolation-timing cluster-proof bench-intake year drifts fit-cost bench growth ledger-proof ledger-years ledger-interrupted relabelling bench-serve bench-sheets bench-allocation bench-indicators payloads fuzz explore
 
 help:  ## show the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
 # --- installing -------------------------------------------------------------------------------------
 # uv installs in seconds; where it cannot be had, pip does the same from the same hashed files.
