@@ -31,6 +31,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+from county_steps import run_steps
+
 from riskmodel.domain import (
     Band,
     FeatureInfo,
@@ -49,7 +51,6 @@ from riskmodel.workspace import FORMAT
 
 SCHOOLS = tuple(f"school-{number:03}" for number in range(200))
 AT = datetime.now(UTC)
-ROW = [0.5] * 60
 
 HELLO = """
 from fastapi import FastAPI
@@ -73,13 +74,32 @@ async def read(request: Request) -> Response:
     found = student_content(store, bureau, request.path_params["student_id"])
     return Response(found, media_type="application/json")
 """
-MLFLOW = """
+TREES = """
 import lightgbm, mlflow, numpy, sys
 rows = numpy.random.default_rng(1).random((5000, 60))
 data = lightgbm.Dataset(rows, rows[:, 0] > 0.9)
 model = lightgbm.train({"objective": "binary", "verbose": -1, "num_threads": 1}, data, 200)
 mlflow.lightgbm.save_model(model, sys.argv[1])
 """
+SAME = """
+import json
+from pathlib import Path
+import mlflow, numpy
+from riskmodel.models.calibration import Calibrator
+from riskmodel.models.scorer import PARTS, Scorer
+class Same(mlflow.pyfunc.PythonModel):
+    def load_context(self, context):
+        bundle = Path(context.artifacts["bundle"])
+        texts = {name: (bundle / name).read_text() for name in PARTS if (bundle / name).exists()}
+        self.scorer = Scorer.from_texts(texts)
+        self.calibrator = Calibrator.from_numbers(json.loads((bundle / "calibrator.json").read_text()))
+    def predict(self, context, model_input, params=None):
+        rows = numpy.asarray(model_input, dtype=float)
+        risk = self.calibrator.risk(self.scorer.margin(rows))
+        return numpy.column_stack([risk, self.scorer.contributions(rows)])
+mlflow.models.set_model(Same())
+"""
+"""What the endpoint tells is risk and reasons: the model that a county trained gives both for each row."""
 
 
 @dataclass(frozen=True)
@@ -296,7 +316,7 @@ def run(folder: Path, told: argparse.Namespace) -> None:
     flood = make_key(store, role="bureau", label="flood", made_at=AT)
     for module, code in (("hello", HELLO), ("bare", BARE)):
         (folder / f"{module}_app.py").write_text(code, encoding="utf-8")
-    ports = {one: free_port() for one in ("hello", "bare", "full", "mlflow", "limited")}
+    ports = {one: free_port() for one in ("hello", "bare", "full", "limited")}
 
     def student(number: int) -> int:
         return number * 7919 % told.students
@@ -311,9 +331,6 @@ def run(folder: Path, told: argparse.Namespace) -> None:
         "bare": lambda number: get(f"/students/{student(number):016x}"),
         "full": lambda number: get(f"/v1/students/{student(number):016x}/risk", keys[student(number) % 200]),
     }
-    body = json.dumps({"inputs": [ROW]}).encode()
-    posted = b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-    posted += f"Content-Length: {len(body)}\r\n\r\n".encode() + body
     with (
         started(uvicorn("hello"), ports["hello"]) as hello,
         started(uvicorn("bare"), ports["bare"], RISKMODEL_WORKSPACE=str(folder)) as bare,
@@ -328,9 +345,14 @@ def run(folder: Path, told: argparse.Namespace) -> None:
         print(f"{told.students:,} students, {os.cpu_count()} processors, generator: plain sockets")
         compare(servers, rounds=told.rounds, seconds=told.seconds)
         if not told.without_mlflow:
-            with mlflow_server(folder, ports["mlflow"]) as mlflow:
-                other = Server("mlflow", ports["mlflow"], mlflow, lambda _: posted)
-                compare([other, servers[2]], rounds=told.rounds, seconds=told.seconds)
+            for name, save in (("trees", trees_alone), ("same", same_model)):
+                columns = save(folder / name)
+                posted = post([0.5] * columns)
+                port = free_port()
+                with mlflow_server(folder / name, port) as mlflow:
+                    print(f"beside MLflow's scoring server, {name}: a row of {columns} columns")
+                    other = Server("mlflow", port, mlflow, lambda _, posted=posted: posted)  # type: ignore[misc]
+                    compare([other, servers[2]], rounds=told.rounds, seconds=told.seconds)
     with started([*serve, str(ports["limited"])], ports["limited"]):
         asked = [questions["full"](number) for number in range(20_000)]
         by_school = sorted(range(20_000), key=lambda number: student(number) % 200)
@@ -358,15 +380,41 @@ def run(folder: Path, told: argparse.Namespace) -> None:
     store.close()
 
 
+def post(row: Sequence[float]) -> bytes:
+    """Write a question to MLflow's server."""
+    body = json.dumps({"inputs": [row]}).encode()
+    head = "POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+def trees_alone(folder: Path) -> int:
+    """Save 200 trees of 60 columns as MLflow's own flavour: raw scores and no reasons; return the columns."""
+    subprocess.run([sys.executable, "-c", TREES, str(folder)], check=True, capture_output=True)
+    return 60
+
+
+def same_model(folder: Path) -> int:
+    """Train a model by the commands, and save what it tells: risk, contributions; return its columns."""
+    county = folder.with_name("county")
+    run_steps(20_000, county, steps=("county", "intake", "features", "train"), school_years=2)
+    [bundle] = county.glob("workspace/models/*/bundle")
+    code = folder.with_name("same_model.py")
+    code.write_text(SAME, encoding="utf-8")
+    saving = f"""
+import mlflow
+mlflow.pyfunc.save_model({str(folder)!r}, python_model={str(code)!r}, artifacts={{"bundle": {str(bundle)!r}}},
+                         pip_requirements=[])
+"""
+    subprocess.run([sys.executable, "-c", saving], check=True, capture_output=True)
+    return len(json.loads((bundle / "features.json").read_text(encoding="utf-8"))["model_columns"])
+
+
 @contextmanager
-def mlflow_server(folder: Path, port: int) -> Iterator[int]:
-    """Start MLflow's scoring server on a model of 60 features and 200 trees."""
-    subprocess.run([sys.executable, "-c", MLFLOW, str(folder / "model")], check=True, capture_output=True)
+def mlflow_server(model: Path, port: int) -> Iterator[int]:
+    """Start MLflow's scoring server."""
     app = ["mlflow.pyfunc.scoring_server.app:app", "--port", str(port), "--no-access-log"]
     command = [sys.executable, "-m", "uvicorn", *app]
-    with started(
-        command, port, __pyfunc_model_path__=str(folder / "model"), MLFLOW_DISABLE_TELEMETRY="true"
-    ) as pid:
+    with started(command, port, __pyfunc_model_path__=str(model), MLFLOW_DISABLE_TELEMETRY="true") as pid:
         yield pid
 
 
