@@ -56,7 +56,7 @@ class Source(_Strict):
 class CountySize(_Strict):
     """The fictional county that stands in where no real data may go (`riskmodel county`)."""
 
-    students: int = Field(default=20_000, ge=500, le=1_000_000)
+    students: int = Field(default=20_000, ge=500, le=2_000_000)
     counties: int | None = Field(default=None, ge=1, le=50)
     first_school_year: int = 2023
     school_years: int = Field(default=3, ge=1, le=9)
