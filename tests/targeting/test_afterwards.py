@@ -105,12 +105,15 @@ def test_who_was_drawn_twice_counts_in_the_first_draw_alone() -> None:
     assert what_became(pd.concat([rows, again])).drawn == what_became(rows).drawn
 
 
-def test_a_few_leavers_of_one_side_of_a_lottery_hide_both() -> None:
+def test_a_few_leavers_of_one_side_of_a_lottery_hide_both_and_the_difference_that_would_tell_them() -> None:
     rows = lottery(1, kept_by_a_place=0.0).assign(outcome="stayed")
     taken, others = (np.flatnonzero((rows["answer"] == "taken") == side) for side in (True, False))
     rows.loc[[*taken[:3], *others[:30]], "outcome"] = "left"
-    table = afterwards_table(what_became(rows), {}, "en")
-    assert table.count("left: too few to show") == 2
+    told = what_became(rows)
+    table = afterwards_table(told, {}, "en")
+    assert told.drawn[0].left == (3, 30)
+    assert "it is not told" in table
+    assert "interval" not in table
 
 
 def test_few_drawn_tell_no_difference_and_more_tell_it_with_its_interval() -> None:

@@ -173,19 +173,24 @@ def afterwards_table(told: Afterwards, names: dict[str, dict[Language, str]], la
         )  # fmt: skip
     lines.append(text("targeting.after.not_an_effect", language))
     for lot in told.drawn:
-        code = "targeting.after.too_few_drawn" if lot.fewer_left is None else "targeting.after.drawn"
-        found = lot.fewer_left or Interval(0.0, 0.0, 0.0)
-        # Both sides or none: the difference told beside them would give the other away.
-        sides = list(zip((lot.with_place, lot.without), lot.left, strict=True))
-        few = any(_too_few(left, drew - left) for drew, left in sides)
-        lines.append(
-            text(
-                code, language, name=name(lot.programme), with_place=lot.with_place, without=lot.without,
-                given=lot.given[0], given_without=lot.given[1], left=hidden if few else lot.left[0],
-                left_without=hidden if few else lot.left[1],
-                fewer=f"{found.value:+.1f}", low=f"{found.low:+.1f}", high=f"{found.high:+.1f}",
-            )
-        )  # fmt: skip
+        found, sides = lot.fewer_left, zip((lot.with_place, lot.without), lot.left, strict=True)
+        slots: dict[str, object] = {
+            "name": name(lot.programme), "with_place": lot.with_place, "without": lot.without,
+            "given": lot.given[0], "given_without": lot.given[1],
+        }  # fmt: skip
+        if found is None:
+            lines.append(text("targeting.after.too_few_drawn", language, **slots))
+        elif any(_too_few(left, drew - left) for drew, left in sides):
+            # A difference and its interval give the counts of both sides away, to the child.
+            lines.append(text("targeting.after.too_few_left", language, **slots))
+        else:
+            slots |= {"left": lot.left[0], "left_without": lot.left[1]}
+            slots |= {
+                "fewer": f"{found.value:+.1f}",
+                "low": f"{found.low:+.1f}",
+                "high": f"{found.high:+.1f}",
+            }
+            lines.append(text("targeting.after.drawn", language, **slots))
     if not told.drawn:
         lines.append(text("targeting.after.no_lottery", language))
     return "\n".join(lines)
