@@ -266,7 +266,7 @@ def beside(work: Callable[..., object], *given: object, **named: object) -> Iter
 
 @contextmanager
 def retrained(county: Path) -> Iterator[None]:
-    """Train the county's model meanwhile, niced and on one processor; of its old seed it would be used again."""
+    """Train the model meanwhile, niced and on one processor; with its old seed it would be used again."""
     config = county / "county.yaml"
     said = config.read_text(encoding="utf-8")
     config.write_text(said.replace(f"seed: {SEED}", f"seed: {SEED + 1}"), encoding="utf-8")
