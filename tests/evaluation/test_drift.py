@@ -123,6 +123,20 @@ def test_a_value_of_whole_schools_counts_as_many_draws_as_there_are_schools() ->
     assert not [alarm for alarm in found if alarm.source == "attendance"]
 
 
+def test_schools_that_report_as_wholly_as_last_term_are_not_counted_by_their_students() -> None:
+    """Four schools of six tell nothing missing in both terms; of the terms before two did, and one."""
+
+    def reported(seed: int, whole: int) -> Day:
+        rng = np.random.default_rng(seed)
+        share = np.where(np.arange(SCHOOLS) < whole, 0.0, rng.uniform(0.1, 0.5, SCHOOLS))
+        return replace(day(seed), X=np.column_stack([np.repeat(share, EACH), day(seed).X[:, 1:]]))
+
+    now, *earlier = reported(5, 4), reported(1, 4), reported(2, 2), reported(3, 2), reported(4, 1)
+    assert alarms_of(measure(now, earlier)) == ()
+    copied = replace(now, X=np.column_stack([now.X[:, 0], earlier[0].X[:, 1], now.X[:, 2]]))
+    assert [one.kind for one in alarms_of(measure(copied, earlier))] == [Kind.SAME]
+
+
 def test_a_term_from_before_a_table_was_delivered_hides_no_change_of_its_values() -> None:
     oldest = replace(EARLIER[3], X=EARLIER[3].X.copy())
     oldest.X[:, NAMES.index("marks")] = np.nan

@@ -253,7 +253,7 @@ def _of_unit(now: Day, earlier: Sequence[Day], school: str | None) -> Iterator[C
             if known[0].min() == known[0].max():
                 yield _constant(common, len(known[0]), name, source, school)
             if source in MOVES_EVERY_TERM and len(asked) > 2:
-                same = _same(asked, column, school)
+                same = _same(asked, column, school, sizes)
                 if same:
                     yield same
     if school is not None:
@@ -336,17 +336,21 @@ def _constant(common: Sequence[float], count: int, name: str, source: str, schoo
     )  # fmt: skip
 
 
-def _same(days: Sequence[Day], column: int, school: str | None) -> Change | None:
-    """Ask whether students who were there before have the very values of the term before."""
-    pairs = [_same_share(a, b, column) for a, b in pairwise(days)]
-    (now, count), before = pairs[0], [pair for pair in pairs[1:] if pair[1] >= FEWEST]
-    if count < FEWEST or not before:
+def _same(days: Sequence[Day], column: int, school: str | None, sizes: Sequence[int]) -> Change | None:
+    """Ask whether students who were there before have the very values of the term before.
+
+    `sizes` are how many draws the values of each day are worth: students, or schools.
+    """
+    shares = [_same_share(a, b, column) for a, b in pairwise(days)]
+    pairs = [(share, min(count, size)) for (share, count), size in zip(shares, sizes, strict=False)]
+    before = [pair for pair, (_, count) in zip(pairs[1:], shares[1:], strict=True) if count >= FEWEST]
+    if shares[0][1] < FEWEST or not before:
         return None
-    usual, of = max(before)
+    (now, draws), (usual, of) = pairs[0], max(before)
     name, source = days[0].names[column], days[0].sources[column]
     return _change(
         Kind.SAME, name, source, school, now=now, before=usual,
-        distances=[now - usual], ps=[_shares_p(now, count, usual, of)],
+        distances=[now - usual], ps=[_shares_p(now, draws, usual, of)],
     )  # fmt: skip
 
 
