@@ -118,6 +118,8 @@ def picture(file: Path, found: Mapping[int, Mapping[str, Cost]]) -> None:
         memory.plot(list(found), peak, marker="o", label=step)
     for axes, title in ((time, "CPU seconds"), (memory, "peak memory of the largest process, MB")):
         axes.set(xscale="log", yscale="log", xlabel="students", title=title)
+        axes.set_xticks(list(found), labels=[f"{students:,}" for students in found])
+        axes.minorticks_off()
         axes.grid(True, which="both", alpha=0.3)
         axes.legend()
     figure.savefig(file, dpi=110)

@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from riskmodel.design import Design, Floats, as_design
@@ -175,7 +176,7 @@ class BinnedRows:
         )
         with _BINNING:
             data.construct()
-            _give_back()
+            give_back()
         return cls(data, weight, hazard, tuple(directions or (0,) * len(names)))
 
     def fit(
@@ -212,11 +213,13 @@ class BinnedRows:
         return Gbm.from_text(str(booster.model_to_string()))
 
 
-def _give_back() -> None:
-    """Let the C library return what was freed: it keeps 200 MB of a sample for each thread that binned.
+def give_back() -> None:
+    """Let the C library and Arrow return what was freed.
 
-    Where it cannot be asked (it is glibc's), nothing happens.
+    The first keeps 200 MB of a sample for each thread that binned. Where it cannot be asked (it is glibc's),
+    nothing happens.
     """
+    pa.default_memory_pool().release_unused()
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
 

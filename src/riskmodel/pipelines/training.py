@@ -24,6 +24,7 @@ from riskmodel.evaluation.pictures import calibration_picture, precision_picture
 from riskmodel.evaluation.report import ReferenceRow, evaluation_json, evaluation_report, not_beaten
 from riskmodel.evaluation.transfers import transfer_figures
 from riskmodel.figures import Evaluation
+from riskmodel.models.gbm import give_back
 from riskmodel.models.rules import absence_rule
 from riskmodel.models.search import SearchResult
 from riskmodel.models.training import TrainedModel
@@ -108,6 +109,7 @@ def train_model(run: Run) -> str:
         _empty(folder)
         recipe = LINEAR
         evaluation, judged = judge_recipe(run, store, dates, folder, recipe=recipe)
+    give_back()
     if judged is not None and dates.training == dates.training_for_test:
         trained = judged
         scored = pd.read_parquet(folder / OUT_OF_FOLD) if trained.probabilities else None
@@ -177,11 +179,13 @@ def judge_recipe(
         seconds=seconds(),
     )
     read = partial(matrix_of, run, store)
-    tested = read(dates.test)
-    trained, bundle = None, None
+    trained, bundle, field = None, None, None
     beside: dict[str, TrainedModel] = {}
     if dates.training_for_test:
         field = train_field(run, store, dates, [recipe, *challengers])
+    # All rows of a date, in memory: not while a model is trained.
+    tested = read(dates.test)
+    if field is not None:
         name = choose_of(run, field, tested, outcomes, folder)
         trained, beside = field.of(name)
         bundle = _keep_judged(run, store, folder, field, trained)
