@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -76,3 +79,28 @@ def test_the_features_that_add_most_are_drawn_by_their_plain_names(model, tmp_pa
         assert is_a_picture(
             feature_picture(file, contributions=added, values=X, names=names, language=language)
         )
+
+
+def test_a_picture_keeps_nothing_of_who_asked_for_it() -> None:
+    """SHAP keeps the errors of its first import with their frames; a process of its own imports it anew."""
+    program = """
+import gc, weakref
+from pathlib import Path
+from tempfile import TemporaryDirectory
+import numpy
+from riskmodel.evaluation.contributions_pictures import feature_picture
+class Matrix:
+    pass
+def asking(folder):
+    matrix = Matrix()
+    rows = numpy.random.default_rng(1).normal(size=(30, 3))
+    feature_picture(
+        Path(folder) / "x.png", contributions=rows, values=rows[:, :2], names=["marks_term", "boards"]
+    )
+    return weakref.ref(matrix)
+with TemporaryDirectory() as folder:
+    kept = asking(folder)
+gc.collect()
+assert kept() is None
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)

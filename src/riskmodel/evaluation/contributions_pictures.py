@@ -77,6 +77,20 @@ def feature_picture(
     return _beeswarm(file, "features", added, titles, values, language=language, height=0.38, alpha=0.6, s=7)
 
 
+def _shap() -> Any:
+    """Import SHAP; of the errors that it keeps for what it could not import, only their words.
+
+    With their frames all that stood in the caller's variables would live to the end: at 200,000 students the
+    matrices of two dates, 0.4 GB.
+    """
+    import shap
+    from shap.utils import _general
+
+    for _, problem in _general.import_errors.values():
+        problem.__traceback__ = problem.__context__ = None
+    return shap
+
+
 def _beeswarm(
     file: Path,
     words: str,
@@ -89,8 +103,7 @@ def _beeswarm(
     **dots: object,
 ) -> Path:
     """Draw some rows' additions, the largest on the whole uppermost; `dots` go to SHAP."""
-    import shap
-
+    shap = _shap()
     drawn = np.unique(np.linspace(0, len(added) - 1, _MOST_DOTS).astype(int))
     order = np.argsort(-np.abs(added).mean(axis=0), kind="stable")
     most = min(_MOST_FEATURES, added.shape[1])
