@@ -115,14 +115,19 @@ def test_the_example_speaks_tls_and_hands_on_what_the_service_says(
     assert large[0] == 413
     assert large[1]["content-type"] == "application/problem+json"
     assert json.loads(large[2])["code"] == "too_large"
-    for malformed in ("/v1/schools?" + "x" * 9000, "/v1/\x01"):
+    refused = {
+        "/v1/schools HTTP/1.1\r\nX-Long: " + "x" * 9000 + "\r\nX: ": (431, "head_too_large"),
+        "/v1/schools?" + "x" * 9000: (431, "head_too_large"),
+        "/v1/\x01": (400, "malformed_request"),
+    }
+    for wrong, (status, code) in refused.items():
         with context.wrap_socket(
             socket.create_connection(("127.0.0.1", port)), server_hostname="localhost"
         ) as asked:
-            asked.sendall(f"GET {malformed} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            asked.sendall(f"GET {wrong} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
             told = b"".join(iter(lambda: asked.recv(65_536), b""))
-        assert told.startswith(b"HTTP/1.1 400")
-        assert b"malformed_request" in told
+        assert told.startswith(f"HTTP/1.1 {status} ".encode())
+        assert f'"code": "{code}"'.encode() in told
         assert b"xxxx" not in told
     with pytest.raises(ssl.SSLError):
         ask(port, ssl.create_default_context(), "/healthz")
