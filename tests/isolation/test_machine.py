@@ -366,7 +366,6 @@ def _reach_of_any_set(principal: Any, *, of_former: bool) -> OneRow:
     )  # fmt: skip
 
 
-@pytest.mark.skipif(not FULL, reason="finding planted bugs takes a minute: make isolation")
 @pytest.mark.parametrize(
     ("place", "name", "planted"),
     [
