@@ -86,6 +86,7 @@ def _trained():  # type: ignore[no-untyped-def]
         "student_id": [f"s{number:05d}" for number in range(rows)],
         "school_id": [f"A{number % 40}" for number in range(rows)],
         "household_id": [f"h{number:05d}" for number in range(rows)],
+        "stage": "junior",
     }
     frame = pd.DataFrame({**keys, **values})
     outcomes = pd.DataFrame(

@@ -253,3 +253,8 @@ def test_nothing_half_written_is_left_where_a_bundle_is_looked_for(trained, tmp_
     with pytest.raises(OSError, match="disk full"):
         write(tmp_path / "m3", trained)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_proof_in_full_still_makes_its_model() -> None:
+    """`make tampering` had stopped at a column that training asks for since."""
+    assert script("tampering")._trained().probabilities
