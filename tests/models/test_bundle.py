@@ -255,6 +255,6 @@ def test_nothing_half_written_is_left_where_a_bundle_is_looked_for(trained, tmp_
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_proof_in_full_still_makes_its_model() -> None:
+def test_the_proof_in_full_still_makes_its_model(script):
     """`make tampering` had stopped at a column that training asks for since."""
     assert script("tampering")._trained().probabilities
